@@ -1,0 +1,62 @@
+// Writes src/wire from the .proto files; with --check, compares instead and fails on a difference.
+import { execFileSync } from 'node:child_process'
+import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const protoFolder = dirname(fileURLToPath(import.meta.url))
+const wireFolder = join(protoFolder, '..', 'src', 'wire')
+const generator = join(
+  protoFolder,
+  '..',
+  'node_modules',
+  '@grpc',
+  'proto-loader',
+  'build',
+  'bin',
+  'proto-loader-gen-types.js',
+)
+
+/** Must equal the options in src/rpc/load.ts: the types describe what the loader makes. */
+const options = ['--longs=Number', '--enums=String', '--defaults', '--oneofs', '--grpcLib=@grpc/grpc-js']
+const extensions = ['--importFileExtension=.ts', '--targetFileExtension=.ts']
+
+function generate(outDir: string): void {
+  const protos = globSync('*/v1/*.proto', { cwd: protoFolder }).toSorted()
+  execFileSync(
+    process.execPath,
+    [generator, ...options, ...extensions, `--includeDirs=${protoFolder}`, `--outDir=${outDir}`, ...protos],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  )
+  for (const file of globSync('**/*.ts', { cwd: outDir })) {
+    const path = join(outDir, file)
+    // The generator writes the checkout's place on this machine into a comment: keep what is the same everywhere.
+    writeFileSync(path, readFileSync(path, 'utf8').replace(/^\/\/ Original file: (?:.*\/proto\/)?/gm, '// From '))
+  }
+}
+
+function contents(folder: string): Map<string, string> {
+  const files = globSync('**/*.ts', { cwd: folder }).toSorted()
+  return new Map(files.map((file) => [file, readFileSync(join(folder, file), 'utf8')]))
+}
+
+const fresh = mkdtempSync(join(tmpdir(), 'outrider-wire-'))
+try {
+  generate(fresh)
+  if (process.argv.includes('--check')) {
+    const wanted = contents(fresh)
+    const present = contents(wireFolder)
+    const differing = [...new Set([...wanted.keys(), ...present.keys()])].filter(
+      (file) => wanted.get(file) !== present.get(file),
+    )
+    for (const file of differing) console.error(`src/wire/${file} is not what proto/ says: run npm run generate`)
+    if (differing.length > 0) process.exitCode = 1
+    else console.log(`src/wire: ${wanted.size} files are current`)
+  } else {
+    rmSync(wireFolder, { recursive: true, force: true })
+    cpSync(fresh, wireFolder, { recursive: true })
+  }
+} finally {
+  rmSync(fresh, { recursive: true, force: true })
+}

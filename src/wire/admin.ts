@@ -1,0 +1,79 @@
+import type * as grpc from '@grpc/grpc-js';
+import type { MessageTypeDefinition } from '@grpc/proto-loader';
+
+import type { Duration as _google_protobuf_Duration, Duration__Output as _google_protobuf_Duration__Output } from './google/protobuf/Duration.ts';
+import type { Timestamp as _google_protobuf_Timestamp, Timestamp__Output as _google_protobuf_Timestamp__Output } from './google/protobuf/Timestamp.ts';
+import type { AdminServiceClient as _outrider_admin_v1_AdminServiceClient, AdminServiceDefinition as _outrider_admin_v1_AdminServiceDefinition } from './outrider/admin/v1/AdminService.ts';
+import type { ApplyOutcome as _outrider_admin_v1_ApplyOutcome, ApplyOutcome__Output as _outrider_admin_v1_ApplyOutcome__Output } from './outrider/admin/v1/ApplyOutcome.ts';
+import type { ApplyRefusal as _outrider_admin_v1_ApplyRefusal, ApplyRefusal__Output as _outrider_admin_v1_ApplyRefusal__Output } from './outrider/admin/v1/ApplyRefusal.ts';
+import type { ApplyRequest as _outrider_admin_v1_ApplyRequest, ApplyRequest__Output as _outrider_admin_v1_ApplyRequest__Output } from './outrider/admin/v1/ApplyRequest.ts';
+import type { ApplyResponse as _outrider_admin_v1_ApplyResponse, ApplyResponse__Output as _outrider_admin_v1_ApplyResponse__Output } from './outrider/admin/v1/ApplyResponse.ts';
+import type { ControlStatus as _outrider_admin_v1_ControlStatus, ControlStatus__Output as _outrider_admin_v1_ControlStatus__Output } from './outrider/admin/v1/ControlStatus.ts';
+import type { CreateTokenRequest as _outrider_admin_v1_CreateTokenRequest, CreateTokenRequest__Output as _outrider_admin_v1_CreateTokenRequest__Output } from './outrider/admin/v1/CreateTokenRequest.ts';
+import type { CreatedToken as _outrider_admin_v1_CreatedToken, CreatedToken__Output as _outrider_admin_v1_CreatedToken__Output } from './outrider/admin/v1/CreatedToken.ts';
+import type { DeleteRequest as _outrider_admin_v1_DeleteRequest, DeleteRequest__Output as _outrider_admin_v1_DeleteRequest__Output } from './outrider/admin/v1/DeleteRequest.ts';
+import type { DeleteResponse as _outrider_admin_v1_DeleteResponse, DeleteResponse__Output as _outrider_admin_v1_DeleteResponse__Output } from './outrider/admin/v1/DeleteResponse.ts';
+import type { DocumentViolation as _outrider_admin_v1_DocumentViolation, DocumentViolation__Output as _outrider_admin_v1_DocumentViolation__Output } from './outrider/admin/v1/DocumentViolation.ts';
+import type { GetRequest as _outrider_admin_v1_GetRequest, GetRequest__Output as _outrider_admin_v1_GetRequest__Output } from './outrider/admin/v1/GetRequest.ts';
+import type { GetStatusRequest as _outrider_admin_v1_GetStatusRequest, GetStatusRequest__Output as _outrider_admin_v1_GetStatusRequest__Output } from './outrider/admin/v1/GetStatusRequest.ts';
+import type { ListRequest as _outrider_admin_v1_ListRequest, ListRequest__Output as _outrider_admin_v1_ListRequest__Output } from './outrider/admin/v1/ListRequest.ts';
+import type { ListResponse as _outrider_admin_v1_ListResponse, ListResponse__Output as _outrider_admin_v1_ListResponse__Output } from './outrider/admin/v1/ListResponse.ts';
+import type { ListSidecarsRequest as _outrider_admin_v1_ListSidecarsRequest, ListSidecarsRequest__Output as _outrider_admin_v1_ListSidecarsRequest__Output } from './outrider/admin/v1/ListSidecarsRequest.ts';
+import type { ListSidecarsResponse as _outrider_admin_v1_ListSidecarsResponse, ListSidecarsResponse__Output as _outrider_admin_v1_ListSidecarsResponse__Output } from './outrider/admin/v1/ListSidecarsResponse.ts';
+import type { ListTokensRequest as _outrider_admin_v1_ListTokensRequest, ListTokensRequest__Output as _outrider_admin_v1_ListTokensRequest__Output } from './outrider/admin/v1/ListTokensRequest.ts';
+import type { ListTokensResponse as _outrider_admin_v1_ListTokensResponse, ListTokensResponse__Output as _outrider_admin_v1_ListTokensResponse__Output } from './outrider/admin/v1/ListTokensResponse.ts';
+import type { ResourceEvent as _outrider_admin_v1_ResourceEvent, ResourceEvent__Output as _outrider_admin_v1_ResourceEvent__Output } from './outrider/admin/v1/ResourceEvent.ts';
+import type { ResourceRef as _outrider_admin_v1_ResourceRef, ResourceRef__Output as _outrider_admin_v1_ResourceRef__Output } from './outrider/admin/v1/ResourceRef.ts';
+import type { RevokeTokenRequest as _outrider_admin_v1_RevokeTokenRequest, RevokeTokenRequest__Output as _outrider_admin_v1_RevokeTokenRequest__Output } from './outrider/admin/v1/RevokeTokenRequest.ts';
+import type { RevokeTokenResponse as _outrider_admin_v1_RevokeTokenResponse, RevokeTokenResponse__Output as _outrider_admin_v1_RevokeTokenResponse__Output } from './outrider/admin/v1/RevokeTokenResponse.ts';
+import type { Sidecar as _outrider_admin_v1_Sidecar, Sidecar__Output as _outrider_admin_v1_Sidecar__Output } from './outrider/admin/v1/Sidecar.ts';
+import type { StoredResource as _outrider_admin_v1_StoredResource, StoredResource__Output as _outrider_admin_v1_StoredResource__Output } from './outrider/admin/v1/StoredResource.ts';
+import type { Token as _outrider_admin_v1_Token, Token__Output as _outrider_admin_v1_Token__Output } from './outrider/admin/v1/Token.ts';
+import type { WatchRequest as _outrider_admin_v1_WatchRequest, WatchRequest__Output as _outrider_admin_v1_WatchRequest__Output } from './outrider/admin/v1/WatchRequest.ts';
+
+type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
+  new(...args: ConstructorParameters<Constructor>): Subtype;
+};
+
+export interface ProtoGrpcType {
+  google: {
+    protobuf: {
+      Duration: MessageTypeDefinition<_google_protobuf_Duration, _google_protobuf_Duration__Output>
+      Timestamp: MessageTypeDefinition<_google_protobuf_Timestamp, _google_protobuf_Timestamp__Output>
+    }
+  }
+  outrider: {
+    admin: {
+      v1: {
+        AdminService: SubtypeConstructor<typeof grpc.Client, _outrider_admin_v1_AdminServiceClient> & { service: _outrider_admin_v1_AdminServiceDefinition }
+        ApplyOutcome: MessageTypeDefinition<_outrider_admin_v1_ApplyOutcome, _outrider_admin_v1_ApplyOutcome__Output>
+        ApplyRefusal: MessageTypeDefinition<_outrider_admin_v1_ApplyRefusal, _outrider_admin_v1_ApplyRefusal__Output>
+        ApplyRequest: MessageTypeDefinition<_outrider_admin_v1_ApplyRequest, _outrider_admin_v1_ApplyRequest__Output>
+        ApplyResponse: MessageTypeDefinition<_outrider_admin_v1_ApplyResponse, _outrider_admin_v1_ApplyResponse__Output>
+        ControlStatus: MessageTypeDefinition<_outrider_admin_v1_ControlStatus, _outrider_admin_v1_ControlStatus__Output>
+        CreateTokenRequest: MessageTypeDefinition<_outrider_admin_v1_CreateTokenRequest, _outrider_admin_v1_CreateTokenRequest__Output>
+        CreatedToken: MessageTypeDefinition<_outrider_admin_v1_CreatedToken, _outrider_admin_v1_CreatedToken__Output>
+        DeleteRequest: MessageTypeDefinition<_outrider_admin_v1_DeleteRequest, _outrider_admin_v1_DeleteRequest__Output>
+        DeleteResponse: MessageTypeDefinition<_outrider_admin_v1_DeleteResponse, _outrider_admin_v1_DeleteResponse__Output>
+        DocumentViolation: MessageTypeDefinition<_outrider_admin_v1_DocumentViolation, _outrider_admin_v1_DocumentViolation__Output>
+        GetRequest: MessageTypeDefinition<_outrider_admin_v1_GetRequest, _outrider_admin_v1_GetRequest__Output>
+        GetStatusRequest: MessageTypeDefinition<_outrider_admin_v1_GetStatusRequest, _outrider_admin_v1_GetStatusRequest__Output>
+        ListRequest: MessageTypeDefinition<_outrider_admin_v1_ListRequest, _outrider_admin_v1_ListRequest__Output>
+        ListResponse: MessageTypeDefinition<_outrider_admin_v1_ListResponse, _outrider_admin_v1_ListResponse__Output>
+        ListSidecarsRequest: MessageTypeDefinition<_outrider_admin_v1_ListSidecarsRequest, _outrider_admin_v1_ListSidecarsRequest__Output>
+        ListSidecarsResponse: MessageTypeDefinition<_outrider_admin_v1_ListSidecarsResponse, _outrider_admin_v1_ListSidecarsResponse__Output>
+        ListTokensRequest: MessageTypeDefinition<_outrider_admin_v1_ListTokensRequest, _outrider_admin_v1_ListTokensRequest__Output>
+        ListTokensResponse: MessageTypeDefinition<_outrider_admin_v1_ListTokensResponse, _outrider_admin_v1_ListTokensResponse__Output>
+        ResourceEvent: MessageTypeDefinition<_outrider_admin_v1_ResourceEvent, _outrider_admin_v1_ResourceEvent__Output>
+        ResourceRef: MessageTypeDefinition<_outrider_admin_v1_ResourceRef, _outrider_admin_v1_ResourceRef__Output>
+        RevokeTokenRequest: MessageTypeDefinition<_outrider_admin_v1_RevokeTokenRequest, _outrider_admin_v1_RevokeTokenRequest__Output>
+        RevokeTokenResponse: MessageTypeDefinition<_outrider_admin_v1_RevokeTokenResponse, _outrider_admin_v1_RevokeTokenResponse__Output>
+        Sidecar: MessageTypeDefinition<_outrider_admin_v1_Sidecar, _outrider_admin_v1_Sidecar__Output>
+        StoredResource: MessageTypeDefinition<_outrider_admin_v1_StoredResource, _outrider_admin_v1_StoredResource__Output>
+        Token: MessageTypeDefinition<_outrider_admin_v1_Token, _outrider_admin_v1_Token__Output>
+        WatchRequest: MessageTypeDefinition<_outrider_admin_v1_WatchRequest, _outrider_admin_v1_WatchRequest__Output>
+      }
+    }
+  }
+}
+

@@ -1,0 +1,28 @@
+// From admin/v1/admin.proto
+
+import type { Timestamp as _google_protobuf_Timestamp, Timestamp__Output as _google_protobuf_Timestamp__Output } from '../../../google/protobuf/Timestamp.ts';
+import type { Long } from '@grpc/proto-loader';
+
+export interface ControlStatus {
+  'trustDomain'?: (string);
+  'revision'?: (number | string | Long);
+  'programVersion'?: (string);
+  'startedAt'?: (_google_protobuf_Timestamp | null);
+  'rootFingerprint'?: (string);
+  'rootNotAfter'?: (_google_protobuf_Timestamp | null);
+  'intermediateNotAfter'?: (_google_protobuf_Timestamp | null);
+  'connectedSidecars'?: (number);
+  'grpcAddress'?: (string);
+}
+
+export interface ControlStatus__Output {
+  'trustDomain': (string);
+  'revision': (number);
+  'programVersion': (string);
+  'startedAt': (_google_protobuf_Timestamp__Output | null);
+  'rootFingerprint': (string);
+  'rootNotAfter': (_google_protobuf_Timestamp__Output | null);
+  'intermediateNotAfter': (_google_protobuf_Timestamp__Output | null);
+  'connectedSidecars': (number);
+  'grpcAddress': (string);
+}

@@ -1,0 +1,8 @@
+// From admin/v1/admin.proto
+
+
+export interface ListSidecarsRequest {
+}
+
+export interface ListSidecarsRequest__Output {
+}

@@ -1,0 +1,15 @@
+// From policy/v1/policy.proto
+
+import type { ResourceVersion as _outrider_policy_v1_ResourceVersion, ResourceVersion__Output as _outrider_policy_v1_ResourceVersion__Output } from '../../../outrider/policy/v1/ResourceVersion.ts';
+
+export interface Hello {
+  'sidecarId'?: (string);
+  'programVersion'?: (string);
+  'held'?: (_outrider_policy_v1_ResourceVersion)[];
+}
+
+export interface Hello__Output {
+  'sidecarId': (string);
+  'programVersion': (string);
+  'held': (_outrider_policy_v1_ResourceVersion__Output)[];
+}

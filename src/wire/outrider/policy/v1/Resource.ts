@@ -1,0 +1,28 @@
+// From policy/v1/policy.proto
+
+import type { ResourceName as _outrider_policy_v1_ResourceName, ResourceName__Output as _outrider_policy_v1_ResourceName__Output } from '../../../outrider/policy/v1/ResourceName.ts';
+import type { AuthorizationPolicySpec as _outrider_policy_v1_AuthorizationPolicySpec, AuthorizationPolicySpec__Output as _outrider_policy_v1_AuthorizationPolicySpec__Output } from '../../../outrider/policy/v1/AuthorizationPolicySpec.ts';
+import type { RateLimitSpec as _outrider_policy_v1_RateLimitSpec, RateLimitSpec__Output as _outrider_policy_v1_RateLimitSpec__Output } from '../../../outrider/policy/v1/RateLimitSpec.ts';
+import type { ServiceSpec as _outrider_policy_v1_ServiceSpec, ServiceSpec__Output as _outrider_policy_v1_ServiceSpec__Output } from '../../../outrider/policy/v1/ServiceSpec.ts';
+import type { WorkloadSpec as _outrider_policy_v1_WorkloadSpec, WorkloadSpec__Output as _outrider_policy_v1_WorkloadSpec__Output } from '../../../outrider/policy/v1/WorkloadSpec.ts';
+import type { Long } from '@grpc/proto-loader';
+
+export interface Resource {
+  'name'?: (_outrider_policy_v1_ResourceName | null);
+  'revision'?: (number | string | Long);
+  'authorizationPolicy'?: (_outrider_policy_v1_AuthorizationPolicySpec | null);
+  'rateLimit'?: (_outrider_policy_v1_RateLimitSpec | null);
+  'service'?: (_outrider_policy_v1_ServiceSpec | null);
+  'workload'?: (_outrider_policy_v1_WorkloadSpec | null);
+  'spec'?: "authorizationPolicy"|"rateLimit"|"service"|"workload";
+}
+
+export interface Resource__Output {
+  'name': (_outrider_policy_v1_ResourceName__Output | null);
+  'revision': (number);
+  'authorizationPolicy'?: (_outrider_policy_v1_AuthorizationPolicySpec__Output | null);
+  'rateLimit'?: (_outrider_policy_v1_RateLimitSpec__Output | null);
+  'service'?: (_outrider_policy_v1_ServiceSpec__Output | null);
+  'workload'?: (_outrider_policy_v1_WorkloadSpec__Output | null);
+  'spec'?: "authorizationPolicy"|"rateLimit"|"service"|"workload";
+}

@@ -1,0 +1,69 @@
+import type * as grpc from '@grpc/grpc-js';
+import type { MessageTypeDefinition } from '@grpc/proto-loader';
+
+import type { Duration as _google_protobuf_Duration, Duration__Output as _google_protobuf_Duration__Output } from './google/protobuf/Duration.ts';
+import type { Ack as _outrider_policy_v1_Ack, Ack__Output as _outrider_policy_v1_Ack__Output } from './outrider/policy/v1/Ack.ts';
+import type { AuthorizationPolicySpec as _outrider_policy_v1_AuthorizationPolicySpec, AuthorizationPolicySpec__Output as _outrider_policy_v1_AuthorizationPolicySpec__Output } from './outrider/policy/v1/AuthorizationPolicySpec.ts';
+import type { AuthorizationRule as _outrider_policy_v1_AuthorizationRule, AuthorizationRule__Output as _outrider_policy_v1_AuthorizationRule__Output } from './outrider/policy/v1/AuthorizationRule.ts';
+import type { Draining as _outrider_policy_v1_Draining, Draining__Output as _outrider_policy_v1_Draining__Output } from './outrider/policy/v1/Draining.ts';
+import type { Endpoint as _outrider_policy_v1_Endpoint, Endpoint__Output as _outrider_policy_v1_Endpoint__Output } from './outrider/policy/v1/Endpoint.ts';
+import type { Hello as _outrider_policy_v1_Hello, Hello__Output as _outrider_policy_v1_Hello__Output } from './outrider/policy/v1/Hello.ts';
+import type { InboundListener as _outrider_policy_v1_InboundListener, InboundListener__Output as _outrider_policy_v1_InboundListener__Output } from './outrider/policy/v1/InboundListener.ts';
+import type { Limit as _outrider_policy_v1_Limit, Limit__Output as _outrider_policy_v1_Limit__Output } from './outrider/policy/v1/Limit.ts';
+import type { Listening as _outrider_policy_v1_Listening, Listening__Output as _outrider_policy_v1_Listening__Output } from './outrider/policy/v1/Listening.ts';
+import type { Nack as _outrider_policy_v1_Nack, Nack__Output as _outrider_policy_v1_Nack__Output } from './outrider/policy/v1/Nack.ts';
+import type { OperationMatch as _outrider_policy_v1_OperationMatch, OperationMatch__Output as _outrider_policy_v1_OperationMatch__Output } from './outrider/policy/v1/OperationMatch.ts';
+import type { PolicyServiceClient as _outrider_policy_v1_PolicyServiceClient, PolicyServiceDefinition as _outrider_policy_v1_PolicyServiceDefinition } from './outrider/policy/v1/PolicyService.ts';
+import type { PolicyUpdate as _outrider_policy_v1_PolicyUpdate, PolicyUpdate__Output as _outrider_policy_v1_PolicyUpdate__Output } from './outrider/policy/v1/PolicyUpdate.ts';
+import type { RateLimitSpec as _outrider_policy_v1_RateLimitSpec, RateLimitSpec__Output as _outrider_policy_v1_RateLimitSpec__Output } from './outrider/policy/v1/RateLimitSpec.ts';
+import type { Resource as _outrider_policy_v1_Resource, Resource__Output as _outrider_policy_v1_Resource__Output } from './outrider/policy/v1/Resource.ts';
+import type { ResourceName as _outrider_policy_v1_ResourceName, ResourceName__Output as _outrider_policy_v1_ResourceName__Output } from './outrider/policy/v1/ResourceName.ts';
+import type { ResourceVersion as _outrider_policy_v1_ResourceVersion, ResourceVersion__Output as _outrider_policy_v1_ResourceVersion__Output } from './outrider/policy/v1/ResourceVersion.ts';
+import type { ServicePort as _outrider_policy_v1_ServicePort, ServicePort__Output as _outrider_policy_v1_ServicePort__Output } from './outrider/policy/v1/ServicePort.ts';
+import type { ServiceSpec as _outrider_policy_v1_ServiceSpec, ServiceSpec__Output as _outrider_policy_v1_ServiceSpec__Output } from './outrider/policy/v1/ServiceSpec.ts';
+import type { SourceMatch as _outrider_policy_v1_SourceMatch, SourceMatch__Output as _outrider_policy_v1_SourceMatch__Output } from './outrider/policy/v1/SourceMatch.ts';
+import type { SubscribeRequest as _outrider_policy_v1_SubscribeRequest, SubscribeRequest__Output as _outrider_policy_v1_SubscribeRequest__Output } from './outrider/policy/v1/SubscribeRequest.ts';
+import type { Violation as _outrider_policy_v1_Violation, Violation__Output as _outrider_policy_v1_Violation__Output } from './outrider/policy/v1/Violation.ts';
+import type { WorkloadSpec as _outrider_policy_v1_WorkloadSpec, WorkloadSpec__Output as _outrider_policy_v1_WorkloadSpec__Output } from './outrider/policy/v1/WorkloadSpec.ts';
+
+type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
+  new(...args: ConstructorParameters<Constructor>): Subtype;
+};
+
+export interface ProtoGrpcType {
+  google: {
+    protobuf: {
+      Duration: MessageTypeDefinition<_google_protobuf_Duration, _google_protobuf_Duration__Output>
+    }
+  }
+  outrider: {
+    policy: {
+      v1: {
+        Ack: MessageTypeDefinition<_outrider_policy_v1_Ack, _outrider_policy_v1_Ack__Output>
+        AuthorizationPolicySpec: MessageTypeDefinition<_outrider_policy_v1_AuthorizationPolicySpec, _outrider_policy_v1_AuthorizationPolicySpec__Output>
+        AuthorizationRule: MessageTypeDefinition<_outrider_policy_v1_AuthorizationRule, _outrider_policy_v1_AuthorizationRule__Output>
+        Draining: MessageTypeDefinition<_outrider_policy_v1_Draining, _outrider_policy_v1_Draining__Output>
+        Endpoint: MessageTypeDefinition<_outrider_policy_v1_Endpoint, _outrider_policy_v1_Endpoint__Output>
+        Hello: MessageTypeDefinition<_outrider_policy_v1_Hello, _outrider_policy_v1_Hello__Output>
+        InboundListener: MessageTypeDefinition<_outrider_policy_v1_InboundListener, _outrider_policy_v1_InboundListener__Output>
+        Limit: MessageTypeDefinition<_outrider_policy_v1_Limit, _outrider_policy_v1_Limit__Output>
+        Listening: MessageTypeDefinition<_outrider_policy_v1_Listening, _outrider_policy_v1_Listening__Output>
+        Nack: MessageTypeDefinition<_outrider_policy_v1_Nack, _outrider_policy_v1_Nack__Output>
+        OperationMatch: MessageTypeDefinition<_outrider_policy_v1_OperationMatch, _outrider_policy_v1_OperationMatch__Output>
+        PolicyService: SubtypeConstructor<typeof grpc.Client, _outrider_policy_v1_PolicyServiceClient> & { service: _outrider_policy_v1_PolicyServiceDefinition }
+        PolicyUpdate: MessageTypeDefinition<_outrider_policy_v1_PolicyUpdate, _outrider_policy_v1_PolicyUpdate__Output>
+        RateLimitSpec: MessageTypeDefinition<_outrider_policy_v1_RateLimitSpec, _outrider_policy_v1_RateLimitSpec__Output>
+        Resource: MessageTypeDefinition<_outrider_policy_v1_Resource, _outrider_policy_v1_Resource__Output>
+        ResourceName: MessageTypeDefinition<_outrider_policy_v1_ResourceName, _outrider_policy_v1_ResourceName__Output>
+        ResourceVersion: MessageTypeDefinition<_outrider_policy_v1_ResourceVersion, _outrider_policy_v1_ResourceVersion__Output>
+        ServicePort: MessageTypeDefinition<_outrider_policy_v1_ServicePort, _outrider_policy_v1_ServicePort__Output>
+        ServiceSpec: MessageTypeDefinition<_outrider_policy_v1_ServiceSpec, _outrider_policy_v1_ServiceSpec__Output>
+        SourceMatch: MessageTypeDefinition<_outrider_policy_v1_SourceMatch, _outrider_policy_v1_SourceMatch__Output>
+        SubscribeRequest: MessageTypeDefinition<_outrider_policy_v1_SubscribeRequest, _outrider_policy_v1_SubscribeRequest__Output>
+        Violation: MessageTypeDefinition<_outrider_policy_v1_Violation, _outrider_policy_v1_Violation__Output>
+        WorkloadSpec: MessageTypeDefinition<_outrider_policy_v1_WorkloadSpec, _outrider_policy_v1_WorkloadSpec__Output>
+      }
+    }
+  }
+}
+
