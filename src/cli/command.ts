@@ -104,4 +104,4 @@ export const outputOption = {
   choices: ['table', 'json', 'yaml'],
   default: 'table',
   doc: 'how to print: table, json or yaml',
-} as const satisfies CommandOption
+} as const
