@@ -1,0 +1,117 @@
+import { OutriderError } from '../lib/errors.ts'
+import { type ConfigSources, loadConfig } from './load.ts'
+import type { ConfigOf } from './option.ts'
+
+/** Options of `outrider control`. */
+export const controlOptions = {
+  data: {
+    type: 'path',
+    default: '/var/lib/outrider',
+    doc: 'Folder of the database and of the keys of the certificate authority. Only its owner may read it; it is all there is to back up.',
+  },
+  listen: {
+    type: 'address',
+    use: 'listen',
+    default: '0.0.0.0:15412',
+    doc: 'Where sidecars connect. All addresses, because sidecars are on other machines; without a token or a certificate of this mesh nothing is answered.',
+  },
+  adminSocket: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'Unix socket of the administration API, open to the owner of the process alone. Empty: `admin.sock` in the data folder.',
+  },
+  trustDomain: {
+    type: 'string',
+    default: 'outrider.local',
+    pattern: '[a-z0-9._-]{1,255}',
+    expects: '1 to 255 lower-case letters, digits, dots, dashes or underscores',
+    doc: 'Trust domain of all identities that are issued. Fixed at the first start, when the root certificate is made for it.',
+  },
+  svidTtlMs: {
+    type: 'duration',
+    default: '24h',
+    min: '10s',
+    max: '90d',
+    doc: 'Lifetime of the certificates of workloads; a workload may ask for its own in its Workload resource. Renewed at half of it, so the default outlives half a day without a control server.',
+  },
+  debounceMs: {
+    type: 'duration',
+    default: '100ms',
+    min: '0',
+    max: '1m',
+    doc: 'How long a change waits for further changes before it is sent to sidecars, so that a burst becomes one update.',
+  },
+  debounceMaxMs: {
+    type: 'duration',
+    default: '10s',
+    min: '0',
+    max: '10m',
+    doc: 'Longest wait of a change while others keep coming.',
+  },
+  nackBackoffMs: {
+    type: 'duration',
+    default: '5s',
+    min: '100ms',
+    max: '10m',
+    doc: 'How long to wait before a sidecar is sent again what it could not apply.',
+  },
+  endpointGraceMs: {
+    type: 'duration',
+    default: '30s',
+    min: '0',
+    max: '1h',
+    doc: 'How long the endpoints of a sidecar stay after its stream is lost: a restarted control server must not empty the mesh.',
+  },
+  attestPerSecond: {
+    type: 'integer',
+    default: 1,
+    min: 1,
+    max: 10_000,
+    unit: 'per second',
+    doc: 'First certificates that one source address may ask for, sustained. Tokens cannot be guessed at this rate.',
+  },
+  attestBurst: {
+    type: 'integer',
+    default: 20,
+    min: 1,
+    max: 100_000,
+    doc: 'First certificates that one source address may ask for at once: a machine with many workloads that starts.',
+  },
+  maxMessageBytes: {
+    type: 'integer',
+    default: 4_194_304,
+    min: 65_536,
+    max: 268_435_456,
+    unit: 'bytes',
+    doc: 'Largest message of the gRPC services, in both directions.',
+  },
+  maxSidecars: {
+    type: 'integer',
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    doc: 'Most sidecars connected at the same time; the next one is told to come back later.',
+  },
+  logLevel: {
+    type: 'enum',
+    values: ['trace', 'debug', 'info', 'warn', 'error'],
+    default: 'info',
+    doc: 'Least severe level of the diagnostic log, which goes to the standard error.',
+  },
+} as const
+
+export type ControlConfig = ConfigOf<typeof controlOptions>
+
+/** As `loadConfig`, and checks what more than one option decides. */
+export function loadControlConfig(sources: ConfigSources<typeof controlOptions>): ControlConfig {
+  const config = loadConfig(controlOptions, sources)
+  if (config.debounceMs > config.debounceMaxMs) {
+    throw new OutriderError(
+      'config-options-disagree',
+      `debounceMs (${config.debounceMs}) must not be above debounceMaxMs (${config.debounceMaxMs})`,
+      { place: 'debounceMs' },
+    )
+  }
+  return config
+}

@@ -1,0 +1,218 @@
+import { OutriderError } from '../lib/errors.ts'
+import { type ConfigSources, loadConfig } from './load.ts'
+import type { ConfigOf } from './option.ts'
+
+/** Options of `outrider sidecar`. */
+export const sidecarOptions = {
+  controlAddress: {
+    type: 'address',
+    use: 'connect',
+    default: '127.0.0.1:15412',
+    doc: 'Where the control server listens. Its identity is verified, so the address need not be trusted.',
+  },
+  joinToken: {
+    type: 'secret',
+    default: '',
+    doc: 'The join token for the first certificate, from `outrider token create`. It works once; renewals use the certificate.',
+  },
+  joinTokenFile: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'A file that holds the join token, for where a file is easier to protect than an environment variable.',
+  },
+  sidecarId: {
+    type: 'string',
+    default: '',
+    pattern: '[A-Za-z0-9][A-Za-z0-9._-]{0,252}',
+    expects: '1 to 253 letters, digits, dots, dashes or underscores',
+    doc: 'Names this process among the sidecars of one workload. The default is the host name.',
+  },
+  inbound: {
+    type: 'list',
+    default: '',
+    max: 64,
+    doc: 'Inbound listeners as LISTEN=APP: what peers send to LISTEN over mutual TLS, and may send, goes to the application at APP. Empty for a workload that serves nothing.',
+  },
+  outbound: {
+    type: 'address',
+    use: 'listen',
+    default: '127.0.0.1:15401',
+    optional: true,
+    doc: 'Where the application sends its requests to other services. Loopback, because whoever connects here speaks with the identity of the workload. Empty for a workload that calls nobody.',
+  },
+  admin: {
+    type: 'address',
+    use: 'listen',
+    default: '127.0.0.1:15400',
+    loopback: true,
+    doc: 'Health, metrics and diagnostics. Loopback only: it tells what the sidecar knows to anyone who can connect.',
+  },
+  advertiseAddress: {
+    type: 'host',
+    default: '',
+    optional: true,
+    doc: 'The host that peers use to reach the inbound listeners. Empty: the address of the listener, or the first address of the machine that is not loopback where the listener has all of them.',
+  },
+  drainTimeoutMs: {
+    type: 'duration',
+    default: '30s',
+    min: '0',
+    max: '1h',
+    doc: 'How long requests in flight may take to finish when the sidecar stops; the default is the grace period of a Kubernetes pod.',
+  },
+  maxHeadBytes: {
+    type: 'integer',
+    default: 61_440,
+    min: 1024,
+    max: 1_048_576,
+    unit: 'bytes',
+    doc: 'Largest head of a request or response, counted after decompression. Larger ones are refused with 431; the default leaves room for big cookies and tokens.',
+  },
+  maxHeadFields: {
+    type: 'integer',
+    default: 100,
+    min: 10,
+    max: 1000,
+    doc: 'Most header fields in one head; more are refused with 431.',
+  },
+  headTimeoutMs: {
+    type: 'duration',
+    default: '10s',
+    min: '100ms',
+    max: '5m',
+    doc: 'How long a peer may take to send a whole head once it has begun: ends slow-header attacks.',
+  },
+  requestIdleTimeoutMs: {
+    type: 'duration',
+    default: '5m',
+    min: '100ms',
+    max: '24h',
+    doc: 'How long a request may pass without a byte in either direction.',
+  },
+  connectionIdleTimeoutMs: {
+    type: 'duration',
+    default: '1h',
+    min: '1s',
+    max: '24h',
+    doc: 'How long a connection without requests is kept for the next one.',
+  },
+  handshakeTimeoutMs: {
+    type: 'duration',
+    default: '10s',
+    min: '100ms',
+    max: '1m',
+    doc: 'How long a TLS handshake may take.',
+  },
+  maxConnections: {
+    type: 'integer',
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    doc: 'Most connections per listener; the next one is closed at once and counted. Each costs memory even when idle.',
+  },
+  maxInFlight: {
+    type: 'integer',
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    doc: 'Most requests in flight in this process; more are refused with 503 before they cost anything.',
+  },
+  maxBodyBytes: {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 1_099_511_627_776,
+    unit: 'bytes',
+    doc: 'Largest request body; a larger one is refused with 413. 0: no cap, because bodies are streamed and never held.',
+  },
+  maxRequestsPerConnection: {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 1_000_000_000,
+    doc: 'After so many requests a connection is closed, which spreads long-lived clients over new endpoints. 0: never for this reason.',
+  },
+  upstreamConnectTimeoutMs: {
+    type: 'duration',
+    default: '5s',
+    min: '10ms',
+    max: '1m',
+    doc: 'How long the TCP connection to an endpoint or the application may take.',
+  },
+  upstreamIdleTimeoutMs: {
+    type: 'duration',
+    default: '4m30s',
+    min: '100ms',
+    max: '24h',
+    doc: 'How long an upstream connection without requests is kept. Shorter than the time the server keeps it, so that a request never meets a connection that the server is closing: below connectionIdleTimeoutMs, and below what applications commonly use.',
+  },
+  maxUpstreamConnections: {
+    type: 'integer',
+    default: 1024,
+    min: 1,
+    max: 65_535,
+    doc: 'Most connections to one endpoint; requests beyond them wait for upstreamQueueTimeoutMs.',
+  },
+  upstreamQueueTimeoutMs: {
+    type: 'duration',
+    default: '1s',
+    min: '0',
+    max: '1m',
+    doc: 'How long a request may wait for a connection when all of them are busy, before it is refused with 503.',
+  },
+  underscoresInHeaders: {
+    type: 'enum',
+    values: ['refuse', 'allow'],
+    default: 'refuse',
+    doc: 'What to do with header names that contain `_`. Many applications read `x_user` and `x-user` as the same name, so that a forged one passes for a header that the mesh has set.',
+  },
+  accessLog: {
+    type: 'enum',
+    values: ['denials', 'all', 'off'],
+    default: 'denials',
+    doc: 'Which requests get a line in the access log. Denials are never sampled.',
+  },
+  accessLogPath: {
+    type: 'path',
+    default: '-',
+    doc: 'File that the access log is appended to; `-` is the standard output.',
+  },
+  logLevel: {
+    type: 'enum',
+    values: ['trace', 'debug', 'info', 'warn', 'error'],
+    default: 'info',
+    doc: 'Least severe level of the diagnostic log, which goes to the standard error.',
+  },
+  rateLimitMaxKeys: {
+    type: 'integer',
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    doc: 'Callers that one rate limit counts separately. Callers beyond that share one bucket, so that memory stays bounded and nobody is unlimited.',
+  },
+} as const
+
+export type SidecarConfig = ConfigOf<typeof sidecarOptions>
+
+/** As `loadConfig`, and checks what more than one option decides. */
+export function loadSidecarConfig(sources: ConfigSources<typeof sidecarOptions>): SidecarConfig {
+  const config = loadConfig(sidecarOptions, sources)
+  if (config.upstreamIdleTimeoutMs >= config.connectionIdleTimeoutMs) {
+    throw new OutriderError(
+      'config-options-disagree',
+      `upstreamIdleTimeoutMs (${config.upstreamIdleTimeoutMs}) must be below connectionIdleTimeoutMs (${config.connectionIdleTimeoutMs}): otherwise requests meet connections that the peer is closing`,
+      { place: 'upstreamIdleTimeoutMs' },
+    )
+  }
+  if (config.joinToken !== undefined && config.joinTokenFile !== undefined) {
+    throw new OutriderError(
+      'config-options-disagree',
+      'joinToken and joinTokenFile are both given: which one counts?',
+      {
+        place: 'joinTokenFile',
+      },
+    )
+  }
+  return config
+}

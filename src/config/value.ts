@@ -1,0 +1,149 @@
+import { unreachable } from '../lib/unreachable.ts'
+import { isLoopback, isUnspecified, parseAddress, parseHost, parseMapping } from './address.ts'
+import { parseDuration } from './duration.ts'
+import type { Option, OptionValue } from './option.ts'
+import { Secret } from './secret.ts'
+
+export type ValueErrorCode = 'config-value-malformed' | 'config-value-out-of-range' | 'config-value-not-allowed'
+
+interface ValueProblem {
+  readonly code: ValueErrorCode
+  /** What is wrong; follows `"the value" is `. */
+  readonly message: string
+}
+
+type Parsed =
+  | { readonly ok: true; readonly value: OptionValue }
+  | { readonly ok: false; readonly problem: ValueProblem }
+
+function accept(value: OptionValue): Parsed {
+  return { ok: true, value }
+}
+
+function refuse(code: ValueErrorCode, message: string): Parsed {
+  return { ok: false, problem: { code, message } }
+}
+
+const malformed = (expected: string): Parsed => refuse('config-value-malformed', `not ${expected}`)
+
+/** The range of an option in words, or `undefined` where it has none: for errors, `--help` and the reference page. */
+export function rangeOf(option: Option): string | undefined {
+  switch (option.type) {
+    case 'integer':
+    case 'duration':
+      return `${option.min} .. ${option.max}`
+    case 'enum':
+      return option.values.join(', ')
+    case 'boolean':
+      return 'true, false'
+    case 'list':
+      return `at most ${option.max}`
+    case 'address':
+      if (option.loopback === true) return 'a loopback address'
+      return option.use === 'connect' ? 'port 1 .. 65535' : undefined
+    case 'string':
+      return option.expects
+    case 'path':
+    case 'host':
+    case 'secret':
+      return undefined
+    default:
+      return unreachable(option)
+  }
+}
+
+/**
+ * Checks one raw value. Texts come from flags and the environment; files may also hold numbers, booleans and lists of
+ * texts.
+ */
+export function parseValue(option: Option, raw: unknown): Parsed {
+  switch (option.type) {
+    case 'integer':
+    case 'duration':
+      return parseNumber(option, raw)
+    case 'boolean':
+      if (raw === true || raw === 'true') return accept(true)
+      return raw === false || raw === 'false' ? accept(false) : malformed('true or false')
+    case 'enum':
+      return typeof raw === 'string' && option.values.includes(raw)
+        ? accept(raw)
+        : malformed(`one of ${option.values.join(', ')}`)
+    case 'list':
+      return parseList(option.max, raw)
+    case 'string':
+    case 'path':
+    case 'address':
+    case 'host':
+    case 'secret':
+      return typeof raw === 'string' ? parseText(option, raw) : malformed('a text')
+    default:
+      return unreachable(option)
+  }
+}
+
+function parseNumber(option: Extract<Option, { type: 'integer' | 'duration' }>, raw: unknown): Parsed {
+  const read = (value: unknown): number | undefined => {
+    if (typeof value === 'number') return Number.isSafeInteger(value) ? value : undefined
+    if (typeof value !== 'string') return undefined
+    if (option.type === 'duration') return parseDuration(value)
+    return /^\d{1,15}$/.test(value) ? Number(value) : undefined
+  }
+  const value = read(raw)
+  if (value === undefined) {
+    return malformed(option.type === 'duration' ? 'a duration such as 250ms, 10s, 5m or 24h' : 'a whole number')
+  }
+  const inRange = value >= read(option.min)! && value <= read(option.max)!
+  return inRange ? accept(value) : refuse('config-value-out-of-range', `outside ${option.min} .. ${option.max}`)
+}
+
+function parseText(
+  option: Extract<Option, { type: 'string' | 'path' | 'address' | 'host' | 'secret' }>,
+  text: string,
+): Parsed {
+  if (text.includes('\0')) return malformed('a text without NUL')
+  if (option.type === 'secret') return accept(text === '' ? undefined : new Secret(text))
+  if (text === '') return option.optional === true ? accept(undefined) : malformed('given: it must not be empty')
+  switch (option.type) {
+    case 'path':
+      return accept(text)
+    case 'string':
+      return option.pattern === undefined || new RegExp(`^(?:${option.pattern})$`).test(text)
+        ? accept(text)
+        : malformed(option.expects ?? 'allowed')
+    case 'host': {
+      const host = parseHost(text)
+      if (host === undefined) return malformed('an IP address or a host name')
+      return isUnspecified(host)
+        ? refuse('config-value-not-allowed', 'no address that a peer could connect to')
+        : accept(host)
+    }
+    case 'address': {
+      const address = parseAddress(text)
+      if (address === undefined) return malformed('an address such as 127.0.0.1:15401 or [::1]:15401')
+      if (option.use === 'connect' && address.port === 0) return refuse('config-value-out-of-range', 'without a port')
+      if (option.loopback === true && !isLoopback(address.host)) {
+        return refuse('config-value-not-allowed', 'no loopback address (127.0.0.0/8, ::1 or localhost)')
+      }
+      return accept(Object.freeze(address))
+    }
+    default:
+      return unreachable(option)
+  }
+}
+
+function parseList(max: number, raw: unknown): Parsed {
+  const given: readonly unknown[] = Array.isArray(raw) ? raw : [raw]
+  const items = given.flatMap((item) => (typeof item === 'string' ? item.split(',') : [item]))
+  const mappings = []
+  for (const item of items) {
+    if (typeof item !== 'string') return malformed('a list of LISTEN=APP texts')
+    if (item.trim() === '') continue
+    const mapping = parseMapping(item)
+    if (mapping === undefined) return malformed('a list of LISTEN=APP such as 0.0.0.0:15406=127.0.0.1:8080')
+    if (mapping.app.port === 0) return refuse('config-value-out-of-range', 'without the port of the application')
+    mappings.push(Object.freeze({ listen: Object.freeze(mapping.listen), app: Object.freeze(mapping.app) }))
+  }
+  return mappings.length > max
+    ? refuse('config-value-out-of-range', `longer than ${max} entries`)
+    : accept(Object.freeze(mappings))
+}
