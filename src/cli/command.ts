@@ -38,17 +38,18 @@ export interface CommandOption {
 /** Options by their long name, as it is typed: `dry-run`. */
 export type CommandOptions = Readonly<Record<string, CommandOption>>
 
-type OptionValue<O extends CommandOption> = O extends { readonly type: 'boolean' }
-  ? boolean | undefined
-  : O extends { readonly multiple: true }
-    ? readonly string[]
-    : O extends { readonly choices: readonly (infer Choice)[]; readonly default: string }
-      ? Choice
-      : O extends { readonly choices: readonly (infer Choice)[] }
-        ? Choice | undefined
-        : O extends { readonly default: string }
-          ? string
-          : string | undefined
+/** What an option of an unknown table may hold. */
+type AnyValue = string | boolean | readonly string[] | undefined
+
+type TextOf<O extends CommandOption> = O extends { readonly choices: readonly (infer Choice)[] } ? Choice : string
+
+type OptionValue<O extends CommandOption> = CommandOption extends O
+  ? AnyValue
+  : O extends { readonly type: 'boolean' }
+    ? boolean | undefined
+    : O extends { readonly multiple: true }
+      ? readonly string[]
+      : TextOf<O> | (O extends { readonly default: string } ? never : undefined)
 
 /** What was given for each option; `undefined` (or the empty list) where nothing was and there is no default. */
 export type OptionValues<O extends CommandOptions> = { readonly [Name in keyof O]: OptionValue<O[Name]> }

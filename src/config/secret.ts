@@ -1,8 +1,9 @@
-import { inspect } from 'node:util'
-
 const HIDDEN = '[secret]'
 
-/** A value that no log line, error or dump shows. Only `reveal` gives it, at the one place that needs it. */
+/**
+ * A value that no log line, error or dump shows: `inspect` does not see private fields, and texts and JSON get a
+ * placeholder. Only `reveal` gives it, at the one place that needs it.
+ */
 export class Secret {
   readonly #value: string
 
@@ -19,10 +20,6 @@ export class Secret {
   }
 
   toJSON(): string {
-    return HIDDEN
-  }
-
-  [inspect.custom](): string {
     return HIDDEN
   }
 }

@@ -1,0 +1,26 @@
+import { OutriderError } from '../lib/errors.ts'
+import { type ExitCode, exitCode } from './command.ts'
+
+/** Error codes that mean more to the shell than "it failed". Codes that begin with `usage-` or `config-` are usage. */
+const exitByError: Readonly<Record<string, ExitCode>> = {
+  'rpc-unavailable': exitCode.unreachable,
+  'rpc-deadline-exceeded': exitCode.unreachable,
+  'control-stopping': exitCode.unreachable,
+  'resource-not-found': exitCode.notFound,
+  'token-not-found': exitCode.notFound,
+  'rpc-not-found': exitCode.notFound,
+  'resource-in-use': exitCode.conflict,
+  'rpc-already-exists': exitCode.conflict,
+  'rpc-failed-precondition': exitCode.conflict,
+  'rpc-aborted': exitCode.conflict,
+  'rpc-invalid-argument': exitCode.refused,
+}
+
+/** The exit code for whatever a command threw. */
+export function exitCodeOf(thrown: unknown, signal: AbortSignal): ExitCode {
+  // A command that is interrupted rejects with the reason of the signal, or with what its last call made of that.
+  if (signal.aborted) return exitCode.interrupted
+  if (!(thrown instanceof OutriderError)) return exitCode.failure
+  if (/^(?:usage|config)-/.test(thrown.code)) return exitCode.usage
+  return exitByError[thrown.code] ?? exitCode.failure
+}

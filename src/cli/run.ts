@@ -1,0 +1,89 @@
+import { didYouMean } from '../config/nearest.ts'
+import { describeError, OutriderError } from '../lib/errors.ts'
+import { parseArguments } from './arguments.ts'
+import { type Command, type CommandContext, exitCode } from './command.ts'
+import { exitCodeOf } from './exit.ts'
+import { commandHelp, programHelp } from './help.ts'
+
+interface Entry {
+  /** As in the command itself: here too, so that the list of commands loads none of them. */
+  readonly summary: string
+  readonly load: () => Promise<{ readonly command: Command }>
+}
+
+/** Every command, in the order of `outrider --help`. */
+export const commands: Readonly<Record<string, Entry>> = {
+  demo: { summary: 'Run a whole mesh on this machine to look at', load: () => import('./commands/demo.ts') },
+  control: { summary: 'Run the control server', load: () => import('./commands/control.ts') },
+  sidecar: { summary: 'Run the sidecar proxy of one workload', load: () => import('./commands/sidecar.ts') },
+  apply: { summary: 'Create or change resources', load: () => import('./commands/apply.ts') },
+  get: { summary: 'Show one resource', load: () => import('./commands/get.ts') },
+  list: { summary: 'List resources', load: () => import('./commands/list.ts') },
+  delete: { summary: 'Delete resources', load: () => import('./commands/delete.ts') },
+  token: { summary: 'Create, list and revoke join tokens', load: () => import('./commands/token.ts') },
+  status: { summary: 'Show the control server and its sidecars', load: () => import('./commands/status.ts') },
+  version: { summary: 'Print the version', load: () => import('./commands/version.ts') },
+}
+
+/** What the process lends to its command. */
+export type Surroundings = Omit<CommandContext, 'args' | 'options'>
+
+/** Runs the command that `argv` (without interpreter and program) names. Never rejects: resolves with the exit code. */
+export async function run(argv: readonly string[], surroundings: Surroundings): Promise<number> {
+  const { stderr, signal } = surroundings
+  const [name = ''] = argv
+  const label = Object.hasOwn(commands, name) ? `outrider ${name}` : 'outrider'
+  try {
+    return await dispatch(argv, surroundings)
+  } catch (thrown) {
+    const code = exitCodeOf(thrown, signal)
+    if (code === exitCode.interrupted) return code
+    // An error of ours explains itself; anything else is a bug, and its place is what helps.
+    if (thrown instanceof OutriderError) stderr.write(`${label}: ${describeError(thrown)} (${thrown.code})\n`)
+    else
+      stderr.write(`${label}: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : describeError(thrown)}\n`)
+    if (code === exitCode.usage) stderr.write(`Run "${label} --help" for its options.\n`)
+    return code
+  }
+}
+
+async function dispatch(argv: readonly string[], surroundings: Surroundings): Promise<number> {
+  const [first = '--help', ...rest] = argv
+  if (first === '--version' || first === '-V') return dispatch(['version'], surroundings)
+  if (first === 'help' && rest[0] !== undefined) return dispatch([rest[0], '--help'], surroundings)
+  if (first === '--help' || first === '-h' || first === 'help') {
+    const summaries = Object.entries(commands).map(([name, { summary }]) => [name, summary] as const)
+    surroundings.stdout.write(programHelp(summaries))
+    return exitCode.ok
+  }
+  const entry = Object.hasOwn(commands, first) ? commands[first] : undefined
+  if (entry === undefined) {
+    const names = Object.keys(commands)
+    throw new OutriderError(
+      'usage-command-unknown',
+      `"${first}" is no command${didYouMean(first, names)}; there are ${names.join(', ')}`,
+    )
+  }
+  const { command } = await entry.load()
+  const { help, args, options } = parseArguments(rest, command.options)
+  if (help) {
+    surroundings.stdout.write(commandHelp(command))
+    return exitCode.ok
+  }
+  // Not a spread: standard input is a getter that must stay untouched by commands that do not read it.
+  const { env, stdout, stderr, signal, clock, random } = surroundings
+  const context: CommandContext = {
+    args,
+    options,
+    env,
+    get stdin() {
+      return surroundings.stdin
+    },
+    stdout,
+    stderr,
+    signal,
+    clock,
+    random,
+  }
+  return command.run(context)
+}
