@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty'
 import { run } from './cli/run.ts'
 import { systemClock } from './lib/clock.ts'
 import { systemRandom } from './lib/random.ts'
@@ -19,8 +20,11 @@ for (const signal of signals) process.on(signal, onSignal)
 // The reader of a pipe may leave first, as `head` does: that is no failure of ours.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
-function output(stream: NodeJS.WriteStream): { write(text: string): void; isTerminal: boolean } {
-  return { write: (text) => void stream.write(text), isTerminal: Boolean(stream.isTTY) }
+function output(stream: NodeJS.WriteStream & { readonly fd: number }): {
+  write(text: string): void
+  isTerminal: boolean
+} {
+  return { write: (text) => void stream.write(text), isTerminal: isatty(stream.fd) }
 }
 
 process.exitCode = await run(process.argv.slice(2), {
