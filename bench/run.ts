@@ -1,0 +1,102 @@
+// npm run bench -- <scenario> [options]: see bench/README.md.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { jsonLines, performancePage, table } from './report.ts'
+import { measure } from './rounds.ts'
+import { mesh, meshOneConnection } from './scenarios/mesh.ts'
+import type { Scenario } from './scenarios/scenario.ts'
+
+const scenarios: readonly Scenario[] = [mesh, meshOneConnection]
+
+const usage = `usage: npm run bench -- <scenario> [options]
+
+scenarios
+${scenarios.map(({ name, question }) => `  ${name.padEnd(12)}${question}`).join('\n')}
+
+options
+  --peers a,b      only these subjects: ${mesh.subjects.map(({ name }) => name).join(', ')}
+  --seconds n      length of a measured round (default 4)
+  --connections n  connections of the load generator (default: the scenario's)
+  --rounds n       rounds for each subject (default 3)
+  --json           one JSON object a subject and line
+  --write          rewrite docs/performance.md
+`
+
+class UsageError extends Error {}
+
+function count(option: string, text: string | undefined, fallback: number): number {
+  const value = text === undefined ? fallback : Number(text)
+  if (!Number.isInteger(value) || value < 1 || value > 10_000)
+    throw new UsageError(`--${option}: 1 to 10000, not ${text}`)
+  return value
+}
+
+function parse(words: readonly string[]): {
+  values: { peers?: string; seconds?: string; connections?: string; rounds?: string; json: boolean; write: boolean }
+  positionals: string[]
+} {
+  try {
+    return parseArgs({
+      args: [...words],
+      allowPositionals: true,
+      options: {
+        peers: { type: 'string' },
+        seconds: { type: 'string' },
+        connections: { type: 'string' },
+        rounds: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        write: { type: 'boolean', default: false },
+      },
+    })
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+const note = (text: string): void => console.error(text)
+
+async function main(words: readonly string[], interrupted: AbortSignal): Promise<number> {
+  const { values, positionals } = parse(words)
+  const scenario = scenarios.find(({ name }) => name === positionals[0])
+  if (scenario === undefined || positionals.length > 1) throw new UsageError('name one scenario')
+
+  const wanted = values.peers?.split(',') ?? scenario.subjects.map(({ name }) => name)
+  const subjects = wanted.map((name) => {
+    const subject = scenario.subjects.find((candidate) => candidate.name === name)
+    if (subject === undefined) throw new UsageError(`no subject ${name}`)
+    return subject
+  })
+  const seconds = count('seconds', values.seconds, 4)
+  const connections = count('connections', values.connections, scenario.connections)
+  const rounds = count('rounds', values.rounds, 3)
+
+  // Start-up takes at most some 20 s a subject, a round its warm-up and window: twice that is a hang.
+  const boundMs = subjects.length * (20_000 + rounds * (seconds + 2) * 1000) * 2
+  const signal = AbortSignal.any([interrupted, AbortSignal.timeout(boundMs)])
+  const { outcomes, app } = await measure(scenario, subjects, { seconds, connections, rounds, signal, note })
+
+  for (const outcome of outcomes) if (outcome.kind === 'missing') note(`${outcome.subject}: ${outcome.why}`)
+  process.stdout.write(values.json ? jsonLines(scenario, outcomes) : table(outcomes))
+  if (values.write) {
+    const day = new Date().toISOString().slice(0, 10)
+    const page = performancePage({ scenario, outcomes, app, seconds, connections, rounds, words, day })
+    writeFileSync(join(import.meta.dirname, '..', 'docs', 'performance.md'), page)
+  }
+  return outcomes.some((outcome) => outcome.kind === 'missing' && outcome.broken) ? 1 : 0
+}
+
+const interrupt = new AbortController()
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupt.abort(new Error(name)))
+
+try {
+  process.exitCode = await main(process.argv.slice(2), interrupt.signal)
+} catch (error) {
+  if (error instanceof UsageError) {
+    console.error(`bench: ${error.message}\n\n${usage}`)
+    process.exitCode = 2
+  } else {
+    console.error(`bench: ${error instanceof Error ? error.message : String(error)}`)
+    process.exitCode = interrupt.signal.aborted ? 130 : 1
+  }
+}

@@ -1,0 +1,106 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { TRUST_DOMAIN } from '../certificates.ts'
+import { textAt } from '../json.ts'
+import { Child, runToEnd } from '../processes.ts'
+import type { Subject } from './subject.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const launcher = join(root, 'bin', 'outrider')
+/** Rules of the authorization policy; the last one admits the bench's request. */
+const RULES = 100
+
+const idOf = (workload: string): string => `spiffe://${TRUST_DOMAIN}/ns/default/sa/${workload}`
+
+/** Rules like those of a grown policy: exact paths, prefixes and templates, each for some callers of its own. */
+function decoyRule(index: number): object {
+  const paths = [
+    `/v1/records/${index}`,
+    `/v1/files/${index}/*`,
+    `/v1/teams/{*}/reports/${index}`,
+    `/v1/trees/${index}/{**}`,
+  ]
+  return {
+    name: `decoy-${index}`,
+    from: [{ spiffeIds: [idOf(`caller-${index}`), idOf(`caller-${index + 1}`), idOf('client')] }],
+    to: [{ methods: ['GET', 'POST'], paths: [paths[index % paths.length]] }],
+  }
+}
+
+function resources(appPort: number): string {
+  const bench = { name: 'request', from: [{ spiffeIds: [idOf('client')] }], to: [{ methods: ['GET'], paths: ['/x'] }] }
+  const rules = [...Array.from({ length: RULES - 1 }, (_, index) => decoyRule(index)), bench]
+  const limits = [{ name: 'per-caller', key: 'identity', requests: 1_000_000_000, per: '1s' }]
+  const documents: readonly (readonly [kind: string, name: string, spec: object])[] = [
+    ['Workload', 'client', { spiffeId: idOf('client') }],
+    ['Workload', 'app', { spiffeId: idOf('app') }],
+    ['Service', 'app', { ports: [{ port: 80, targetPort: appPort }], workloads: ['app'] }],
+    ['AuthorizationPolicy', 'bench', { workloads: ['app'], action: 'ALLOW', rules }],
+    ['RateLimit', 'bench', { workloads: ['app'], limits }],
+  ]
+  return documents
+    .map(([kind, name, spec]) => ({ apiVersion: 'outrider.mesh/v1', kind, metadata: { name }, spec }))
+    .map((document) => JSON.stringify(document, null, 2))
+    .join('\n---\n')
+}
+
+/**
+ * Outrider as it is run: a control server that issues the identities and streams the policy, and two sidecars. 100
+ * authorization rules, one rate limit and the metrics are on.
+ */
+export const outrider: Subject = {
+  name: 'outrider',
+  available: () =>
+    [join(root, 'src', 'main.ts'), join(root, 'dist', 'main.js')].some((file) => existsSync(file))
+      ? undefined
+      : 'neither src/main.ts nor dist/main.js found',
+  version: () =>
+    `Outrider ${textAt(readFileSync(join(root, 'package.json'), 'utf8'), 'version')} on Node ${process.versions.node}`,
+  async start({ folder, appPort, signal }) {
+    const children: Child[] = []
+    const stop = async (): Promise<void> => {
+      for (const child of children.toReversed()) await child.stop()
+    }
+    const run = (name: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Child => {
+      const child = new Child(`outrider ${name}`, process.execPath, [launcher, ...args], { env, cwd: folder })
+      children.push(child)
+      return child
+    }
+    try {
+      const data = join(folder, 'control')
+      const place = ['--data', data, '--listen', '127.0.0.1:0', '--trust-domain', TRUST_DOMAIN]
+      const control = await run('control', ['control', ...place]).firstLine(signal)
+      const socket = textAt(control, 'adminSocket')
+      const command = async (...args: readonly string[]): Promise<string> =>
+        runToEnd(process.execPath, [launcher, ...args, '--socket', socket], { signal })
+
+      const file = join(folder, 'resources.yaml')
+      writeFileSync(file, resources(appPort))
+      await command('apply', '-f', file)
+
+      const sidecar = async (
+        name: string,
+        inbound: string,
+        outbound: string,
+      ): Promise<{ pid: number; ready: string }> => {
+        const token = await command('token', 'create', '--workload', `default/${name}`, '-o', 'json')
+        const listeners = ['--inbound', inbound, '--outbound', outbound, '--admin', '127.0.0.1:0']
+        const args = ['sidecar', '--control-address', textAt(control, 'grpc'), ...listeners]
+        const child = run(`sidecar of ${name}`, args, { OUTRIDER_JOIN_TOKEN: textAt(token, 'token') })
+        return { pid: child.pid, ready: await child.firstLine(signal) }
+      }
+      const app = await sidecar('app', `127.0.0.1:0=127.0.0.1:${appPort}`, '')
+      const client = await sidecar('client', '', '127.0.0.1:0')
+      return {
+        outUrl: `http://${textAt(client.ready, 'outbound')}/x`,
+        outPids: [client.pid],
+        inPids: [app.pid],
+        crash: () => children.map((child) => child.crash).find((crash) => crash !== undefined),
+        stop,
+      }
+    } catch (error) {
+      await stop()
+      throw error
+    }
+  },
+}
