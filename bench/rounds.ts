@@ -8,7 +8,7 @@ import { makeCertificates } from './certificates.ts'
 import type { LoadResult } from './load.ts'
 import { cpuMicroseconds, peakRssMb } from './measure.ts'
 import type { Scenario } from './scenarios/scenario.ts'
-import type { Running, Subject } from './subjects/subject.ts'
+import type { Environment, Running, Subject } from './subjects/subject.ts'
 
 /** Fills connection pools and lets compilers settle before each measured window. */
 const WARM_UP_S = 1
@@ -57,10 +57,12 @@ interface Round extends LoadResult {
   readonly cpuIn: number
 }
 
+/** A subject with its proxies up. It stays in the run until `failure`. */
 interface Contestant {
   readonly subject: Subject
   readonly running: Running
   readonly rounds: Round[]
+  failure: string | undefined
 }
 
 /**
@@ -77,68 +79,87 @@ export async function measure(
   if (noLoad !== undefined) {
     return { app: 'none', outcomes: subjects.map(({ name }) => missing(name, noLoad, false)) }
   }
+  await using ends = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'outrider-bench-'))
-  const ends: (() => Promise<void>)[] = []
-  try {
-    const certificates = await makeCertificates(join(folder, 'certificates'), signal)
-    const app = await startApp(folder)
-    ends.push(() => app.child.stop())
-    await answers(`http://127.0.0.1:${app.port}/x`, scenario.host, () => app.child.crash, signal)
+  ends.defer(() => rmSync(folder, { recursive: true, force: true }))
+  const certificates = await makeCertificates(join(folder, 'certificates'), signal)
+  const app = await startApp(folder)
+  ends.defer(() => app.child.stop())
+  await answers(`http://127.0.0.1:${app.port}/x`, scenario.host, () => app.child.crash, signal)
 
-    const outcomes = new Map<Subject, Outcome>()
-    const contestants: Contestant[] = []
-    for (const subject of subjects) {
-      const why = subject.available()
-      if (why !== undefined) {
-        outcomes.set(subject, missing(subject.name, why, false))
-        continue
-      }
-      const own = join(folder, subject.name)
-      mkdirSync(own)
-      try {
-        const running = await subject.start({ folder: own, certificates, appPort: app.port, signal })
-        ends.push(() => running.stop())
-        await answers(running.outUrl, scenario.host, () => running.crash(), signal)
-        contestants.push({ subject, running, rounds: [] })
-      } catch (error) {
-        signal.throwIfAborted()
-        const [reason = '', ...details] = (error instanceof Error ? error.message : String(error)).split('\n')
-        for (const line of details) note(`${subject.name}: ${line.trim()}`)
-        outcomes.set(subject, missing(subject.name, `did not start: ${reason}`, true))
-      }
-    }
-    for (let round = 1; round <= options.rounds; round += 1) {
-      for (const { subject, running, rounds } of contestants) {
-        const result = await measureRound(scenario, running, options)
-        rounds.push(result)
-        note(`round ${round}/${options.rounds}  ${subject.name}  ${Math.round(result.rps)} requests/s`)
-      }
-    }
-    for (const contestant of contestants) outcomes.set(contestant.subject, summarise(contestant))
-    return { app: app.kind, outcomes: subjects.flatMap((subject) => outcomes.get(subject) ?? []) }
-  } finally {
-    await Promise.all(ends.map((end) => end()))
-    rmSync(folder, { recursive: true, force: true })
+  const entered: (Contestant | Missing)[] = []
+  for (const subject of subjects) {
+    const own = join(folder, subject.name)
+    mkdirSync(own)
+    entered.push(await enter(subject, { folder: own, certificates, appPort: app.port, signal }, scenario, ends, note))
   }
+  const contestants = entered.filter((entry) => 'running' in entry)
+  for (let round = 1; round <= options.rounds; round += 1) {
+    for (const contestant of contestants) {
+      if (contestant.failure !== undefined) continue
+      await measureRound(scenario, contestant, options)
+      const rps = contestant.rounds.at(-1)?.rps ?? 0
+      note(
+        `round ${round}/${options.rounds}  ${contestant.subject.name}  ${contestant.failure ?? `${Math.round(rps)} requests/s`}`,
+      )
+    }
+  }
+  return { app: app.kind, outcomes: entered.map((entry) => ('running' in entry ? summarise(entry) : entry)) }
 }
 
 function missing(subject: string, why: string, broken: boolean): Missing {
   return { kind: 'missing', subject, why, broken }
 }
 
-async function measureRound(scenario: Scenario, running: Running, options: RoundOptions): Promise<Round> {
-  const { connections, seconds, signal } = options
-  const load = { url: running.outUrl, host: scenario.host, connections, signal }
-  await scenario.load({ ...load, seconds: WARM_UP_S })
-  const outBefore = cpuMicroseconds(running.outPids)
-  const inBefore = cpuMicroseconds(running.inPids)
-  const result = await scenario.load({ ...load, seconds })
-  const cpuOut = (cpuMicroseconds(running.outPids) - outBefore) / result.requests
-  const cpuIn = (cpuMicroseconds(running.inPids) - inBefore) / result.requests
-  return { ...result, cpuOut, cpuIn }
+/** Brings a subject up and waits for its first right answer. What it starts is put on `ends`. */
+async function enter(
+  subject: Subject,
+  environment: Environment,
+  scenario: Scenario,
+  ends: AsyncDisposableStack,
+  note: (text: string) => void,
+): Promise<Contestant | Missing> {
+  const why = subject.available()
+  if (why !== undefined) return missing(subject.name, why, false)
+  try {
+    const running = await subject.start(environment)
+    ends.defer(() => running.stop())
+    await answers(running.outUrl, scenario.host, () => running.crash(), environment.signal)
+    return { subject, running, rounds: [], failure: undefined }
+  } catch (error) {
+    environment.signal.throwIfAborted()
+    const [reason = '', ...details] = messageOf(error).split('\n')
+    for (const line of details) note(`${subject.name}: ${line.trim()}`)
+    return missing(subject.name, `did not start: ${reason}`, true)
+  }
 }
 
-function summarise({ subject, running, rounds }: Contestant): Measured {
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** One warm-up and one measured window; adds to the contestant's rounds, or sets its failure. */
+async function measureRound(scenario: Scenario, contestant: Contestant, options: RoundOptions): Promise<void> {
+  const { connections, seconds, signal } = options
+  const { outUrl, outPids, inPids, crash } = contestant.running
+  const load = { url: outUrl, host: scenario.host, connections, signal }
+  try {
+    await scenario.load({ ...load, seconds: WARM_UP_S })
+    const outBefore = cpuMicroseconds(outPids)
+    const inBefore = cpuMicroseconds(inPids)
+    const result = await scenario.load({ ...load, seconds })
+    const cpuOut = (cpuMicroseconds(outPids) - outBefore) / result.requests
+    const cpuIn = (cpuMicroseconds(inPids) - inBefore) / result.requests
+    if (result.requests === 0) throw new Error('no request was answered')
+    contestant.rounds.push({ ...result, cpuOut, cpuIn })
+  } catch (error) {
+    signal.throwIfAborted()
+    contestant.failure = crash() ?? messageOf(error)
+  }
+}
+
+function summarise({ subject, running, rounds, failure }: Contestant): Outcome {
+  if (failure !== undefined) return missing(subject.name, `failed under load: ${failure.split('\n')[0]}`, true)
   const median = (pick: (round: Round) => number): number => {
     const sorted = rounds.map(pick).toSorted((a, b) => a - b)
     const middle = sorted.length >> 1

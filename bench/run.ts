@@ -59,7 +59,8 @@ const note = (text: string): void => console.error(text)
 async function main(words: readonly string[], interrupted: AbortSignal): Promise<number> {
   const { values, positionals } = parse(words)
   const scenario = scenarios.find(({ name }) => name === positionals[0])
-  if (scenario === undefined || positionals.length > 1) throw new UsageError('name one scenario')
+  if (scenario === undefined || positionals.length > 1)
+    throw new UsageError(`name one scenario, not ${positionals.join(' ') || 'none'}`)
 
   const wanted = values.peers?.split(',') ?? scenario.subjects.map(({ name }) => name)
   const subjects = wanted.map((name) => {

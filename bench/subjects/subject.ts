@@ -17,7 +17,7 @@ export interface Running {
   readonly outPids: readonly number[]
   readonly inPids: readonly number[]
   /** Why one of its processes ended, or undefined while all run. */
-  crash(): string | undefined
+  readonly crash: () => string | undefined
   stop(): Promise<void>
 }
 
