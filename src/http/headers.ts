@@ -1,0 +1,52 @@
+/**
+ * Header fields as one flat list `[name, value, name, value, ...]`: names in lower case, values without surrounding
+ * white space, in the order of arrival. Framing (`content-length`, `transfer-encoding`), `host` and the hop-by-hop fields of
+ * RFC 9110 section 7.6.1 are never in it: codecs take them out and write their own.
+ */
+export type Headers = readonly string[]
+
+export const noHeaders: Headers = []
+
+/** The first value of `name`, which must be in lower case. */
+export function headerValue(headers: Headers, name: string): string | undefined {
+  for (let index = 0; index < headers.length; index += 2) {
+    if (headers[index] === name) return headers[index + 1]
+  }
+  return undefined
+}
+
+/** Fields that describe one connection and are never forwarded (RFC 9110 section 7.6.1). */
+export const hopByHopFields: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/**
+ * Fields that may not come in a trailer section: framing, routing, authentication and everything that was decided on
+ * when the head came (RFC 9110 section 6.5.1).
+ */
+const forbiddenTrailers: ReadonlySet<string> = new Set([
+  ...hopByHopFields,
+  'authorization',
+  'cache-control',
+  'content-encoding',
+  'content-length',
+  'content-range',
+  'content-type',
+  'cookie',
+  'expect',
+  'host',
+  'max-forwards',
+  'proxy-authorization',
+  'set-cookie',
+  'x-forwarded-client-cert',
+])
+
+export function mayBeTrailer(name: string): boolean {
+  return !forbiddenTrailers.has(name) && !name.startsWith(':')
+}

@@ -1,0 +1,19 @@
+/** Bounds of one listener or pool. Every refusal that a bound causes names it by the option's name given here. */
+export interface HttpLimits {
+  /** Start line and fields of one head, in bytes. */
+  readonly maxHeadBytes: number
+  /** Fields of one head, and of one trailer section. */
+  readonly maxHeadFields: number
+  /** From the first byte of a head to its end, in milliseconds. */
+  readonly headTimeoutMs: number
+  /** Without a byte in either direction while an exchange is open, in milliseconds. */
+  readonly requestIdleTimeoutMs: number
+  /** Between exchanges, in milliseconds. */
+  readonly connectionIdleTimeoutMs: number
+  /** Bytes of one request body; 0 for no bound. */
+  readonly maxBodyBytes: number
+  /** Exchanges on one connection before it is closed; 0 for no bound. */
+  readonly maxRequestsPerConnection: number
+  /** Whether request field names may contain `_`, which some servers read as `-`. */
+  readonly underscoresInHeaders: 'refuse' | 'allow'
+}
