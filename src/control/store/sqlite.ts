@@ -1,0 +1,350 @@
+import { chmodSync, existsSync } from 'node:fs'
+import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
+import { parseSpiffeId, type SpiffeId } from '../../identity/spiffe-id.ts'
+import { OutriderError } from '../../lib/errors.ts'
+import { type Endpoint, type Resource, type ResourceName, nameOf, resourceKey } from '../../policy/model.ts'
+import { validateResource } from '../../policy/validate.ts'
+import type { Batch, Commit, IssuedRecord, SidecarRecord, Store, StoredResource, TokenRecord } from './store.ts'
+import { storageError } from './storage-error.ts'
+
+/** Marks the file as ours: "ORTR". */
+const APPLICATION_ID = 0x4f52_5452
+const SCHEMA_VERSION = 1
+const DAY_MS = 24 * 60 * 60 * 1000
+
+const SCHEMA = `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE resources (
+    kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL,
+    revision INTEGER NOT NULL, published_revision INTEGER NOT NULL, changed_at INTEGER NOT NULL,
+    PRIMARY KEY (kind, namespace, name)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE tokens (
+    id TEXT PRIMARY KEY, hash BLOB NOT NULL, spiffe_id TEXT NOT NULL, expires_at INTEGER NOT NULL,
+    used_at INTEGER, revoked_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE sidecars (
+    spiffe_id TEXT NOT NULL, sidecar_id TEXT NOT NULL, program_version TEXT NOT NULL, last_seen INTEGER NOT NULL,
+    listeners TEXT NOT NULL, PRIMARY KEY (spiffe_id, sidecar_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE issued (serial TEXT PRIMARY KEY, spiffe_id TEXT NOT NULL, not_after INTEGER NOT NULL)
+    STRICT, WITHOUT ROWID;
+  CREATE INDEX issued_by_end ON issued (not_after);
+  INSERT INTO meta VALUES ('revision', 0);
+  PRAGMA application_id = ${APPLICATION_ID};
+  PRAGMA user_version = ${SCHEMA_VERSION};
+`
+
+/**
+ * Opens the store in `file`, making it where it is missing. Errors, each one line for an operator: `database-corrupt`,
+ * `database-foreign` (another program's, or of a later version), `database-busy`, `disk-full`, `database-failed`.
+ */
+export function openSqliteStore(file: string): Store {
+  let database: DatabaseSync | undefined
+  try {
+    const isNew = !existsSync(file)
+    database = new DatabaseSync(file, { timeout: 1000 })
+    if (isNew) chmodSync(file, 0o600)
+    // FULL: what a call has answered survives the loss of power.
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF')
+    check(database, file)
+    return new SqliteStore(database, file)
+  } catch (thrown) {
+    database?.close()
+    throw storageError(thrown, file)
+  }
+}
+
+function check(database: DatabaseSync, file: string): void {
+  const pragma = (name: string): SQLOutputValue | undefined => {
+    const row = database.prepare(`PRAGMA ${name}`).get()
+    return row === undefined ? undefined : Object.values(row)[0]
+  }
+  if (pragma('quick_check(1)') !== 'ok') {
+    throw new OutriderError('database-corrupt', 'the database is damaged: restore the folder from a backup', {
+      place: file,
+      source: 'internal',
+    })
+  }
+  const version = pragma('user_version')
+  const application = pragma('application_id')
+  if (version === 0 && application === 0 && pragma('schema_version') === 0) {
+    database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT`)
+    return
+  }
+  if (application !== APPLICATION_ID || version !== SCHEMA_VERSION) {
+    throw new OutriderError(
+      'database-foreign',
+      `this is no database of this version of outrider (application ${application}, schema ${version}, ` +
+        `wanted schema ${SCHEMA_VERSION})`,
+      { place: file },
+    )
+  }
+}
+
+class SqliteStore implements Store {
+  readonly #database: DatabaseSync
+  readonly #file: string
+  readonly #statements = new Map<string, StatementSync>()
+  readonly #resources = new Map<string, StoredResource>()
+  readonly #listeners = new Set<(commit: Commit) => void>()
+  #revision: number
+
+  constructor(database: DatabaseSync, file: string) {
+    this.#database = database
+    this.#file = file
+    this.#revision = integer(this.#get(`SELECT value FROM meta WHERE key = 'revision'`), 'value')
+    for (const row of this.#all('SELECT * FROM resources')) {
+      const stored = storedResource(row, file)
+      this.#resources.set(resourceKey(nameOf(stored.resource)), stored)
+    }
+  }
+
+  get revision(): number {
+    return this.#revision
+  }
+
+  get size(): number {
+    return this.#resources.size
+  }
+
+  get(name: ResourceName): StoredResource | undefined {
+    return this.#resources.get(resourceKey(name))
+  }
+
+  list(filter: Parameters<Store['list']>[0] = {}): readonly StoredResource[] {
+    return [...this.#resources]
+      .filter(
+        ([, { resource }]) =>
+          (filter.kind === undefined || resource.kind === filter.kind) &&
+          (filter.namespace === undefined || resource.metadata.namespace === filter.namespace),
+      )
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, stored]) => stored)
+  }
+
+  commit({ changes = [], touched = [], sidecar }: Batch, nowMs: number): number {
+    const revision = this.#revision + 1
+    this.#transaction(() => {
+      this.#run(`UPDATE meta SET value = ? WHERE key = 'revision'`, revision)
+      for (const change of changes) {
+        if (change.kind === 'put') {
+          const { kind, namespace, name } = nameOf(change.resource)
+          this.#run(
+            'INSERT OR REPLACE INTO resources VALUES (?, ?, ?, ?, ?, ?, ?)',
+            ...[kind, namespace, name, change.document, revision, revision, nowMs],
+          )
+        } else {
+          const { kind, namespace, name } = change.name
+          this.#run('DELETE FROM resources WHERE kind = ? AND namespace = ? AND name = ?', kind, namespace, name)
+        }
+      }
+      for (const { kind, namespace, name } of touched) {
+        this.#run(
+          'UPDATE resources SET published_revision = ? WHERE kind = ? AND namespace = ? AND name = ?',
+          ...[revision, kind, namespace, name],
+        )
+      }
+      if (sidecar !== undefined) this.#putSidecar(sidecar)
+    })
+    // Only now: a transaction that failed has changed nothing.
+    this.#revision = revision
+    for (const change of changes) {
+      if (change.kind === 'delete') this.#resources.delete(resourceKey(change.name))
+      else {
+        const { resource, document } = change
+        const stored = { resource, document, revision, publishedRevision: revision, changedAtMs: nowMs }
+        this.#resources.set(resourceKey(nameOf(resource)), stored)
+      }
+    }
+    for (const name of touched) {
+      const stored = this.get(name)
+      if (stored !== undefined) this.#resources.set(resourceKey(name), { ...stored, publishedRevision: revision })
+    }
+    for (const listener of [...this.#listeners]) listener({ revision, changes, touched })
+    return revision
+  }
+
+  watch(listener: (commit: Commit) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  addToken({ id, hash, spiffeId, expiresAtMs }: TokenRecord): void {
+    this.#transaction(() =>
+      this.#run('INSERT INTO tokens VALUES (?, ?, ?, ?, NULL, NULL)', id, hash, spiffeId, expiresAtMs),
+    )
+  }
+
+  findToken(id: string): TokenRecord | undefined {
+    const row = this.#get('SELECT * FROM tokens WHERE id = ?', id)
+    return row === undefined ? undefined : tokenRecord(row)
+  }
+
+  listTokens(): readonly TokenRecord[] {
+    return this.#all('SELECT * FROM tokens ORDER BY expires_at, id').map(tokenRecord)
+  }
+
+  revokeToken(id: string, nowMs: number): boolean {
+    return this.#transaction(() =>
+      this.#run('UPDATE tokens SET revoked_at = ? WHERE id = ? AND used_at IS NULL AND revoked_at IS NULL', nowMs, id),
+    )
+  }
+
+  redeemToken(id: string, issued: IssuedRecord, nowMs: number): boolean {
+    return this.#transaction(() => {
+      const redeemed = this.#run(
+        'UPDATE tokens SET used_at = ? WHERE id = ? AND used_at IS NULL AND revoked_at IS NULL AND expires_at > ?',
+        ...[nowMs, id, nowMs],
+      )
+      if (redeemed) this.#putIssued(issued)
+      return redeemed
+    })
+  }
+
+  recordIssued(issued: IssuedRecord): void {
+    this.#transaction(() => this.#putIssued(issued))
+  }
+
+  sidecars(): readonly SidecarRecord[] {
+    return this.#all('SELECT * FROM sidecars ORDER BY spiffe_id, sidecar_id').map((row) => ({
+      spiffeId: spiffeId(row),
+      sidecarId: text(row, 'sidecar_id'),
+      programVersion: text(row, 'program_version'),
+      lastSeenMs: integer(row, 'last_seen'),
+      listeners: JSON.parse(text(row, 'listeners')) as Endpoint[],
+    }))
+  }
+
+  forgetSidecar(id: SpiffeId, sidecarId: string): void {
+    this.#transaction(() => this.#run('DELETE FROM sidecars WHERE spiffe_id = ? AND sidecar_id = ?', id, sidecarId))
+  }
+
+  prune(nowMs: number): void {
+    this.#transaction(() => {
+      this.#run('DELETE FROM issued WHERE not_after < ?', nowMs)
+      this.#run('DELETE FROM tokens WHERE expires_at < ?', nowMs - DAY_MS)
+    })
+  }
+
+  close(): void {
+    this.#listeners.clear()
+    this.#database.close()
+  }
+
+  #putSidecar({ spiffeId, sidecarId, programVersion, lastSeenMs, listeners }: SidecarRecord): void {
+    this.#run(
+      'INSERT OR REPLACE INTO sidecars VALUES (?, ?, ?, ?, ?)',
+      ...[spiffeId, sidecarId, programVersion, lastSeenMs, JSON.stringify(listeners)],
+    )
+  }
+
+  #putIssued({ serial, spiffeId, notAfterMs }: IssuedRecord): void {
+    this.#run('INSERT INTO issued VALUES (?, ?, ?)', serial, spiffeId, notAfterMs)
+  }
+
+  #transaction<T>(work: () => T): T {
+    try {
+      this.#database.exec('BEGIN IMMEDIATE')
+      try {
+        const result = work()
+        this.#database.exec('COMMIT')
+        return result
+      } catch (thrown) {
+        // SQLite has rolled back by itself after some errors, a full disk among them.
+        if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+        throw thrown
+      }
+    } catch (thrown) {
+      throw storageError(thrown, this.#file)
+    }
+  }
+
+  /** True when a row was changed. */
+  #run(sql: string, ...values: (string | number | Buffer)[]): boolean {
+    return this.#prepare(sql).run(...values).changes !== 0
+  }
+
+  #get(sql: string, ...values: string[]): Row | undefined {
+    return this.#prepare(sql).get(...values)
+  }
+
+  #all(sql: string): Row[] {
+    return this.#prepare(sql).all()
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql)
+      this.#statements.set(sql, statement)
+    }
+    return statement
+  }
+}
+
+type Row = Record<string, SQLOutputValue>
+
+function storedResource(row: Row, file: string): StoredResource {
+  const document = text(row, 'document')
+  return {
+    resource: parseStored(document, row, file),
+    document,
+    revision: integer(row, 'revision'),
+    publishedRevision: integer(row, 'published_revision'),
+    changedAtMs: integer(row, 'changed_at'),
+  }
+}
+
+/** Everything stored was admitted once; what is not valid any more was changed by another hand. */
+function parseStored(document: string, row: Row, file: string): Resource {
+  const name = resourceKey(named(row))
+  let value: unknown
+  try {
+    value = JSON.parse(document)
+  } catch {
+    value = undefined
+  }
+  const result = validateResource(value)
+  if (result.ok && resourceKey(nameOf(result.resource)) === name) return result.resource
+  const why = result.ok ? 'its name differs' : `${result.violations[0]?.field}: ${result.violations[0]?.message}`
+  throw new OutriderError('database-corrupt', `the stored resource ${name} is not valid: ${why}`, {
+    place: file,
+    source: 'internal',
+  })
+}
+
+function named(row: Row): { kind: string; namespace: string; name: string } {
+  return { kind: text(row, 'kind'), namespace: text(row, 'namespace'), name: text(row, 'name') }
+}
+
+function tokenRecord(row: Row): TokenRecord {
+  const usedAtMs = optionalInteger(row, 'used_at')
+  const revokedAtMs = optionalInteger(row, 'revoked_at')
+  const hash = row['hash']
+  return {
+    id: text(row, 'id'),
+    hash: Buffer.from(hash instanceof Uint8Array ? hash : []),
+    spiffeId: spiffeId(row),
+    expiresAtMs: integer(row, 'expires_at'),
+    ...(usedAtMs === undefined ? {} : { usedAtMs }),
+    ...(revokedAtMs === undefined ? {} : { revokedAtMs }),
+  }
+}
+
+function spiffeId(row: Row): SpiffeId {
+  return parseSpiffeId(text(row, 'spiffe_id'))
+}
+
+function text(row: Row, column: string): string {
+  return String(row[column])
+}
+
+function integer(row: Row | undefined, column: string): number {
+  return Number(row?.[column])
+}
+
+function optionalInteger(row: Row, column: string): number | undefined {
+  const value = row[column]
+  return value === null || value === undefined ? undefined : Number(value)
+}

@@ -1,0 +1,247 @@
+import { resolve } from 'node:path'
+import { createSecureContext, type DetailedPeerCertificate } from 'node:tls'
+import grpc from '@grpc/grpc-js'
+import { type Address, formatAddress } from '../config/address.ts'
+import type { TrustBundleSet } from '../identity/bundle.ts'
+import type { SpiffeId } from '../identity/spiffe-id.ts'
+import type { Svid } from '../identity/svid.ts'
+import { verifyPeer } from '../identity/verify.ts'
+import type { Clock } from '../lib/clock.ts'
+import { OutriderError } from '../lib/errors.ts'
+import type { Watch } from '../lib/watch.ts'
+import type { ApplyRequest } from '../wire/outrider/admin/v1/ApplyRequest.ts'
+import type { ApplyResponse__Output } from '../wire/outrider/admin/v1/ApplyResponse.ts'
+import type { ControlStatus__Output } from '../wire/outrider/admin/v1/ControlStatus.ts'
+import type { CreatedToken__Output } from '../wire/outrider/admin/v1/CreatedToken.ts'
+import type { CreateTokenRequest } from '../wire/outrider/admin/v1/CreateTokenRequest.ts'
+import type { DeleteRequest } from '../wire/outrider/admin/v1/DeleteRequest.ts'
+import type { DeleteResponse__Output } from '../wire/outrider/admin/v1/DeleteResponse.ts'
+import type { GetRequest } from '../wire/outrider/admin/v1/GetRequest.ts'
+import type { GetStatusRequest } from '../wire/outrider/admin/v1/GetStatusRequest.ts'
+import type { ListRequest } from '../wire/outrider/admin/v1/ListRequest.ts'
+import type { ListResponse__Output } from '../wire/outrider/admin/v1/ListResponse.ts'
+import type { ListSidecarsRequest } from '../wire/outrider/admin/v1/ListSidecarsRequest.ts'
+import type { ListSidecarsResponse__Output } from '../wire/outrider/admin/v1/ListSidecarsResponse.ts'
+import type { ListTokensRequest } from '../wire/outrider/admin/v1/ListTokensRequest.ts'
+import type { ListTokensResponse__Output } from '../wire/outrider/admin/v1/ListTokensResponse.ts'
+import type { ResourceEvent__Output } from '../wire/outrider/admin/v1/ResourceEvent.ts'
+import type { RevokeTokenRequest } from '../wire/outrider/admin/v1/RevokeTokenRequest.ts'
+import type { RevokeTokenResponse__Output } from '../wire/outrider/admin/v1/RevokeTokenResponse.ts'
+import type { StoredResource__Output } from '../wire/outrider/admin/v1/StoredResource.ts'
+import type { WatchRequest } from '../wire/outrider/admin/v1/WatchRequest.ts'
+import type { AttestRequest } from '../wire/outrider/identity/v1/AttestRequest.ts'
+import type { IdentityServiceClient } from '../wire/outrider/identity/v1/IdentityService.ts'
+import type { IssuedSvid__Output } from '../wire/outrider/identity/v1/IssuedSvid.ts'
+import type { RenewRequest } from '../wire/outrider/identity/v1/RenewRequest.ts'
+import type { TrustBundleSet__Output } from '../wire/outrider/identity/v1/TrustBundleSet.ts'
+import type { PolicyUpdate__Output } from '../wire/outrider/policy/v1/PolicyUpdate.ts'
+import type { SubscribeRequest } from '../wire/outrider/policy/v1/SubscribeRequest.ts'
+import { fromServiceError } from './errors.ts'
+import { protocols } from './load.ts'
+import { certificatesOf, privateKeyPem, rootsPem, serverRefusal } from './peer.ts'
+
+/** The client's end of a stream from the server. `onEnd` is called once; with an error unless the status was OK. */
+export interface ClientStream<In> {
+  onMessage(listener: (message: In) => void): void
+  onEnd(listener: (error: OutriderError | undefined) => void): void
+  cancel(): void
+}
+
+export interface ClientDuplex<Out, In> extends ClientStream<In> {
+  send(message: Out): void
+  /** Sends no more; the server ends the call. */
+  finish(): void
+}
+
+/** What a sidecar asks the control server for. Failed calls reject with the error that rpc/errors.ts makes. */
+export interface ControlClient {
+  /** Works without an SVID. */
+  attest(request: AttestRequest): Promise<IssuedSvid__Output>
+  renew(request: RenewRequest): Promise<IssuedSvid__Output>
+  watchTrustBundles(): ClientStream<TrustBundleSet__Output>
+  subscribe(): ClientDuplex<SubscribeRequest, PolicyUpdate__Output>
+  /** Opens no new call; streams that are open go on until they are cancelled. */
+  close(): void
+}
+
+export interface ControlClientOptions {
+  readonly address: Address
+  /** Whom the server is verified against. A new value counts from the next connection on. */
+  readonly bundles: Watch<TrustBundleSet>
+  /** What the client shows; `undefined` before the first attestation. A new value makes the next call connect anew. */
+  readonly svid: Watch<Svid | undefined>
+  /** The only identity a control server may have here, `spiffe://<trust domain>/outrider/control`. */
+  readonly serverId: SpiffeId
+  readonly clock: Clock
+}
+
+/** For each unary call, in milliseconds. */
+const CALL_DEADLINE_MS = 10_000
+/** Larger than what the server reads: one update may carry all that a workload needs. */
+const MAX_UPDATE_BYTES = 64 * 1024 * 1024
+
+const CHANNEL_OPTIONS: grpc.ClientOptions = {
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.max_receive_message_length': MAX_UPDATE_BYTES,
+  'grpc.enable_channelz': 0,
+  'grpc.enable_retries': 0,
+  'grpc.service_config_disable_resolution': 1,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.min_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 2_000,
+  // Otherwise a channel with a new SVID may be given the connection of the old one.
+  'grpc.use_local_subchannel_pool': 1,
+}
+
+/**
+ * A client of the control server over TLS 1.3. It believes the server only when verify.ts accepts its chain against the
+ * bundle of its own trust domain and its SPIFFE ID is `serverId`. A change of SVID or bundles makes a new channel; calls
+ * that are open stay on theirs.
+ */
+export function connectControl(options: ControlClientOptions): ControlClient {
+  const { address, bundles, svid, serverId, clock } = options
+  const target = formatAddress(address)
+  const { IdentityService } = protocols().identity
+  const { PolicyService } = protocols().policy
+  let channel: grpc.Channel | undefined
+  let closed = false
+  const current = (): grpc.ClientOptions => {
+    if (closed) throw new OutriderError('client-closed', `the client of ${target} is closed`, { source: 'internal' })
+    channel ??= new grpc.Channel(target, secured(bundles.current, svid.current, serverId, clock), {
+      ...CHANNEL_OPTIONS,
+      // What is verified is the SPIFFE ID; without a name Node would warn that SNI must not hold an address.
+      'grpc.ssl_target_name_override': 'control.outrider',
+    })
+    return { channelOverride: channel }
+  }
+  const identity = (): IdentityServiceClient => new IdentityService(target, UNUSED, current())
+  const drop = (): void => {
+    channel?.close()
+    channel = undefined
+  }
+  const unsubscribe = [bundles.subscribe(drop), svid.subscribe(drop)]
+  return {
+    attest: (request) => unary(target, (...rest) => identity().attest(request, ...rest)),
+    renew: (request) => unary(target, (...rest) => identity().renew(request, ...rest)),
+    watchTrustBundles: () => reading(identity().watchTrustBundles({}), target),
+    subscribe: () => duplex(new PolicyService(target, UNUSED, current()).subscribe(), target),
+    close: () => {
+      closed = true
+      for (const stop of unsubscribe) stop()
+      drop()
+    },
+  }
+}
+
+/** What the command line asks for, on the Unix socket of the control server. */
+export interface AdminClient extends Promised<AdminMethods> {
+  watch(request: WatchRequest): ClientStream<ResourceEvent__Output>
+  close(): void
+}
+
+interface AdminMethods {
+  apply(request: ApplyRequest): ApplyResponse__Output
+  get(request: GetRequest): StoredResource__Output
+  list(request: ListRequest): ListResponse__Output
+  delete(request: DeleteRequest): DeleteResponse__Output
+  createToken(request: CreateTokenRequest): CreatedToken__Output
+  listTokens(request: ListTokensRequest): ListTokensResponse__Output
+  revokeToken(request: RevokeTokenRequest): RevokeTokenResponse__Output
+  listSidecars(request: ListSidecarsRequest): ListSidecarsResponse__Output
+  getStatus(request: GetStatusRequest): ControlStatus__Output
+}
+
+type Promised<Methods> = {
+  readonly [Name in keyof Methods]: Methods[Name] extends (request: infer In) => infer Out
+    ? (request: In) => Promise<Out>
+    : never
+}
+
+/** A client of the admin service. Nothing is opened before the first call. */
+export function connectAdmin(socketPath: string): AdminClient {
+  const target = `unix:${resolve(socketPath)}`
+  const client = new (protocols().admin.AdminService)(target, UNUSED, CHANNEL_OPTIONS)
+  return {
+    apply: (request) => unary(socketPath, (...rest) => client.apply(request, ...rest)),
+    get: (request) => unary(socketPath, (...rest) => client.get(request, ...rest)),
+    list: (request) => unary(socketPath, (...rest) => client.list(request, ...rest)),
+    delete: (request) => unary(socketPath, (...rest) => client.delete(request, ...rest)),
+    createToken: (request) => unary(socketPath, (...rest) => client.createToken(request, ...rest)),
+    listTokens: (request) => unary(socketPath, (...rest) => client.listTokens(request, ...rest)),
+    revokeToken: (request) => unary(socketPath, (...rest) => client.revokeToken(request, ...rest)),
+    listSidecars: (request) => unary(socketPath, (...rest) => client.listSidecars(request, ...rest)),
+    getStatus: (request) => unary(socketPath, (...rest) => client.getStatus(request, ...rest)),
+    watch: (request) => reading(client.watch(request), socketPath),
+    close: () => client.close(),
+  }
+}
+
+/** On a Unix socket, and beside `channelOverride`, which brings its own. */
+const UNUSED = grpc.credentials.createInsecure()
+
+function secured(
+  bundles: TrustBundleSet,
+  svid: Svid | undefined,
+  serverId: SpiffeId,
+  clock: Clock,
+): grpc.ChannelCredentials {
+  const context = createSecureContext({
+    minVersion: 'TLSv1.3',
+    ca: rootsPem(bundles),
+    ...(svid === undefined ? {} : { cert: svid.chainPem, key: privateKeyPem(svid.privateKey) }),
+  })
+  return grpc.ChannelCredentials.createFromSecureContext(context, {
+    // grpc-js types the certificate of the callback without its issuers; Node gives them.
+    checkServerIdentity: (_host, certificate) => {
+      const peer = verifyPeer(certificatesOf(certificate as DetailedPeerCertificate), bundles, clock.now())
+      return serverRefusal(peer, serverId)
+    },
+  })
+}
+
+function unary<Out>(
+  target: string,
+  start: (metadata: grpc.Metadata, options: grpc.CallOptions, done: grpc.requestCallback<Out>) => unknown,
+): Promise<Out> {
+  return new Promise((resolve, reject) => {
+    const fail = (thrown: unknown): void => reject(fromServiceError(thrown, target))
+    try {
+      // The deadline is a date by the interface of grpc-js: wall-clock time of this machine, not of our clock.
+      start(new grpc.Metadata(), { deadline: new Date(Date.now() + CALL_DEADLINE_MS) }, (error, response) => {
+        if (error !== null) fail(error)
+        else if (response === undefined) fail(new Error('the answer is empty'))
+        else resolve(response)
+      })
+    } catch (thrown) {
+      fail(thrown)
+    }
+  })
+}
+
+function reading<In>(call: grpc.ClientReadableStream<In>, target: string): ClientStream<In> {
+  return {
+    onMessage: (listener) => void call.on('data', listener),
+    onEnd: (listener) => {
+      let told = false
+      const tell = (error?: OutriderError): void => {
+        if (told) return
+        told = true
+        listener(error)
+      }
+      call.on('error', (error) => tell(fromServiceError(error, target)))
+      call.on('status', (status: grpc.StatusObject) => {
+        if (status.code === grpc.status.OK) tell()
+      })
+    },
+    cancel: () => call.cancel(),
+  }
+}
+
+function duplex<Out, In>(call: grpc.ClientDuplexStream<Out, In>, target: string): ClientDuplex<Out, In> {
+  return {
+    ...reading(call, target),
+    send: (message) => void call.write(message),
+    finish: () => call.end(),
+  }
+}

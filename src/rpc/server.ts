@@ -1,0 +1,276 @@
+import { constants } from 'node:crypto'
+import { chmodSync, lstatSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { connect, createServer, type Server as NetServer, type Socket } from 'node:net'
+import { basename, dirname, join } from 'node:path'
+import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
+import grpc from '@grpc/grpc-js'
+import { type Address, formatAddress } from '../config/address.ts'
+import type { TrustBundleSet } from '../identity/bundle.ts'
+import type { RefusedPeer } from '../identity/verify.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Drainable } from '../lib/drain.ts'
+import { OutriderError } from '../lib/errors.ts'
+import type { Watch } from '../lib/watch.ts'
+import type { BoundService, HandlerContext } from './handler.ts'
+import { PresentedCertificates } from './peer.ts'
+import type { Endable } from './stream.ts'
+
+/** What a TLS server shows and whom it believes. */
+export interface ServerCredentials {
+  /** PEM, leaf first; with the root, so that a sidecar can compare its pin at first contact. */
+  readonly chainPem: string
+  readonly privateKeyPem: string
+  /** Roots for the first look of OpenSSL; the decision is verify.ts's. */
+  readonly rootsPem: string
+  readonly bundles: TrustBundleSet
+}
+
+/** What an operator should hear of; none of it is sent to a caller. */
+export interface ServerEvents {
+  /** A handler threw something that is not an `OutriderError`. */
+  bug(method: string, thrown: unknown): void
+  /** A connection showed a client certificate that does not verify. */
+  peerRefused(source: string, peer: RefusedPeer): void
+  handshakeFailed(source: string, cause: Error): void
+  /** `maxConnections` was reached and a new connection was closed at once. */
+  connectionDropped(source: string, maxConnections: number): void
+}
+
+export interface ServerLimits {
+  /** Largest message that is read, in bytes. */
+  readonly maxMessageBytes: number
+  readonly maxConnections: number
+}
+
+export interface RpcServer extends Drainable {
+  /** `host:port` with the real port, or the path of the Unix socket. */
+  readonly address: string
+}
+
+/** A dead peer is noticed after these two together. */
+const KEEPALIVE_MS = 30_000
+const KEEPALIVE_TIMEOUT_MS = 10_000
+const HANDSHAKE_TIMEOUT_MS = 10_000
+/** Per connection. A sidecar uses three: policy, bundles and a renewal. */
+const MAX_STREAMS = 32
+/** Per connection, in MB: what HTTP/2 may hold for streams and headers; grpc-js lifts the bound unless told. */
+const MAX_SESSION_MB = 32
+/** `sun_path` of Linux, without the final zero (unix(7)). */
+const MAX_SOCKET_PATH_BYTES = 107
+
+/**
+ * Serves gRPC over TLS 1.3 with an optional client certificate. New `credentials` count from the next handshake on.
+ * The TLS server is ours and hands its connections to grpc-js, whose own listener can neither demand TLS 1.3, nor bound
+ * handshakes and connections, nor tell why it could not listen.
+ */
+export async function serveTls(
+  listen: Address,
+  credentials: Watch<ServerCredentials>,
+  services: readonly BoundService[],
+  limits: ServerLimits,
+  clock: Clock,
+  events: ServerEvents,
+): Promise<RpcServer> {
+  const presented = new PresentedCertificates()
+  const callerOf: HandlerContext['callerOf'] = (call) => ({
+    peer: presented.peerOf(
+      call.getAuthContext().sslPeerCertificate?.raw,
+      call.getPeer(),
+      credentials.current.bundles,
+      clock.now(),
+    ),
+    source: call.getPeer().replace(/:\d+$/, ''),
+  })
+  const engine = new Engine(services, limits, callerOf, events)
+  const server = createTlsServer({
+    ...secureContext(credentials.current),
+    minVersion: 'TLSv1.3',
+    requestCert: true,
+    // The certificate is optional, and verified per call: refusing here would hide the reason from the caller.
+    rejectUnauthorized: false,
+    ALPNProtocols: ['h2'],
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    // A resumed session skips the client certificate.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  })
+  const unsubscribe = credentials.subscribe((next) => server.setSecureContext(secureContext(next)))
+  server.on('secureConnection', (socket: TLSSocket) => {
+    const peer = presented.add(socket, credentials.current.bundles, clock.now())
+    if (peer.kind === 'refused') events.peerRefused(sourceOf(socket), peer)
+    engine.accept(socket)
+  })
+  server.on('tlsClientError', (cause, socket) => events.handshakeFailed(sourceOf(socket), cause))
+  server.on('close', unsubscribe)
+  const place = formatAddress(listen)
+  await listening(server, { host: listen.host, port: listen.port }, place)
+  const bound = server.address()
+  const port = typeof bound === 'object' && bound !== null ? bound.port : listen.port
+  return engine.run(server, formatAddress({ host: listen.host, port }))
+}
+
+/**
+ * Serves gRPC on a Unix socket with mode 0600. A socket that nobody serves any more is replaced; a live one is not.
+ * Errors: `socket-in-use`, `socket-path-taken`, `socket-path-too-long`, `listen-failed`.
+ */
+export async function serveSocket(
+  path: string,
+  services: readonly BoundService[],
+  limits: ServerLimits,
+  events: ServerEvents,
+): Promise<RpcServer> {
+  await removeStale(path)
+  // Bound in a folder of its own that nobody else can enter, and moved to its place when the mode is right: at no
+  // moment is there a socket that another user could open.
+  const nursery = mkdtempSync(join(dirname(path), '.s'))
+  try {
+    const birthplace = join(nursery, basename(path))
+    if (Buffer.byteLength(birthplace) > MAX_SOCKET_PATH_BYTES) {
+      throw new OutriderError(
+        'socket-path-too-long',
+        `the path of the Unix socket may have ${MAX_SOCKET_PATH_BYTES - 8} bytes on this system`,
+        { place: path },
+      )
+    }
+    const engine = new Engine(
+      services,
+      limits,
+      () => ({ peer: { kind: 'anonymous', why: 'unix-socket' }, source: 'unix' }),
+      events,
+    )
+    const server = createServer((socket) => engine.accept(socket))
+    await listening(server, { path: birthplace }, path)
+    chmodSync(birthplace, 0o600)
+    renameSync(birthplace, path)
+    server.on('close', () => rmSync(path, { force: true }))
+    return engine.run(server, path)
+  } finally {
+    rmSync(nursery, { recursive: true, force: true })
+  }
+}
+
+/** gRPC without a listener: it is given connections, and knows the streams that are open on them. */
+class Engine {
+  readonly #grpc: grpc.Server
+  readonly #injector: grpc.ConnectionInjector
+  readonly #open = new Set<Endable>()
+  readonly #sockets = new Set<Socket>()
+  readonly #events: ServerEvents
+  readonly #maxConnections: number
+
+  constructor(
+    services: readonly BoundService[],
+    limits: ServerLimits,
+    callerOf: HandlerContext['callerOf'],
+    events: ServerEvents,
+  ) {
+    this.#events = events
+    this.#maxConnections = limits.maxConnections
+    this.#grpc = new grpc.Server({
+      'grpc.enable_channelz': 0,
+      'grpc.keepalive_time_ms': KEEPALIVE_MS,
+      'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+      'grpc.max_concurrent_streams': MAX_STREAMS,
+      'grpc.max_receive_message_length': limits.maxMessageBytes,
+      'grpc-node.max_session_memory': MAX_SESSION_MB,
+    })
+    const context: HandlerContext = {
+      callerOf,
+      open: this.#open,
+      onBug: (method, thrown) => events.bug(method, thrown),
+    }
+    for (const service of services) this.#grpc.addService(service.definition, service.bind(context))
+    this.#injector = this.#grpc.createConnectionInjector(grpc.ServerCredentials.createInsecure())
+  }
+
+  accept(socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
+    // The HTTP/2 session reports what matters; without a listener a reset would end the process.
+    socket.on('error', () => socket.destroy())
+    socket.setNoDelay(true)
+    this.#injector.injectConnection(socket)
+  }
+
+  run(server: NetServer, address: string): RpcServer {
+    server.maxConnections = this.#maxConnections
+    server.on('drop', (dropped) =>
+      this.#events.connectionDropped(dropped?.remoteAddress ?? 'unix', this.#maxConnections),
+    )
+    const stopped = new Promise<void>((resolve) => server.once('close', () => resolve()))
+    return {
+      address,
+      close: async () => {
+        server.close()
+        for (const stream of this.#open) {
+          stream.end(
+            new OutriderError('control-stopping', 'the control server is stopping', {
+              source: 'dependency',
+              retryable: true,
+            }),
+          )
+        }
+        await new Promise<void>((resolve) => this.#grpc.tryShutdown(() => resolve()))
+        for (const socket of this.#sockets) socket.destroySoon()
+        await stopped
+      },
+      destroy: () => {
+        server.close()
+        this.#grpc.forceShutdown()
+        for (const socket of this.#sockets) socket.destroy()
+      },
+    }
+  }
+}
+
+function secureContext(credentials: ServerCredentials): Pick<TlsOptions, 'ca' | 'cert' | 'key'> {
+  return { ca: credentials.rootsPem, cert: credentials.chainPem, key: credentials.privateKeyPem }
+}
+
+function sourceOf(socket: Socket): string {
+  return socket.remoteAddress ?? 'unknown'
+}
+
+function listening(
+  server: NetServer,
+  where: { path: string } | { host: string; port: number },
+  place: string,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (cause: NodeJS.ErrnoException): void => {
+      const why: Readonly<Record<string, string>> = {
+        EADDRINUSE: 'another program listens there',
+        EACCES: 'this user may not listen there',
+        EADDRNOTAVAIL: 'this machine does not have that address',
+      }
+      reject(
+        new OutriderError('listen-failed', `cannot listen on ${place}: ${why[cause.code ?? ''] ?? cause.message}`, {
+          cause,
+        }),
+      )
+    }
+    server.once('error', onError)
+    server.listen(where, () => {
+      server.removeListener('error', onError)
+      resolve()
+    })
+  })
+}
+
+async function removeStale(path: string): Promise<void> {
+  const present = lstatSync(path, { throwIfNoEntry: false })
+  if (present === undefined) return
+  if (!present.isSocket()) {
+    throw new OutriderError('socket-path-taken', 'there is something else than a socket', { place: path })
+  }
+  const alive = await new Promise<boolean>((resolve) => {
+    const probe = connect(path, () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.once('error', () => resolve(false))
+  })
+  if (alive) {
+    throw new OutriderError('socket-in-use', 'another control server answers on this socket', { place: path })
+  }
+  rmSync(path, { force: true })
+}
