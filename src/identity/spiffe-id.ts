@@ -30,19 +30,28 @@ const MAX_TRUST_DOMAIN_LENGTH = 255
 
 /** Throws `OutriderError<SpiffeIdErrorCode>`. SPIFFE-ID standard, section 2. */
 export function parseSpiffeId(text: string): SpiffeId {
+  checkSpiffeId(text)
+  return text
+}
+
+/** Throws `OutriderError<SpiffeIdErrorCode>`. SPIFFE-ID standard, section 2.1. */
+export function parseTrustDomain(text: string): TrustDomain {
+  checkTrustDomain(text)
+  return text
+}
+
+function checkSpiffeId(text: string): asserts text is SpiffeId {
   if (text === '') throw refusal('spiffe-id-empty', 'a SPIFFE ID is not empty')
   // What is accepted further down is ASCII, so that characters count bytes here.
   if (text.length > MAX_ID_LENGTH)
     throw refusal('spiffe-id-too-long', `a SPIFFE ID has at most ${MAX_ID_LENGTH} bytes, this one ${text.length}`)
   if (!text.startsWith(SCHEME)) throw refusal('spiffe-id-scheme', `a SPIFFE ID starts with ${SCHEME}: ${quote(text)}`)
   const slash = text.indexOf('/', SCHEME.length)
-  parseTrustDomain(slash === -1 ? text.slice(SCHEME.length) : text.slice(SCHEME.length, slash))
+  checkTrustDomain(slash === -1 ? text.slice(SCHEME.length) : text.slice(SCHEME.length, slash))
   if (slash !== -1) checkPath(text.slice(slash))
-  return text as SpiffeId
 }
 
-/** Throws `OutriderError<SpiffeIdErrorCode>`. SPIFFE-ID standard, section 2.1. */
-export function parseTrustDomain(text: string): TrustDomain {
+function checkTrustDomain(text: string): asserts text is TrustDomain {
   if (text === '') throw refusal('spiffe-id-trust-domain-empty', 'a trust domain is not empty')
   if (text.length > MAX_TRUST_DOMAIN_LENGTH)
     throw refusal(
@@ -54,7 +63,6 @@ export function parseTrustDomain(text: string): TrustDomain {
       'spiffe-id-trust-domain-character',
       `a trust domain has lower-case letters, digits, dots, dashes and underscores only: ${quote(text)}`,
     )
-  return text as TrustDomain
 }
 
 /** SPIFFE-ID standard, section 2.2. `path` starts with a slash. */
@@ -74,7 +82,7 @@ function checkPath(path: string): void {
 
 export function trustDomainOf(id: SpiffeId): TrustDomain {
   const slash = id.indexOf('/', SCHEME.length)
-  return (slash === -1 ? id.slice(SCHEME.length) : id.slice(SCHEME.length, slash)) as TrustDomain
+  return parseTrustDomain(slash === -1 ? id.slice(SCHEME.length) : id.slice(SCHEME.length, slash))
 }
 
 /** `''` for the ID of the trust domain itself, otherwise with the leading slash. */

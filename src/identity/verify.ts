@@ -1,0 +1,282 @@
+import { OutriderError } from '../lib/errors.ts'
+import type { TrustBundle, TrustBundleSet } from './bundle.ts'
+import { oids, type Subtrees } from './extension.ts'
+import { fitsKey, keyErrorCodes, verifySignature } from './key.ts'
+import { type SpiffeId, spiffeIdErrorCodes, type TrustDomain, trustDomainOf } from './spiffe-id.ts'
+import { type LeafErrorCode, leafErrorCodes, servesBothSides, validateLeaf } from './leaf.ts'
+import {
+  type Certificate,
+  type CertificateErrorCode,
+  certificateErrorCodes,
+  isEmptyName,
+  parseCertificate,
+} from './x509.ts'
+
+const verified: unique symbol = Symbol('verified')
+
+/** A peer whose chain was verified. Only this file makes one. */
+export interface VerifiedPeer {
+  readonly [verified]: true
+  readonly kind: 'verified'
+  readonly id: SpiffeId
+  /** The earliest end of validity in the chain. */
+  readonly notAfterMs: number
+  /** Hexadecimal. */
+  readonly serial: string
+  /** SHA-256 of the leaf, hexadecimal. */
+  readonly fingerprint: string
+  /** SHA-256 of the authority that the chain ends at, hexadecimal. */
+  readonly authorityFingerprint: string
+}
+
+export interface RefusedPeer {
+  readonly kind: 'refused'
+  readonly code: PeerRefusalCode
+  /** For the log. May quote the peer's certificate, escaped and cut. */
+  readonly message: string
+}
+
+export const chainErrorCodes = [
+  'chain-empty',
+  'chain-too-long',
+  'trust-domain-unknown',
+  'root-unknown',
+  'issuer-mismatch',
+  'key-id-mismatch',
+  'signature-algorithm-mismatch',
+  'signature-invalid',
+  'expired',
+  'not-yet-valid',
+  'extension-unknown',
+  'ca-flag-missing',
+  'ca-flag-not-critical',
+  'ca-key-usage',
+  'ca-extended-key-usage',
+  'ca-key-too-small',
+  'ca-subject-empty',
+  'ca-foreign-id',
+  'ca-path-length',
+  'name-constraint-unsupported',
+  'name-not-permitted',
+  'name-excluded',
+] as const
+export type ChainErrorCode = (typeof chainErrorCodes)[number]
+export type PeerRefusalCode = ChainErrorCode | CertificateErrorCode | LeafErrorCode
+
+export const peerRefusalCodes: readonly PeerRefusalCode[] = [
+  ...chainErrorCodes,
+  ...certificateErrorCodes,
+  ...keyErrorCodes,
+  ...leafErrorCodes,
+  ...spiffeIdErrorCodes,
+]
+
+const MAX_CHAIN = 5
+/** Clocks differ: a certificate of this moment is taken by a peer whose clock is behind by so much. Ends are exact. */
+const CLOCK_SKEW_MS = 20_000
+const MIN_RSA_BITS = 2048
+
+/**
+ * Verifies what a peer showed in its handshake: DER, leaf first, each further one the issuer of the one before, with or
+ * without the root. Every rule of X.509-SVID and RFC 5280, section 6, that applies to the chain is checked against the
+ * bundle of the leaf's own trust domain; `node:tls` checks few of them. Never throws on bad input.
+ */
+export function verifyPeer(
+  chain: readonly Uint8Array[],
+  bundles: TrustBundleSet,
+  nowMs: number,
+): VerifiedPeer | RefusedPeer {
+  try {
+    return verifyChain(chain, bundles, nowMs)
+  } catch (thrown) {
+    if (!isRefusal(thrown)) throw thrown
+    return { kind: 'refused', code: thrown.code, message: thrown.message }
+  }
+}
+
+function isRefusal(thrown: unknown): thrown is OutriderError<PeerRefusalCode> {
+  return thrown instanceof OutriderError && peerRefusalCodes.some((code) => code === thrown.code)
+}
+
+function verifyChain(chain: readonly Uint8Array[], bundles: TrustBundleSet, nowMs: number): VerifiedPeer {
+  if (chain.length > MAX_CHAIN)
+    throw refusal('chain-too-long', `the peer showed ${chain.length} certificates, at most ${MAX_CHAIN} are read`)
+  const certificates = chain.map((der, index) => about(index, () => parseCertificate(der)))
+  const leaf = certificates[0]
+  if (leaf === undefined) throw refusal('chain-empty', 'the peer showed no certificate')
+  const id = about(0, () => validateLeaf(leaf))
+  const bundle = bundles.get(trustDomainOf(id))
+  if (bundle === undefined)
+    throw refusal('trust-domain-unknown', `there is no bundle for the trust domain ${trustDomainOf(id)}`)
+  const path = findPath(certificates, bundle, nowMs)
+  return {
+    [verified]: true,
+    kind: 'verified',
+    id,
+    notAfterMs: Math.min(...path.map((certificate) => certificate.notAfterMs)),
+    serial: leaf.serial,
+    fingerprint: leaf.fingerprint,
+    authorityFingerprint: path.at(-1)!.fingerprint,
+  }
+}
+
+/** The certificates from the leaf to an authority of `bundle`, all of them checked. Throws the refusal otherwise. */
+function findPath(certificates: readonly Certificate[], bundle: TrustBundle, nowMs: number): readonly Certificate[] {
+  const path: Certificate[] = []
+  let nearest: unknown
+  for (const [index, certificate] of certificates.entries()) {
+    const issued = path.at(-1)
+    about(index, () => {
+      if (issued !== undefined) checkLink(issued, certificate)
+      checkCertificate(certificate, nowMs)
+      if (issued !== undefined) checkAuthority(certificate, path, bundle.trustDomain)
+    })
+    path.push(certificate)
+    // Several roots may bear one name, after a change of the root's key or a renewal: one that passes is enough.
+    for (const authority of bundle.authorities) {
+      if (!authority.subject.equals(certificate.issuer)) continue
+      try {
+        about('root', () => {
+          checkLink(certificate, authority)
+          checkCertificate(authority, nowMs)
+          checkAuthority(authority, path, bundle.trustDomain)
+        })
+        return [...path, authority]
+      } catch (thrown) {
+        nearest ??= thrown
+      }
+    }
+    if (bundle.authorities.some(({ fingerprint }) => fingerprint === certificates[index + 1]?.fingerprint)) break
+  }
+  throw (
+    nearest ??
+    refusal('root-unknown', `the chain ends at none of the ${bundle.authorities.length} roots of ${bundle.trustDomain}`)
+  )
+}
+
+/** `issuer` signed `subject`. */
+function checkLink(subject: Certificate, issuer: Certificate): void {
+  if (!issuer.subject.equals(subject.issuer))
+    throw refusal('issuer-mismatch', 'is not the issuer that the certificate before it names')
+  if (subject.authorityKeyId !== undefined && issuer.subjectKeyId?.equals(subject.authorityKeyId) === false)
+    throw refusal('key-id-mismatch', 'has another key identifier than the certificate before it names')
+  if (!fitsKey(subject.signatureAlgorithm, issuer.publicKey))
+    throw refusal('signature-algorithm-mismatch', 'has a key of another kind than the signature before it')
+  // Before the signature is verified, so that a stranger cannot choose a key that is costly.
+  if (issuer.publicKey.kind === 'rsa' && issuer.publicKey.bits < MIN_RSA_BITS)
+    throw refusal('ca-key-too-small', `has an RSA key of ${issuer.publicKey.bits} bits, less than ${MIN_RSA_BITS}`)
+  if (!verifySignature(subject.signatureAlgorithm, issuer.publicKey, subject.tbs, subject.signature))
+    throw refusal('signature-invalid', 'did not sign the certificate before it')
+}
+
+/** What holds for every certificate of a chain. */
+function checkCertificate(certificate: Certificate, nowMs: number): void {
+  if (nowMs > certificate.notAfterMs)
+    throw refusal('expired', `expired ${span(nowMs - certificate.notAfterMs)} ago, at ${iso(certificate.notAfterMs)}`)
+  if (nowMs < certificate.notBeforeMs - CLOCK_SKEW_MS)
+    throw refusal(
+      'not-yet-valid',
+      `is not valid before ${iso(certificate.notBeforeMs)}, in ${span(certificate.notBeforeMs - nowMs)}`,
+    )
+  const [unknown] = certificate.unknownCritical
+  if (unknown !== undefined) throw refusal('extension-unknown', `has the unknown critical extension ${unknown}`)
+}
+
+/** `authority` may have signed the last certificate of `below`, which starts with the leaf. */
+function checkAuthority(authority: Certificate, below: readonly Certificate[], trustDomain: TrustDomain): void {
+  const { basicConstraints, keyUsage, extendedKeyUsage, nameConstraints, altNames } = authority
+  if (basicConstraints?.ca !== true) throw refusal('ca-flag-missing', 'is not a CA certificate')
+  if (!basicConstraints.critical) throw refusal('ca-flag-not-critical', 'has basic constraints that are not critical')
+  if (keyUsage?.keyCertSign !== true) throw refusal('ca-key-usage', 'has no key usage that lets it sign certificates')
+  if (
+    extendedKeyUsage !== undefined &&
+    !extendedKeyUsage.includes(oids.anyExtendedKeyUsage) &&
+    !servesBothSides(extendedKeyUsage)
+  )
+    throw refusal('ca-extended-key-usage', 'has an extended key usage that bars serverAuth or clientAuth')
+  if (isEmptyName(authority.subject)) throw refusal('ca-subject-empty', 'is a CA certificate without a subject')
+  if ((altNames?.uris ?? []).some((uri) => uri !== `spiffe://${trustDomain}`))
+    throw refusal('ca-foreign-id', `is a CA certificate with another URI name than spiffe://${trustDomain}`)
+  // Self-issued certificates count too, which RFC 5280 would let pass uncounted.
+  const intermediates = below.length - 1
+  if (basicConstraints.pathLength !== undefined && intermediates > basicConstraints.pathLength)
+    throw refusal(
+      'ca-path-length',
+      `allows ${basicConstraints.pathLength} intermediates below it, there are ${intermediates}`,
+    )
+  if (nameConstraints === undefined) return
+  if (nameConstraints.unsupported)
+    throw refusal('name-constraint-unsupported', 'has a name constraint that is not on a URI or a DNS name')
+  for (const certificate of below) checkNames(certificate, nameConstraints.permitted, nameConstraints.excluded)
+}
+
+/** RFC 5280, 4.2.1.10. A SPIFFE ID's host is its trust domain. */
+function checkNames(certificate: Certificate, permitted: Subtrees, excluded: Subtrees): void {
+  const { uris, dnsNames } = certificate.altNames ?? { uris: [], dnsNames: [] }
+  const hosts = uris.map((uri) => /^spiffe:\/\/([^/]*)/.exec(uri)?.[1] ?? '')
+  const forms = [
+    { names: hosts, allowed: permitted.uris, barred: excluded.uris, within: hostWithin, overlaps: hostWithin },
+    {
+      names: dnsNames,
+      allowed: permitted.dnsNames,
+      barred: excluded.dnsNames,
+      within: dnsWithin,
+      overlaps: dnsOverlaps,
+    },
+  ]
+  for (const { names, allowed, barred, within, overlaps } of forms) {
+    for (const name of names) {
+      if (barred.some((subtree) => overlaps(name, subtree)))
+        throw refusal('name-excluded', `bars the name ${JSON.stringify(name)}`)
+      if (allowed.length > 0 && !allowed.some((subtree) => within(name, subtree)))
+        throw refusal('name-not-permitted', `does not permit the name ${JSON.stringify(name)}`)
+    }
+  }
+}
+
+/** A URI constraint is one host, or with a leading dot all hosts below it. */
+function hostWithin(host: string, subtree: string): boolean {
+  return subtree.startsWith('.') ? host.endsWith(subtree) && host.length > subtree.length : host === subtree
+}
+
+/** A DNS constraint is a name and all names below it. */
+function dnsWithin(name: string, subtree: string): boolean {
+  return name === subtree || name.endsWith(`.${subtree}`)
+}
+
+/** The star of `*.example.org` may stand for the very host that is barred. */
+function dnsOverlaps(name: string, subtree: string): boolean {
+  return dnsWithin(name, subtree) || (name.startsWith('*.') && subtree.endsWith(name.slice(1)))
+}
+
+function refusal(code: ChainErrorCode, message: string): OutriderError<ChainErrorCode> {
+  return new OutriderError(code, message)
+}
+
+/** Runs one check and puts the name of its certificate before what it complains of. */
+function about<T>(position: number | 'root', check: () => T): T {
+  try {
+    return check()
+  } catch (thrown) {
+    if (!(thrown instanceof OutriderError)) throw thrown
+    const subject = position === 'root' ? 'the root' : position === 0 ? 'the leaf' : `intermediate ${position}`
+    throw new OutriderError(thrown.code, `${subject} ${thrown.message}`, { cause: thrown })
+  }
+}
+
+const units = [
+  { name: 'd', ms: 86_400_000 },
+  { name: 'h', ms: 3_600_000 },
+  { name: 'min', ms: 60_000 },
+  { name: 's', ms: 1000 },
+] as const
+
+/** A duration for a person: `3 h`. */
+function span(ms: number): string {
+  const unit = units.find((unit) => ms >= unit.ms)
+  return unit === undefined ? `${ms} ms` : `${Math.floor(ms / unit.ms)} ${unit.name}`
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString()
+}
