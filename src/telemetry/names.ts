@@ -1,0 +1,247 @@
+/** What a label may say: its closed set of values, or in words what bounds them. Never a raw path or a header. */
+export type LabelValues = readonly string[] | string
+
+export interface MetricDefinition {
+  readonly name: string
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  readonly labels: Readonly<Record<string, LabelValues>>
+  /** Upper bounds, ascending; of histograms only. */
+  readonly buckets?: readonly number[]
+}
+
+export type MetricTable = Readonly<Record<string, MetricDefinition>>
+
+/** Metrics of every process. The names are those that dashboards for Prometheus clients already know. */
+export const processMetrics = {
+  cpuSeconds: {
+    name: 'process_cpu_seconds_total',
+    type: 'counter',
+    help: 'User and system CPU time of the process, in seconds.',
+    labels: {},
+  },
+  residentBytes: {
+    name: 'process_resident_memory_bytes',
+    type: 'gauge',
+    help: 'Resident memory of the process, in bytes.',
+    labels: {},
+  },
+  startTime: {
+    name: 'process_start_time_seconds',
+    type: 'gauge',
+    help: 'When the process started, in seconds since the Unix epoch.',
+    labels: {},
+  },
+  heapUsedBytes: {
+    name: 'nodejs_heap_size_used_bytes',
+    type: 'gauge',
+    help: 'JavaScript heap in use, in bytes.',
+    labels: {},
+  },
+  externalBytes: {
+    name: 'nodejs_external_memory_bytes',
+    type: 'gauge',
+    help: 'Memory outside the JavaScript heap that belongs to its objects, buffers above all, in bytes.',
+    labels: {},
+  },
+  eventLoopLagP99: {
+    name: 'nodejs_eventloop_lag_p99_seconds',
+    type: 'gauge',
+    help: 'Lag of the event loop since the last scrape, 99th percentile, in seconds.',
+    labels: {},
+  },
+  eventLoopLagMax: {
+    name: 'nodejs_eventloop_lag_max_seconds',
+    type: 'gauge',
+    help: 'Longest lag of the event loop since the last scrape, in seconds.',
+    labels: {},
+  },
+  labelsDropped: {
+    name: 'outrider_metric_labels_dropped_total',
+    type: 'counter',
+    help: 'Uses of a metric that had no room for one more series and went to the series `other`.',
+    labels: { metric: 'a name of this page' },
+  },
+} as const
+
+/** Metrics of the sidecar. */
+export const sidecarMetrics = {
+  requests: {
+    name: 'outrider_requests_total',
+    type: 'counter',
+    help: 'Requests that got a response, and requests that ended without one (response_code 0).',
+    labels: {
+      reporter: ['inbound', 'outbound'],
+      source_principal: 'the verified SPIFFE ID of the caller, or `anonymous`',
+      destination_service: 'a Service of the policy, or the own workload; `unknown` where no Service was found',
+      response_code: 'a status code',
+      refusal: 'the code of the refusal, `none` where the answer is the one of the upstream',
+      connection_security_policy: ['mutual_tls', 'none'],
+    },
+  },
+  requestDuration: {
+    name: 'outrider_request_duration_seconds',
+    type: 'histogram',
+    help: 'From the first byte of the request to the last byte of the response, in seconds.',
+    labels: { reporter: ['inbound', 'outbound'] },
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+  },
+  requestBytes: {
+    name: 'outrider_request_bytes_total',
+    type: 'counter',
+    help: 'Bytes of request bodies that were forwarded.',
+    labels: { reporter: ['inbound', 'outbound'] },
+  },
+  responseBytes: {
+    name: 'outrider_response_bytes_total',
+    type: 'counter',
+    help: 'Bytes of response bodies that were forwarded.',
+    labels: { reporter: ['inbound', 'outbound'] },
+  },
+  requestsInFlight: {
+    name: 'outrider_requests_in_flight',
+    type: 'gauge',
+    help: 'Requests that have begun and not ended.',
+    labels: {},
+  },
+  connectionsActive: {
+    name: 'outrider_connections_active',
+    type: 'gauge',
+    help: 'Open connections.',
+    labels: { listener: ['inbound', 'outbound', 'admin'] },
+  },
+  connections: {
+    name: 'outrider_connections_total',
+    type: 'counter',
+    help: 'Connections that were accepted.',
+    labels: { listener: ['inbound', 'outbound', 'admin'] },
+  },
+  connectionsRefused: {
+    name: 'outrider_connections_refused_total',
+    type: 'counter',
+    help: 'Connections that were closed before their first request.',
+    labels: { listener: ['inbound', 'outbound', 'admin'], reason: 'a refusal code' },
+  },
+  tlsHandshakeFailures: {
+    name: 'outrider_tls_handshake_failures_total',
+    type: 'counter',
+    help: 'TLS handshakes that failed.',
+    labels: { listener: ['inbound', 'outbound', 'admin'], reason: 'a refusal code' },
+  },
+  httpProtocolErrors: {
+    name: 'outrider_http_protocol_errors_total',
+    type: 'counter',
+    help: 'Messages that were refused because they break HTTP.',
+    labels: { listener: ['inbound', 'outbound', 'admin'], code: 'a protocol error code' },
+  },
+  authorizationDecisions: {
+    name: 'outrider_authorization_decisions_total',
+    type: 'counter',
+    help: 'Decisions about requests.',
+    labels: {
+      decision: ['allow', 'deny'],
+      policy: 'namespace/name of the AuthorizationPolicy that decided, or `none`',
+    },
+  },
+  rateLimited: {
+    name: 'outrider_rate_limited_total',
+    type: 'counter',
+    help: 'Requests that were refused by a rate limit.',
+    labels: { limit: 'namespace/name/limit of a RateLimit' },
+  },
+  upstreamConnectionsActive: {
+    name: 'outrider_upstream_connections_active',
+    type: 'gauge',
+    help: 'Open connections to endpoints of a service, or to the own application.',
+    labels: { service: 'a Service of the policy, or `application`' },
+  },
+  upstreamRequestsRetried: {
+    name: 'outrider_upstream_requests_retried_total',
+    type: 'counter',
+    help: 'Requests that were sent again because the first connection failed before it took them.',
+    labels: {},
+  },
+  upstreamFailures: {
+    name: 'outrider_upstream_failures_total',
+    type: 'counter',
+    help: 'Attempts at an endpoint that failed.',
+    labels: { reason: 'a refusal code' },
+  },
+  policyRevision: {
+    name: 'outrider_policy_revision',
+    type: 'gauge',
+    help: 'Revision of the policy in force; 0 before the first one, while everything is refused.',
+    labels: {},
+  },
+  policyUpdates: {
+    name: 'outrider_policy_updates_total',
+    type: 'counter',
+    help: 'Policy updates by what became of them.',
+    labels: { result: ['applied', 'nacked'] },
+  },
+  policyApplyDuration: {
+    name: 'outrider_policy_apply_duration_seconds',
+    type: 'histogram',
+    help: 'Decoding, compiling and applying one policy update, in seconds.',
+    labels: {},
+    buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
+  },
+  svidExpiry: {
+    name: 'outrider_svid_expiry_timestamp_seconds',
+    type: 'gauge',
+    help: 'When the present certificate of the workload expires, in seconds since the Unix epoch.',
+    labels: {},
+  },
+  svidRenewals: {
+    name: 'outrider_svid_renewals_total',
+    type: 'counter',
+    help: 'Attempts to renew the certificate of the workload.',
+    labels: { result: ['renewed', 'failed'] },
+  },
+  controlConnected: {
+    name: 'outrider_control_connected',
+    type: 'gauge',
+    help: '1 while the policy stream to the control server is open, else 0.',
+    labels: {},
+  },
+  accessLogDropped: {
+    name: 'outrider_access_log_dropped_total',
+    type: 'counter',
+    help: 'Lines of the access log that were lost because its reader is too slow.',
+    labels: {},
+  },
+} as const
+
+/** Metrics of the control server. */
+export const controlMetrics = {
+  svidsIssued: {
+    name: 'outrider_svids_issued_total',
+    type: 'counter',
+    help: 'Certificates that were issued to workloads.',
+    labels: {},
+  },
+  attestationsRefused: {
+    name: 'outrider_attestation_refused_total',
+    type: 'counter',
+    help: 'Requests for a first certificate or a renewal that were refused.',
+    labels: { reason: 'an error code' },
+  },
+  sidecarsConnected: {
+    name: 'outrider_sidecars_connected',
+    type: 'gauge',
+    help: 'Sidecars with an open policy stream.',
+    labels: {},
+  },
+  storeRevision: {
+    name: 'outrider_store_revision',
+    type: 'gauge',
+    help: 'Revision of the store.',
+    labels: {},
+  },
+  policyPushes: {
+    name: 'outrider_policy_pushes_total',
+    type: 'counter',
+    help: 'Policy updates that sidecars answered, and answers to an update that is no longer in flight (stale).',
+    labels: { result: ['acked', 'nacked', 'stale'] },
+  },
+} as const
