@@ -1,0 +1,14 @@
+import type { CompiledPolicy } from './compile.ts'
+import { LimitTable } from './limits.ts'
+import { RuleIndex } from './rule-index.ts'
+
+/** Denies every request and knows no destination: what a sidecar runs until it has a policy. `why` is for people. */
+export function closedPolicy(why: string): CompiledPolicy {
+  return {
+    closed: { code: 'policy-missing', detail: why },
+    deny: new RuleIndex([]),
+    allow: new RuleIndex([]),
+    limits: new LimitTable([]),
+    destinations: new Map(),
+  }
+}

@@ -1,0 +1,32 @@
+import type { LimitPlan } from '../ratelimit/plan.ts'
+import type { DecisionRequest } from './decision.ts'
+import { matchesOperation, type OperationMatcher } from './rule.ts'
+
+export interface CompiledLimit {
+  readonly plan: LimitPlan
+  /** Absent: every request counts. */
+  readonly to: readonly OperationMatcher[] | undefined
+}
+
+/** The limits of one workload. */
+export class LimitTable {
+  /** Every plan, for `RateLimiter.retain`. */
+  readonly plans: readonly LimitPlan[]
+  readonly #always: readonly LimitPlan[]
+  readonly #sometimes: readonly CompiledLimit[]
+
+  constructor(limits: readonly CompiledLimit[]) {
+    this.plans = limits.map(({ plan }) => plan)
+    this.#always = limits.filter(({ to }) => to === undefined).map(({ plan }) => plan)
+    this.#sometimes = limits.filter(({ to }) => to !== undefined)
+  }
+
+  /** The limits that count this request. */
+  of(request: Pick<DecisionRequest, 'method' | 'path' | 'port'>): readonly LimitPlan[] {
+    if (this.#sometimes.length === 0) return this.#always
+    const plans = [...this.#always]
+    for (const { plan, to } of this.#sometimes)
+      if (to?.some((operation) => matchesOperation(operation, request)) === true) plans.push(plan)
+    return plans
+  }
+}

@@ -1,0 +1,46 @@
+import type { DecisionRequest, RuleRef } from './decision.ts'
+import { type MethodMatcher, matchesMethod } from './match/method.ts'
+import { matchesPath, type PathPattern } from './match/path.ts'
+import { matchesPort, type PortMatcher } from './match/port.ts'
+import { type Caller, matchesSource, type SourceMatcher } from './match/source.ts'
+
+export interface OperationMatcher {
+  readonly methods: MethodMatcher
+  /** Absent: every path. */
+  readonly paths: readonly PathPattern[] | undefined
+  readonly ports: PortMatcher
+}
+
+export interface CompiledRule {
+  readonly ref: RuleRef
+  /** Absent: everybody, also the anonymous. */
+  readonly from: readonly SourceMatcher[] | undefined
+  /** Absent: every request. */
+  readonly to: readonly OperationMatcher[] | undefined
+}
+
+/** A request together with its caller's parts, taken apart once for a decision. */
+export interface Query extends Caller {
+  readonly method: string
+  readonly path: string
+  readonly port: number
+}
+
+export function matchesFrom(rule: CompiledRule, caller: Caller): boolean {
+  return rule.from === undefined || rule.from.some((source) => matchesSource(source, caller))
+}
+
+export function matchesPaths(operation: OperationMatcher, path: string): boolean {
+  return operation.paths === undefined || operation.paths.some((pattern) => matchesPath(pattern, path))
+}
+
+export function matchesOperation(
+  operation: OperationMatcher,
+  request: Pick<DecisionRequest, 'method' | 'path' | 'port'>,
+): boolean {
+  return (
+    matchesPort(operation.ports, request.port) &&
+    matchesMethod(operation.methods, request.method) &&
+    matchesPaths(operation, request.path)
+  )
+}
