@@ -1,4 +1,5 @@
 import { hash, type KeyObject, sign } from 'node:crypto'
+import { OutriderError } from '../lib/errors.ts'
 import {
   bitString,
   contextConstructed,
@@ -31,7 +32,7 @@ export interface Certificate extends Extensions {
   readonly fingerprint: string
   /** What is signed. */
   readonly tbs: Buffer
-  /** Hexadecimal, lower-case. */
+  /** See `serialText`. */
   readonly serial: string
   readonly signatureAlgorithm: SignatureAlgorithm
   readonly signature: Buffer
@@ -128,7 +129,14 @@ export function wholeBytes(bits: Element): Buffer {
 function readSerial({ content }: Element): string {
   if (content.length > MAX_SERIAL_BYTES || content[0]! > 0x7f || content.every((byte) => byte === 0))
     throw malformed('has a serial number that is not positive or too long')
-  return content.toString('hex')
+  return serialText(content)
+}
+
+/** A serial number as it is shown: hexadecimal, lower-case, whole bytes without leading zero bytes. */
+export function serialText(magnitude: Uint8Array): string {
+  return Buffer.from(magnitude)
+    .toString('hex')
+    .replace(/^(?:00)+(?=..)/, '')
 }
 
 const LAST_UTC_TIME_YEAR = 2049
@@ -240,4 +248,15 @@ export function toPem(certificates: readonly Uint8Array[]): string {
       return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
     })
     .join('')
+}
+
+/**
+ * The DER of every certificate in a PEM text that has nothing but certificates. Throws `OutriderError` with
+ * `certificate-malformed`.
+ */
+export function fromPem(text: string): Buffer[] {
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*/g) ?? []
+  if (blocks.length === 0 || blocks.join('') !== text.trimStart())
+    throw new OutriderError('certificate-malformed', 'is not a PEM text of certificates')
+  return blocks.map((block) => Buffer.from(block.replaceAll(/-----[A-Z ]+-----/g, ''), 'base64'))
 }
