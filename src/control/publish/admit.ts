@@ -1,0 +1,215 @@
+import { isDeepStrictEqual } from 'node:util'
+import { pathOf, trustDomainOf, type TrustDomain } from '../../identity/spiffe-id.ts'
+import { OutriderError } from '../../lib/errors.ts'
+import { compilePolicy } from '../../policy/compile.ts'
+import {
+  nameOf,
+  type Reference,
+  type Resource,
+  type ResourceName,
+  resourceKey,
+  type Violation,
+  type Workload,
+} from '../../policy/model.ts'
+import { validateResource } from '../../policy/validate.ts'
+import type { Change, Store } from '../store/store.ts'
+import { type Catalogue, concerns } from './catalogue.ts'
+import type { Mesh } from './mesh.ts'
+import { resolveWorkload } from './resolve.ts'
+
+export interface DocumentViolation extends Violation {
+  /** Index of the document in the proposal. */
+  readonly document: number
+}
+
+export interface Outcome {
+  readonly name: ResourceName
+  readonly change: 'created' | 'configured' | 'unchanged'
+}
+
+export interface Admitted {
+  readonly kind: 'admitted'
+  /** What is to be stored; without the documents that change nothing. */
+  readonly changes: readonly Change[]
+  /** One per document, in their order. */
+  readonly outcomes: readonly Outcome[]
+}
+
+export interface Refused {
+  readonly kind: 'refused'
+  readonly violations: readonly DocumentViolation[]
+}
+
+export interface AdmissionLimits {
+  readonly trustDomain: TrustDomain
+  readonly maxResources: number
+}
+
+export const MAX_DOCUMENTS = 1000
+export const MAX_DOCUMENT_BYTES: number = 4 * 1024 * 1024
+/** A broken file should not print a book. */
+const MAX_VIOLATIONS = 100
+
+interface Proposed {
+  readonly document: number
+  readonly text: string
+  readonly resource: Resource
+}
+
+/**
+ * First stage of the policy path: all documents are valid, name only what exists, and compile in every workload they
+ * touch, by the very code that sidecars run; or nothing is admitted. Throws `too-many-documents`,
+ * `documents-too-large`, `too-many-resources`.
+ */
+export function admit(documents: readonly string[], { catalogue, store, limits }: Mesh): Admitted | Refused {
+  checkSize(documents)
+  const proposed: Proposed[] = []
+  const violations: DocumentViolation[] = []
+  for (const [document, text] of documents.entries()) {
+    const result = validateResource(parseJson(text))
+    if (result.ok) proposed.push({ document, text, resource: result.resource })
+    else violations.push(...result.violations.map((violation) => ({ ...violation, document })))
+  }
+  violations.push(...duplicates(proposed))
+  if (violations.length === 0) {
+    const added = proposed.filter(({ resource }) => catalogue.get(nameOf(resource)) === undefined).length
+    if (catalogue.size + added > limits.maxResources) {
+      throw new OutriderError(
+        'too-many-resources',
+        `the store would hold ${catalogue.size + added} resources; the limit is ${limits.maxResources}`,
+      )
+    }
+    const resources = proposed.map(({ resource }) => resource)
+    catalogue.whatIf(resources, () => {
+      violations.push(...references(proposed, catalogue), ...identities(proposed, catalogue, limits.trustDomain))
+      if (violations.length === 0) violations.push(...compilation(proposed, catalogue))
+    })
+  }
+  if (violations.length > 0) return { kind: 'refused', violations: violations.slice(0, MAX_VIOLATIONS) }
+  return { kind: 'admitted', ...compare(proposed, store) }
+}
+
+function checkSize(documents: readonly string[]): void {
+  if (documents.length > MAX_DOCUMENTS) {
+    throw new OutriderError('too-many-documents', `${documents.length} documents; one call takes ${MAX_DOCUMENTS}`)
+  }
+  const bytes = documents.reduce((sum, text) => sum + Buffer.byteLength(text), 0)
+  if (bytes > MAX_DOCUMENT_BYTES) {
+    throw new OutriderError('documents-too-large', `${bytes} bytes; one call takes ${MAX_DOCUMENT_BYTES}`)
+  }
+}
+
+/** `undefined`, which no schema accepts, for what is not JSON: `validateResource` then says so. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function* duplicates(proposed: readonly Proposed[]): Generator<DocumentViolation> {
+  const first = new Map<string, number>()
+  for (const { document, resource } of proposed) {
+    const key = resourceKey(nameOf(resource))
+    const other = first.get(key)
+    if (other === undefined) first.set(key, document)
+    else {
+      const message = `${label(nameOf(resource))} is given twice: also as document ${other + 1}`
+      yield { document, field: 'metadata.name', code: 'duplicate-resource', message }
+    }
+  }
+}
+
+/** A policy that governs nobody and a service that nobody may serve are typing errors with consequences. */
+function* references(proposed: readonly Proposed[], catalogue: Catalogue): Generator<DocumentViolation> {
+  for (const { document, resource } of proposed) {
+    for (const [index, reference] of namedWorkloads(resource).entries()) {
+      if (catalogue.workload(reference) !== undefined) continue
+      const message = `there is no Workload ${reference.namespace}/${reference.name}: apply it before, or in the same call`
+      yield { document, field: `spec.workloads[${index}]`, code: 'reference-not-found', message }
+    }
+  }
+}
+
+function namedWorkloads(resource: Resource): readonly Reference[] {
+  switch (resource.kind) {
+    case 'Workload':
+      return []
+    case 'Service':
+      return resource.spec.workloads
+    case 'AuthorizationPolicy':
+    case 'RateLimit':
+      return resource.spec.workloads.map((name) => ({ namespace: resource.metadata.namespace, name }))
+  }
+}
+
+/** One identity, one workload; and none that this control server cannot or must not issue. */
+function* identities(
+  proposed: readonly Proposed[],
+  catalogue: Catalogue,
+  trustDomain: TrustDomain,
+): Generator<DocumentViolation> {
+  for (const { document, resource } of proposed) {
+    if (resource.kind !== 'Workload') continue
+    const { spiffeId } = resource.spec
+    const field = 'spec.spiffeId'
+    if (trustDomainOf(spiffeId) !== trustDomain) {
+      const message = `the trust domain here is ${trustDomain}, not ${trustDomainOf(spiffeId)}`
+      yield { document, field, code: 'foreign-trust-domain', message }
+    } else if (pathOf(spiffeId) === '' || `${pathOf(spiffeId)}/`.startsWith('/outrider/')) {
+      const message = 'a workload needs a path, and paths under /outrider/ are for the mesh itself'
+      yield { document, field, code: 'reserved-spiffe-id', message }
+    }
+    const owner = catalogue.identityConflict(resource)
+    if (owner !== undefined) {
+      const message = `${label(nameOf(owner))} has this identity already`
+      yield { document, field, code: 'duplicate-spiffe-id', message }
+    }
+  }
+}
+
+function* compilation(proposed: readonly Proposed[], catalogue: Catalogue): Generator<DocumentViolation> {
+  const documents = new Map(proposed.map(({ document, resource }) => [resourceKey(nameOf(resource)), document]))
+  const seen = new Set<string>()
+  for (const workload of touchedWorkloads(proposed, catalogue)) {
+    for (const { resource, field, code, message } of compilePolicy(resolveWorkload(workload, catalogue)).violations) {
+      const key = resourceKey(resource)
+      // The same fault shows in every workload that the resource reaches.
+      if (seen.has(`${key} ${field} ${code}`)) continue
+      seen.add(`${key} ${field} ${code}`)
+      const document = documents.get(key)
+      if (document === undefined) {
+        yield { document: 0, field: '', code, message: `${label(resource)} would break: ${field}: ${message}` }
+      } else yield { document, field, code, message }
+    }
+  }
+}
+
+function touchedWorkloads(proposed: readonly Proposed[], catalogue: Catalogue): Workload[] {
+  const resources = proposed.map(({ resource }) => nameOf(resource))
+  return [...catalogue.workloads()].filter((workload) => resources.some((name) => concerns(name, workload)))
+}
+
+function compare(
+  proposed: readonly Proposed[],
+  store: Store,
+): { changes: readonly Change[]; outcomes: readonly Outcome[] } {
+  const changes: Change[] = []
+  const outcomes: Outcome[] = []
+  for (const { text, resource } of proposed) {
+    const name = nameOf(resource)
+    const present = store.get(name)
+    if (present !== undefined && isDeepStrictEqual(JSON.parse(present.document), JSON.parse(text))) {
+      outcomes.push({ name, change: 'unchanged' })
+      continue
+    }
+    outcomes.push({ name, change: present === undefined ? 'created' : 'configured' })
+    changes.push({ kind: 'put', resource, document: text })
+  }
+  return { changes, outcomes }
+}
+
+function label({ kind, namespace, name }: ResourceName): string {
+  return `${kind} ${namespace}/${name}`
+}

@@ -1,0 +1,18 @@
+import { nameOf, type ResourceName, resourceKey } from '../../policy/model.ts'
+import type { Change } from '../store/store.ts'
+import type { Mesh } from './mesh.ts'
+
+/**
+ * Second stage: stores the changes in one transaction, and with them that services resolve differently because a
+ * workload behind them changed. Returns the revision; the present one when there is nothing to store.
+ */
+export function commit(changes: readonly Change[], { store, catalogue, clock }: Mesh): number {
+  if (changes.length === 0) return store.revision
+  const touched = new Map<string, ResourceName>()
+  for (const change of changes) {
+    const name = change.kind === 'put' ? nameOf(change.resource) : change.name
+    if (name.kind !== 'Workload') continue
+    for (const service of catalogue.servedBy(name)) touched.set(resourceKey(nameOf(service)), nameOf(service))
+  }
+  return store.commit({ changes, touched: [...touched.values()] }, clock.now())
+}

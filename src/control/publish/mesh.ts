@@ -1,0 +1,17 @@
+import type { SpiffeId } from '../../identity/spiffe-id.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Endpoint } from '../../policy/model.ts'
+import type { Store } from '../store/store.ts'
+import type { AdmissionLimits } from './admit.ts'
+import type { Catalogue } from './catalogue.ts'
+
+/** What the stages of the policy path share. */
+export interface Mesh {
+  readonly store: Store
+  /** Follows the store. */
+  readonly catalogue: Catalogue
+  readonly limits: AdmissionLimits
+  readonly clock: Clock
+  /** Inbound listeners that sidecars with this identity have reported. */
+  endpointsOf(id: SpiffeId): readonly Endpoint[]
+}

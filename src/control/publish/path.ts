@@ -1,0 +1,32 @@
+import { OutriderError } from '../../lib/errors.ts'
+import { type Admitted, admit, type Refused } from './admit.ts'
+import { commit } from './commit.ts'
+import { diff } from './diff.ts'
+import type { Mesh } from './mesh.ts'
+import { resolve } from './resolve.ts'
+import { serve } from './serve.ts'
+import type { Session } from './session.ts'
+
+/** From documents to a revision of the store. Once per call of an operator. */
+export function publish(documents: readonly string[], mesh: Mesh, dryRun: boolean): Published | Refused {
+  const admitted = admit(documents, mesh)
+  if (admitted.kind === 'refused') return admitted
+  const revision = dryRun ? mesh.store.revision : commit(admitted.changes, mesh)
+  return { ...admitted, revision }
+}
+
+/** From the store to one sidecar. Once per sidecar whenever something that concerns it has changed. */
+export function update(session: Session, mesh: Mesh): void {
+  const wanted = resolve(session.peer.id, mesh)
+  if (wanted === undefined) throw unregistered(session.peer.id)
+  const difference = diff(wanted, session.held)
+  serve(session, difference, mesh.store.revision)
+}
+
+export interface Published extends Admitted {
+  readonly revision: number
+}
+
+export function unregistered(id: string): OutriderError<'workload-unknown'> {
+  return new OutriderError('workload-unknown', `no Workload is registered for ${id}`)
+}

@@ -1,0 +1,94 @@
+import type { SpiffeId } from '../../identity/spiffe-id.ts'
+import type { PolicyInput } from '../../policy/compile.ts'
+import {
+  type AuthorizationPolicy,
+  type Endpoint,
+  nameOf,
+  type RateLimit,
+  type ResolvedResource,
+  type ResolvedService,
+  resourceKey,
+  type Service,
+  type Workload,
+} from '../../policy/model.ts'
+import type { StoredResource } from '../store/store.ts'
+import type { Catalogue } from './catalogue.ts'
+import type { Mesh } from './mesh.ts'
+
+/** A resource as one workload needs it, and the revision in which that form came to be. */
+export interface Versioned {
+  readonly resource: ResolvedResource
+  readonly revision: number
+}
+
+/** All that a workload needs, by resource key. */
+export type WorkloadPolicy = ReadonlyMap<string, Versioned>
+
+/**
+ * Third stage: what the workload with this identity needs to know, now. `undefined` when no workload is registered with
+ * it.
+ */
+export function resolve(id: SpiffeId, mesh: Mesh): WorkloadPolicy | undefined {
+  const { catalogue, store } = mesh
+  const workload = catalogue.workloadOf(id)
+  if (workload === undefined) return undefined
+  const policy = new Map<string, Versioned>()
+  for (const source of [workload, ...catalogue.governing(workload.metadata), ...catalogue.upstreams(workload)]) {
+    const name = nameOf(source)
+    const stored = store.get(name)
+    if (stored === undefined) continue
+    policy.set(resourceKey(name), { resource: resolved(source, stored, mesh), revision: stored.publishedRevision })
+  }
+  return policy
+}
+
+/** As `resolve`, without addresses: what is compiled at admission, when nothing of it is stored. */
+export function resolveWorkload(workload: Workload, catalogue: Catalogue): PolicyInput {
+  const governing = catalogue.governing(workload.metadata)
+  return {
+    workload: resolvedWorkload(workload),
+    policies: governing.filter((resource): resource is AuthorizationPolicy => resource.kind === 'AuthorizationPolicy'),
+    limits: governing.filter((resource): resource is RateLimit => resource.kind === 'RateLimit'),
+    services: catalogue.upstreams(workload).map((service) => resolveService(service, catalogue, () => [])),
+  }
+}
+
+/** A stored resource is replaced whenever its resolved form changes, so that it can be the key of that form. */
+const resolvedOf = new WeakMap<StoredResource, ResolvedResource>()
+
+function resolved(
+  source: Workload | AuthorizationPolicy | RateLimit | Service,
+  stored: StoredResource,
+  { catalogue, endpointsOf }: Mesh,
+): ResolvedResource {
+  const known = resolvedOf.get(stored)
+  if (known !== undefined) return known
+  const made =
+    source.kind === 'Service'
+      ? resolveService(source, catalogue, endpointsOf)
+      : source.kind === 'Workload'
+        ? resolvedWorkload(source)
+        : source
+  resolvedOf.set(stored, made)
+  return made
+}
+
+function resolvedWorkload({ kind, metadata, spec }: Workload): PolicyInput['workload'] {
+  return { kind, metadata, spec: { spiffeId: spec.spiffeId } }
+}
+
+function resolveService(
+  { kind, metadata, spec }: Service,
+  catalogue: Catalogue,
+  endpointsOf: (id: SpiffeId) => readonly Endpoint[],
+): ResolvedService {
+  const identities = spec.workloads.flatMap((reference) => catalogue.workload(reference)?.spec.spiffeId ?? [])
+  const targets = new Set(spec.ports.map(({ targetPort }) => targetPort))
+  const endpoints = new Map<string, Endpoint>()
+  for (const endpoint of [...spec.endpoints, ...identities.flatMap(endpointsOf)]) {
+    const { address, port, appPort } = endpoint
+    if (targets.has(appPort)) endpoints.set(`${address} ${port} ${appPort}`, endpoint)
+  }
+  const { hosts, ports } = spec
+  return { kind, metadata, spec: { hosts, ports, identities, endpoints: [...endpoints.values()] } }
+}

@@ -1,0 +1,145 @@
+import type { SpiffeId } from '../../identity/spiffe-id.ts'
+import { OutriderError } from '../../lib/errors.ts'
+import type { Random } from '../../lib/random.ts'
+import type { PolicyHandlers } from '../../rpc/handler.ts'
+import type { Logger } from '../../telemetry/log.ts'
+import { nameOf } from '../../policy/model.ts'
+import type { ControlMetrics } from '../metrics.ts'
+import type { Commit } from '../store/store.ts'
+import type { SidecarRegistry } from '../sidecars.ts'
+import { concerns } from './catalogue.ts'
+import type { Mesh } from './mesh.ts'
+import { unregistered, update } from './path.ts'
+import { Session, type SessionEvents, type SessionOptions } from './session.ts'
+
+export interface SessionsOptions extends SessionOptions {
+  readonly maxSidecars: number
+}
+
+/** All policy streams of this control server. */
+export class Sessions {
+  readonly #sessions = new Map<string, Session>()
+  readonly #mesh: Mesh
+  readonly #sidecars: SidecarRegistry
+  readonly #options: SessionsOptions
+  readonly #random: Random
+  readonly #log: Logger
+  readonly #metrics: ControlMetrics
+  readonly #events: SessionEvents
+
+  constructor(
+    mesh: Mesh,
+    sidecars: SidecarRegistry,
+    options: SessionsOptions,
+    random: Random,
+    log: Logger,
+    metrics: ControlMetrics,
+  ) {
+    this.#mesh = mesh
+    this.#sidecars = sidecars
+    this.#options = options
+    this.#random = random
+    this.#log = log
+    this.#metrics = metrics
+    this.#events = {
+      hello: (session) => this.#admit(session),
+      due: (session) => update(session, mesh),
+      listening: (session, listeners) => sidecars.listening(session, listeners),
+      draining: (session) => sidecars.draining(session),
+      answered: (session, result) => this.#answered(session, result),
+      failed: (session, thrown) => this.#failed(session, thrown),
+      closed: (session) => this.#closed(session),
+    }
+    mesh.store.watch((commit) => this.#wake(commit))
+  }
+
+  /** The handler of `PolicyService.Subscribe`. */
+  readonly subscribe: PolicyHandlers['subscribe'] = (stream, { peer }) => {
+    const { store, catalogue, clock } = this.#mesh
+    if (catalogue.workloadOf(peer.id) === undefined) throw unregistered(peer.id)
+    // The session keeps itself alive through the listeners of its stream.
+    const session = new Session(stream, peer, this.#options, this.#events, clock, this.#random)
+    this.#log.debug({ spiffeId: session.peer.id, revision: store.revision }, 'policy stream opened')
+  }
+
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  get(spiffeId: SpiffeId, sidecarId: string): Session | undefined {
+    return this.#sessions.get(keyOf(spiffeId, sidecarId))
+  }
+
+  #admit(session: Session): void {
+    const { maxSidecars } = this.#options
+    const key = keyOf(session.peer.id, session.sidecarId)
+    const previous = this.#sessions.get(key)
+    if (previous === undefined && this.#sessions.size >= maxSidecars) {
+      throw new OutriderError('too-many-sidecars', `${maxSidecars} sidecars are connected, and that is the limit`, {
+        retryable: true,
+      })
+    }
+    this.#sessions.set(key, session)
+    if (previous !== undefined) {
+      this.#log.warn(describe(session), 'a second stream of the same sidecar takes the place of the first')
+      previous.end(new OutriderError('stream-replaced', 'another stream with this SPIFFE ID and sidecar ID was opened'))
+    }
+    this.#sidecars.connected(session)
+    this.#metrics.sidecarsConnected.set(this.#sessions.size)
+    this.#log.info(describe(session), 'sidecar connected')
+  }
+
+  #wake({ changes, touched }: Commit): void {
+    const { catalogue } = this.#mesh
+    this.#metrics.storeRevision.set(this.#mesh.store.revision)
+    const names = [
+      ...changes.map((change) => (change.kind === 'put' ? nameOf(change.resource) : change.name)),
+      ...touched,
+    ]
+    for (const session of this.#sessions.values()) {
+      const workload = catalogue.workloadOf(session.peer.id)
+      if (workload === undefined) session.end(unregistered(session.peer.id))
+      else if (names.some((name) => concerns(name, workload))) session.wake()
+    }
+  }
+
+  #answered(session: Session, result: 'acked' | 'nacked' | 'stale'): void {
+    this.#metrics.policyPushes.with({ result }).inc()
+    const fields = { ...describe(session), revision: session.sentRevision }
+    switch (result) {
+      case 'acked':
+        return this.#log.debug(fields, 'the sidecar runs the update')
+      case 'nacked':
+        return this.#log.error({ ...fields, violations: session.violations }, 'the sidecar refused an update')
+      case 'stale':
+        return this.#log.warn(fields, 'an answer to no update in flight is ignored')
+    }
+  }
+
+  #failed(session: Session, thrown: unknown): OutriderError {
+    if (thrown instanceof OutriderError) return thrown
+    this.#log.error({ ...describe(session), error: thrown }, 'a policy stream failed')
+    return new OutriderError('internal-error', 'internal error; the log of the control server has more', {
+      source: 'internal',
+      cause: thrown,
+    })
+  }
+
+  #closed(session: Session): void {
+    const key = keyOf(session.peer.id, session.sidecarId)
+    // A stream that was replaced, or that was not let in, takes nothing with it.
+    if (this.#sessions.get(key) !== session) return
+    this.#sessions.delete(key)
+    this.#sidecars.lost(session)
+    this.#metrics.sidecarsConnected.set(this.#sessions.size)
+    this.#log.info(describe(session), 'sidecar disconnected')
+  }
+}
+
+function keyOf(spiffeId: SpiffeId, sidecarId: string): string {
+  return `${spiffeId} ${sidecarId}`
+}
+
+function describe({ peer, sidecarId }: Session): { spiffeId: string; sidecarId: string } {
+  return { spiffeId: peer.id, sidecarId }
+}
