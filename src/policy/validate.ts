@@ -1,0 +1,400 @@
+import { z } from 'zod'
+import { parseIdPattern } from '../identity/match.ts'
+import { parseSpiffeId, parseTrustDomain } from '../identity/spiffe-id.ts'
+import { OutriderError } from '../lib/errors.ts'
+import { unreachable } from '../lib/unreachable.ts'
+import { parseDuration } from './duration.ts'
+import { parseAddress, parseHost } from './host.ts'
+import { parseMethod } from './match/method.ts'
+import { parsePath } from './match/path.ts'
+import { parseNamespace } from './match/source.ts'
+import {
+  apiVersion,
+  defaultNamespace,
+  type Kind,
+  kinds,
+  type Metadata,
+  type ResolvedResource,
+  type Resource,
+  type Violation,
+} from './model.ts'
+import { nearestSpelling } from './suggest.ts'
+
+/** Most entries of any list. */
+export const MAX_LIST = 512
+/** Most characters of any string. */
+export const MAX_STRING = 2048
+/** Highest count in a RateLimit. */
+export const MAX_REQUESTS = 1_000_000_000
+/** Faster than this the clock's resolution, not the limit, would decide. */
+export const MAX_REQUESTS_PER_MS = 1000
+export const MAX_LIMIT_PERIOD_MS: number = 31 * 86_400_000
+export const MIN_TTL_MS = 10_000
+export const MAX_TTL_MS: number = 90 * 86_400_000
+
+/** Most endpoints of a service, fixed and reported together. */
+export const MAX_ENDPOINTS = 10_000
+
+export type Validation<T> =
+  | { readonly ok: true; readonly resource: T }
+  | { readonly ok: false; readonly violations: readonly Violation[] }
+
+/** Checks a document against the schema of its kind and fills in defaults. Reports everything that is wrong. */
+export function validateResource(document: unknown): Validation<Resource> {
+  return validate(document, schemas)
+}
+
+/** As `validateResource`, for what goes to a sidecar: services and workloads in their resolved form. */
+export function validateResolved(document: unknown): Validation<ResolvedResource> {
+  return validate(document, resolvedSchemas)
+}
+
+function validate<T>(document: unknown, schemas: Readonly<Record<Kind, z.ZodType<T>>>): Validation<T> {
+  const kind = kindOf(document)
+  if (typeof kind !== 'string') return { ok: false, violations: [kind] }
+  const result = schemas[kind].safeParse(document, { reportInput: true })
+  if (result.success) return { ok: true, resource: result.data }
+  return { ok: false, violations: result.error.issues.flatMap(violationsOf) }
+}
+
+function kindOf(document: unknown): Kind | Violation {
+  if (typeof document !== 'object' || document === null || Array.isArray(document))
+    return { field: '', code: 'type-mismatch', message: `a resource is a mapping, not ${describe(document)}` }
+  const kind: unknown = 'kind' in document ? document.kind : undefined
+  if (kind === undefined) return { field: 'kind', code: 'field-missing', message: `is required: ${kinds.join(', ')}` }
+  return kinds.find((known) => known === kind) ?? { field: 'kind', ...unknownValue(kind, kinds) }
+}
+
+/** An object without other keys. The hints for unknown keys travel as lines of the message, in the order of the keys. */
+function strict<Shape extends z.core.$ZodShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
+  const known = Object.keys(shape)
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys' && Array.isArray(issue['keys'])
+        ? issue['keys'].map((key) => unknownKey(key, known)).join('\n')
+        : undefined,
+  })
+}
+
+/** Adds what a parser of `match/` or `identity/` has to say about a value. */
+function checked(parse: (text: string) => unknown): z.ZodString {
+  return z
+    .string()
+    .max(MAX_STRING)
+    .check((context) => {
+      try {
+        parse(context.value)
+      } catch (error) {
+        if (!(error instanceof OutriderError)) throw error
+        const { code, message } = error
+        context.issues.push({ code: 'custom', params: { code }, message, input: context.value })
+      }
+    })
+}
+
+function listOf<Item extends z.ZodType>(item: Item): z.ZodArray<Item> {
+  return z.array(item).max(MAX_LIST)
+}
+
+/** A list whose absence means "everything": an empty one would be read as the opposite of what it says. */
+function conditionOf<Item extends z.ZodType>(item: Item): z.ZodExactOptional<z.ZodArray<Item>> {
+  return listOf(item).min(1).exactOptional()
+}
+
+function uniqueBy<T>(key: (item: T) => string | number | undefined): z.core.CheckFn<T[]> {
+  return (context) => {
+    const seen = new Map<string | number, number>()
+    for (const [index, item] of context.value.entries()) {
+      const value = key(item)
+      if (value === undefined) continue
+      const first = seen.get(value)
+      if (first === undefined) seen.set(value, index)
+      else
+        context.issues.push({
+          code: 'custom',
+          params: { code: 'duplicate' },
+          path: [index],
+          message: `${value} is the same as in entry ${first}`,
+          input: item,
+        })
+    }
+  }
+}
+
+function duration(minMs: number, maxMs: number, range: string): z.ZodType<number> {
+  return checked(parseDuration).transform((text, context) => {
+    const ms = parseDuration(text)
+    if (ms < minMs || ms > maxMs)
+      context.issues.push({
+        code: 'custom',
+        params: { code: 'duration-out-of-range' },
+        message: `must be from ${range}`,
+        input: text,
+      })
+    return ms
+  })
+}
+
+const label = checked(parseNamespace)
+const spiffeId = checked(parseSpiffeId).transform((text) => parseSpiffeId(text))
+const port = z.int().min(1).max(65535)
+const workloads = listOf(label).default([])
+
+/** Refuses `{}`, which would match everything in the middle of a list of conditions. */
+const notEmpty: z.core.CheckFn<object> = ({ value, issues }) => {
+  if (Object.keys(value).length === 0)
+    issues.push({
+      code: 'custom',
+      params: { code: 'entry-empty' },
+      message: 'an entry without a condition matches everything: leave the list out to say so',
+      input: value,
+    })
+}
+
+const source = strict({
+  spiffeIds: conditionOf(checked(parseIdPattern)),
+  namespaces: conditionOf(label),
+  trustDomains: conditionOf(checked(parseTrustDomain)),
+}).check(notEmpty)
+
+const operation = strict({
+  methods: conditionOf(checked(parseMethod)),
+  paths: conditionOf(checked(parsePath)),
+  ports: conditionOf(port),
+}).check(notEmpty)
+
+const rule = strict({ name: label.exactOptional(), from: conditionOf(source), to: conditionOf(operation) })
+
+const authorizationPolicySpec = strict({
+  workloads,
+  action: z.enum(['ALLOW', 'DENY']),
+  rules: listOf(rule).check(uniqueBy(({ name }) => name)),
+})
+
+const count = z.int().min(1).max(MAX_REQUESTS)
+
+const limit = strict({
+  name: label,
+  key: z.enum(['identity', 'all']),
+  requests: count,
+  per: duration(1, MAX_LIMIT_PERIOD_MS, '1ms to 31d'),
+  burst: count.exactOptional(),
+  to: conditionOf(operation),
+}).transform(({ per: perMs, ...rest }, context) => {
+  if (rest.requests > perMs * MAX_REQUESTS_PER_MS)
+    context.issues.push({
+      code: 'custom',
+      params: { code: 'rate-too-high' },
+      path: ['requests'],
+      message: `at most ${MAX_REQUESTS_PER_MS * 1000} requests a second`,
+      input: rest.requests,
+    })
+  return { ...rest, perMs, burst: rest.burst ?? rest.requests }
+})
+
+const rateLimitSpec = strict({
+  workloads,
+  limits: listOf(limit)
+    .min(1)
+    .check(uniqueBy(({ name }) => name)),
+})
+
+const servicePort = strict({ port, targetPort: port.exactOptional() }).transform(({ port, targetPort = port }) => ({
+  port,
+  targetPort,
+}))
+
+const serviceSpec = strict({
+  hosts: listOf(checked(parseHost))
+    .check(uniqueBy((host) => host))
+    .default([]),
+  ports: listOf(servicePort)
+    .min(1)
+    .check(uniqueBy(({ port }) => port)),
+  workloads: listOf(checked(parseReference)).min(1),
+  endpoints: listOf(strict({ address: checked(parseAddress), port, appPort: port.exactOptional() })).default([]),
+}).transform(({ endpoints, ...rest }, context) => ({
+  ...rest,
+  endpoints: endpoints.map((endpoint, index) => {
+    const targets = new Set(rest.ports.map(({ targetPort }) => targetPort))
+    const { appPort = [...targets][0]! } = endpoint
+    if (endpoint.appPort === undefined ? targets.size > 1 : !targets.has(appPort))
+      context.issues.push({
+        code: 'custom',
+        params: { code: 'app-port-unknown' },
+        path: ['endpoints', index, 'appPort'],
+        message: `must be one of the target ports of the service: ${[...targets].join(', ')}`,
+        input: endpoint.appPort,
+      })
+    return { ...endpoint, appPort }
+  }),
+}))
+
+const workloadSpec = strict({
+  spiffeId,
+  ttl: duration(MIN_TTL_MS, MAX_TTL_MS, '10s to 90d').exactOptional(),
+  upstreams: listOf(checked(parseReferencePattern)).exactOptional(),
+})
+
+function envelope<K extends Kind, Spec extends z.ZodType>(kind: K, spec: Spec) {
+  return strict({
+    apiVersion: z.literal(apiVersion),
+    kind: z.literal(kind),
+    metadata: strict({ name: label, namespace: label.default(defaultNamespace) }),
+    spec,
+  })
+}
+
+const authorizationPolicy = envelope('AuthorizationPolicy', authorizationPolicySpec).transform(withoutVersion)
+const rateLimit = envelope('RateLimit', rateLimitSpec).transform(withoutVersion)
+
+const schemas: Readonly<Record<Kind, z.ZodType<Resource>>> = {
+  AuthorizationPolicy: authorizationPolicy,
+  RateLimit: rateLimit,
+  Service: envelope('Service', serviceSpec).transform(({ kind, metadata, spec }) => ({
+    kind,
+    metadata,
+    spec: { ...spec, workloads: spec.workloads.map((text) => reference(text, metadata.namespace)) },
+  })),
+  Workload: envelope('Workload', workloadSpec).transform(({ kind, metadata, spec: { spiffeId, ttl, upstreams } }) => ({
+    kind,
+    metadata,
+    spec: {
+      spiffeId,
+      ...(ttl === undefined ? {} : { ttlMs: ttl }),
+      upstreams: (upstreams ?? [`${metadata.namespace}/*`]).map((text) =>
+        text === '*' ? { namespace: '*', name: '*' } : reference(text, metadata.namespace),
+      ),
+    },
+  })),
+}
+
+const resolvedServiceSpec = strict({
+  hosts: listOf(checked(parseHost)),
+  ports: listOf(strict({ port, targetPort: port })).min(1),
+  identities: listOf(spiffeId),
+  endpoints: z.array(strict({ address: checked(parseAddress), port, appPort: port })).max(MAX_ENDPOINTS),
+})
+
+const resolvedSchemas: Readonly<Record<Kind, z.ZodType<ResolvedResource>>> = {
+  AuthorizationPolicy: authorizationPolicy,
+  RateLimit: rateLimit,
+  Service: envelope('Service', resolvedServiceSpec).transform(withoutVersion),
+  Workload: envelope('Workload', strict({ spiffeId })).transform(withoutVersion),
+}
+
+function withoutVersion<K, Spec>({
+  kind,
+  metadata,
+  spec,
+}: {
+  kind: K
+  metadata: Metadata
+  spec: Spec
+}): {
+  kind: K
+  metadata: Metadata
+  spec: Spec
+} {
+  return { kind, metadata, spec }
+}
+
+/** `name` or `namespace/name`. */
+function parseReference(text: string): void {
+  const parts = text.split('/')
+  if (parts.length > 2)
+    throw new OutriderError('reference-malformed', `name or namespace/name, not ${JSON.stringify(text.slice(0, 100))}`)
+  for (const part of parts) parseNamespace(part)
+}
+
+/** As `parseReference`, and `namespace/*` or `*`. */
+function parseReferencePattern(text: string): void {
+  if (text !== '*') parseReference(text.replace(/\/\*$/, '/any'))
+}
+
+function reference(text: string, namespace: string): { namespace: string; name: string } {
+  const slash = text.indexOf('/')
+  return slash === -1 ? { namespace, name: text } : { namespace: text.slice(0, slash), name: text.slice(slash + 1) }
+}
+
+function violationsOf(issue: z.core.$ZodIssue): readonly Violation[] {
+  const field = fieldPath(issue.path)
+  if (issue.code === 'unrecognized_keys') {
+    const hints = issue.message.split('\n')
+    return issue.keys.map((key, index) => ({
+      field: fieldPath([...issue.path, key]),
+      code: 'field-unknown',
+      message: hints[index] ?? 'is not known here',
+    }))
+  }
+  return [{ field, ...explain(issue) }]
+}
+
+function explain(issue: z.core.$ZodIssue): { code: string; message: string } {
+  if (issue.input === undefined && issue.code !== 'custom') return { code: 'field-missing', message: 'is required' }
+  switch (issue.code) {
+    case 'invalid_type':
+      return {
+        code: 'type-mismatch',
+        message: `must be ${typeNames[issue.expected] ?? issue.expected}, not ${describe(issue.input)}`,
+      }
+    case 'invalid_value':
+      return unknownValue(issue.input, issue.values.map(String))
+    case 'too_small':
+      if (issue.origin === 'array')
+        return { code: 'list-empty', message: 'an empty list matches nothing: leave it out, or give it an entry' }
+      return { code: 'number-out-of-range', message: `must be at least ${issue.minimum}` }
+    case 'too_big':
+      if (issue.origin === 'array') return { code: 'list-too-long', message: `has more than ${issue.maximum} entries` }
+      if (issue.origin === 'string')
+        return { code: 'string-too-long', message: `has more than ${issue.maximum} characters` }
+      return { code: 'number-out-of-range', message: `must be at most ${issue.maximum}` }
+    case 'custom':
+      return { code: String(issue.params?.['code']), message: issue.message }
+    case 'invalid_element':
+    case 'invalid_format':
+    case 'invalid_key':
+    case 'invalid_union':
+    case 'not_multiple_of':
+    case 'unrecognized_keys':
+      return { code: 'value-malformed', message: issue.message }
+    default:
+      return unreachable(issue)
+  }
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  int: 'a whole number',
+  number: 'a number',
+  string: 'a text',
+  array: 'a list',
+  object: 'a mapping',
+}
+
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing'
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object') return 'a mapping'
+  return typeof value === 'string' ? `the text ${JSON.stringify(value.slice(0, 100))}` : JSON.stringify(value)
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const meant = nearestSpelling(key, known)
+  // The key stands in the field path; a line break in the hint would shift the hints after it.
+  return meant === undefined
+    ? `is not known here; there are ${known.join(', ')}`
+    : `is not known here; did you mean ${meant}?`
+}
+
+function unknownValue(value: unknown, known: readonly string[]): { code: string; message: string } {
+  const meant = typeof value === 'string' ? nearestSpelling(value, known) : undefined
+  const hint = meant === undefined ? `must be ${known.join(' or ')}` : `did you mean ${meant}?`
+  return { code: 'value-unknown', message: `is ${describe(value)}; ${hint}` }
+}
+
+function fieldPath(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (field, key) => (typeof key === 'number' ? `${field}[${key}]` : `${field}${field === '' ? '' : '.'}${String(key)}`),
+    '',
+  )
+}

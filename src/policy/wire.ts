@@ -1,0 +1,146 @@
+import { unreachable } from '../lib/unreachable.ts'
+import type { Duration__Output } from '../wire/google/protobuf/Duration.ts'
+import type {
+  AuthorizationPolicySpec,
+  AuthorizationPolicySpec__Output,
+} from '../wire/outrider/policy/v1/AuthorizationPolicySpec.ts'
+import type { OperationMatch } from '../wire/outrider/policy/v1/OperationMatch.ts'
+import type { RateLimitSpec, RateLimitSpec__Output } from '../wire/outrider/policy/v1/RateLimitSpec.ts'
+import type { Resource as WireResource, Resource__Output } from '../wire/outrider/policy/v1/Resource.ts'
+import type { SourceMatch } from '../wire/outrider/policy/v1/SourceMatch.ts'
+import type { UnreadableResource } from './compile.ts'
+import type * as model from './model.ts'
+import { apiVersion, type Kind, type ResolvedResource, type Violation } from './model.ts'
+import { validateResolved } from './validate.ts'
+
+/** What a message says, or what is wrong with it and what must be closed because of that. */
+export type FromWire =
+  | { readonly ok: true; readonly resource: ResolvedResource; readonly revision: number }
+  | { readonly ok: false; readonly violations: readonly Violation[]; readonly unreadable: UnreadableResource }
+
+const actions = { ALLOW: 'ACTION_ALLOW', DENY: 'ACTION_DENY' } as const
+const limitKeys = { identity: 'KEY_IDENTITY', all: 'KEY_ALL' } as const
+
+/** The message for one resource; `revision` is the store's when it last changed. */
+export function toWire(resource: ResolvedResource, revision: number): WireResource {
+  const { kind, metadata } = resource
+  const head = { name: { kind, ...metadata }, revision }
+  switch (resource.kind) {
+    case 'AuthorizationPolicy':
+      return { ...head, authorizationPolicy: policyToWire(resource.spec) }
+    case 'RateLimit':
+      return { ...head, rateLimit: rateLimitToWire(resource.spec) }
+    case 'Service': {
+      const { hosts, ports, identities, endpoints } = resource.spec
+      return {
+        ...head,
+        service: { hosts: [...hosts], ports: [...ports], identities: [...identities], endpoints: [...endpoints] },
+      }
+    }
+    case 'Workload':
+      return { ...head, workload: { spiffeId: resource.spec.spiffeId } }
+    default:
+      return unreachable(resource)
+  }
+}
+
+type SpecOf<K extends Kind> = Extract<ResolvedResource, { kind: K }>['spec']
+
+function policyToWire({ workloads, action, rules }: SpecOf<'AuthorizationPolicy'>): AuthorizationPolicySpec {
+  return {
+    workloads: [...workloads],
+    action: actions[action],
+    rules: rules.map(({ name = '', from = [], to = [] }) => ({
+      name,
+      from: from.map(sourceToWire),
+      to: to.map(operationToWire),
+    })),
+  }
+}
+
+function rateLimitToWire({ workloads, limits }: SpecOf<'RateLimit'>): RateLimitSpec {
+  return {
+    workloads: [...workloads],
+    limits: limits.map(({ name, key, requests, perMs, burst, to = [] }) => ({
+      name,
+      key: limitKeys[key],
+      requests,
+      per: { seconds: Math.floor(perMs / 1000), nanos: (perMs % 1000) * 1_000_000 },
+      burst,
+      to: to.map(operationToWire),
+    })),
+  }
+}
+
+function sourceToWire({ spiffeIds = [], namespaces = [], trustDomains = [] }: model.SourceMatch): SourceMatch {
+  return { spiffeIds: [...spiffeIds], namespaces: [...namespaces], trustDomains: [...trustDomains] }
+}
+
+function operationToWire({ methods = [], paths = [], ports = [] }: model.OperationMatch): OperationMatch {
+  return { methods: [...methods], paths: [...paths], ports: [...ports] }
+}
+
+/** Reads one message with the checks of admission: a sidecar trusts its server to be who it is, not to be right. */
+export function fromWire(message: Resource__Output): FromWire {
+  const { kind = '', namespace = '', name = '' } = message.name ?? {}
+  const result = validateResolved({
+    apiVersion,
+    kind,
+    metadata: { name, namespace },
+    spec: specDocument(kind, message),
+  })
+  if (result.ok) return { ok: true, resource: result.resource, revision: message.revision }
+  const action = kind === 'AuthorizationPolicy' ? actionOf(message.authorizationPolicy?.action) : undefined
+  const unreadable = { kind, metadata: { name, namespace }, ...(action === undefined ? {} : { action }) }
+  return { ok: false, violations: result.violations, unreadable }
+}
+
+/** The spec as a document would hold it; absent when the message holds that of another kind. */
+function specDocument(kind: string, message: Resource__Output): unknown {
+  const { authorizationPolicy, rateLimit, service, workload } = message
+  const specs: Readonly<Record<string, unknown>> = {
+    AuthorizationPolicy: authorizationPolicy && policyDocument(authorizationPolicy),
+    RateLimit: rateLimit && rateLimitDocument(rateLimit),
+    Service: service,
+    Workload: workload,
+  } satisfies Record<Kind, unknown>
+  return specs[kind] ?? undefined
+}
+
+function policyDocument({ workloads, action, rules }: AuthorizationPolicySpec__Output): unknown {
+  return {
+    workloads,
+    action: actionOf(action),
+    rules: rules.map(({ name, from, to }) => present({ name, from: from.map(present), to: to.map(present) })),
+  }
+}
+
+function actionOf(action: AuthorizationPolicySpec__Output['action'] | undefined): 'ALLOW' | 'DENY' | undefined {
+  if (action === actions.ALLOW) return 'ALLOW'
+  return action === actions.DENY ? 'DENY' : undefined
+}
+
+function rateLimitDocument({ workloads, limits }: RateLimitSpec__Output): unknown {
+  return {
+    workloads,
+    limits: limits.map(({ name, key, requests, per, burst, to }) => ({
+      name,
+      key: key === limitKeys.identity ? 'identity' : key === limitKeys.all ? 'all' : undefined,
+      requests,
+      per: durationText(per),
+      burst,
+      ...present({ to: to.map(present) }),
+    })),
+  }
+}
+
+function durationText(duration: Duration__Output | null): string | undefined {
+  return duration === null ? undefined : `${duration.seconds}s${duration.nanos / 1_000_000}ms`
+}
+
+/** Without empty texts and lists: proto3 has no other way to say that a field is absent. */
+function present(entry: object): object {
+  return Object.fromEntries(
+    Object.entries(entry).filter(([, value]) => value !== '' && !(Array.isArray(value) && value.length === 0)),
+  )
+}
