@@ -1,0 +1,63 @@
+import t from 'tap'
+import { controlOptions, loadControlConfig } from '../../../src/config/control.ts'
+import { parseDuration } from '../../../src/config/duration.ts'
+import { nearest } from '../../../src/config/nearest.ts'
+import { flagOf, type OptionTable, variableOf } from '../../../src/config/option.ts'
+import { loadSidecarConfig, sidecarOptions } from '../../../src/config/sidecar.ts'
+
+const tables: Readonly<Record<string, OptionTable>> = { sidecarOptions, controlOptions }
+
+for (const [tableName, table] of Object.entries(tables)) {
+  t.test(`${tableName}: every option is well formed`, async (t) => {
+    for (const [name, option] of Object.entries(table)) {
+      t.match(name, /^[a-z][A-Za-z]*$/)
+      t.match(option.doc, /\.$/, `${name} is described in sentences`)
+      t.equal(option.type === 'duration', name.endsWith('Ms'), `${name}: the name carries the unit`)
+      if (option.type === 'integer' && option.unit === 'bytes') t.match(name, /Bytes$/)
+      if (option.type !== 'duration') continue
+      const [min, max] = [parseDuration(option.min), parseDuration(option.max)]
+      t.ok(min !== undefined && max !== undefined && min < max, `${name} has a range`)
+    }
+  })
+}
+
+t.test('the defaults of the sidecar are a configuration', async (t) => {
+  const config = loadSidecarConfig({ env: {}, flags: {}, defaults: { sidecarId: 'host-1' } })
+  t.match(config, { sidecarId: 'host-1', drainTimeoutMs: 30_000, upstreamIdleTimeoutMs: 270_000, accessLog: 'denials' })
+  t.throws(
+    () => loadSidecarConfig({ env: {}, flags: {} }),
+    { code: 'config-value-malformed' },
+    'the caller gives an id',
+  )
+})
+
+t.test('the defaults of the control server are a configuration', async (t) => {
+  const config = loadControlConfig({ env: {}, flags: {} })
+  t.match(config, { data: '/var/lib/outrider', svidTtlMs: 86_400_000, adminSocket: undefined })
+})
+
+t.test('options that contradict each other', async (t) => {
+  const defaults = { sidecarId: 'x' }
+  const disagree = { code: 'config-options-disagree' }
+  const idle = { 'upstream-idle-timeout-ms': '1h' }
+  t.throws(() => loadSidecarConfig({ env: {}, flags: idle, defaults }), disagree)
+  const env = { OUTRIDER_JOIN_TOKEN: 'a', OUTRIDER_JOIN_TOKEN_FILE: 'b' }
+  t.throws(() => loadSidecarConfig({ env, flags: {}, defaults }), disagree)
+  t.throws(() => loadControlConfig({ env: {}, flags: { 'debounce-ms': '20s' } }), disagree)
+})
+
+t.test('no variable of one process is taken for a slip in one of another', async (t) => {
+  const variables = [...new Set(Object.values(tables).flatMap((table) => Object.keys(table).map(variableOf)))]
+  const foreign = [...variables, 'OUTRIDER_ADMIN_SOCKET', 'OUTRIDER_VECTORS', 'OUTRIDER_PORT', 'OUTRIDER_SERVICE_PORT']
+  for (const table of Object.values(tables)) {
+    const own = Object.keys(table).map(variableOf)
+    for (const variable of foreign) {
+      if (!own.includes(variable)) t.equal(nearest(variable, own, 2), undefined, variable)
+    }
+  }
+})
+
+t.test('flags and variables follow from the name', async (t) => {
+  t.equal(flagOf('drainTimeoutMs'), 'drain-timeout-ms')
+  t.equal(variableOf('drainTimeoutMs'), 'OUTRIDER_DRAIN_TIMEOUT_MS')
+})
