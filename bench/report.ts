@@ -92,40 +92,62 @@ export interface RunFacts {
   readonly day: string
 }
 
-/** docs/performance.md. */
-export function performancePage(facts: RunFacts): string {
+const INTRODUCTION = `# Performance
+
+<!-- Written by \`npm run bench -- SCENARIO --write\`: change bench/report.ts, not this page. -->
+
+- **CPU** is the figure to compare: user and system microseconds of the proxy process for one request, outbound and
+  inbound. "out + in" is followed by its lowest and highest round. Load generator and application are not in it.
+- **requests/s, p50, p99** share the processors with the load generator, the application and both proxies: on a small
+  machine they say which pair starves last, not what a proxy can do on its own core.
+- **RSS** is the peak of both proxies together; pages that an nginx master shares with its worker count twice.
+- Outrider verifies SPIFFE identities, decides by 100 authorization rules, checks a rate limit and counts metrics. The
+  peers verify the certificate chain and the server's name, and forward.
+
+How it is measured and how to read it: [bench/README.md](../bench/README.md).
+`
+
+const opening = (scenario: Scenario): string => `<!-- ${scenario.name} -->\n\n`
+const closing = (scenario: Scenario): string => `\n<!-- end of ${scenario.name} -->\n`
+
+/**
+ * docs/performance.md with the section of this run's scenario written anew. The sections of the other `scenarios` are
+ * kept as they stand in `present`.
+ */
+export function performancePage(facts: RunFacts, scenarios: readonly Scenario[], present: string): string {
+  const sections = scenarios.map((scenario) => {
+    if (scenario.name === facts.scenario.name) return `${opening(scenario)}${section(facts)}${closing(scenario)}`
+    const start = present.indexOf(opening(scenario))
+    const end = present.indexOf(closing(scenario))
+    return start === -1 || end === -1 ? '' : present.slice(start, end + closing(scenario).length)
+  })
+  return [INTRODUCTION, ...sections.filter((text) => text !== '')].join('\n')
+}
+
+function section(facts: RunFacts): string {
   const { scenario, outcomes, app, seconds, connections, rounds, words, day } = facts
   const [head = [], ...body] = columns(HEAD, rows(outcomes))
   const rule = head.map((cell, column) => (column === 0 ? '-'.repeat(cell.length) : `${'-'.repeat(cell.length - 1)}:`))
-  const markdown = [head, rule, ...body].map((cells) => `| ${cells.join(' | ')} |`)
   const missing = missingLines(outcomes)
   const versions = outcomes.flatMap((outcome) => (outcome.kind === 'measured' ? [outcome.version] : []))
-  const [processor] = cpus()
-  return `${[
-    '# Performance',
-    '',
-    '<!-- Written by the bench program: change bench/report.ts, not this page. -->',
+  const machine = `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${round(totalmem() / 2 ** 30, 1)} GiB`
+  const wrk = versionOf('wrk', ['-v'], /wrk (?:debian\/)?([\w.]+)/)
+  const openssl = versionOf('openssl', ['version'], /(OpenSSL [\w.]+)/)
+  const lines = [
+    `## ${scenario.name}`,
     '',
     scenario.question,
     '',
-    ...markdown,
+    ...[head, rule, ...body].map((cells) => `| ${cells.join(' | ')} |`),
     '',
     ...(missing.length > 0 ? ['Not measured:', '', ...missing.map((line) => `- ${line}`), ''] : []),
-    '- **CPU** is the figure to compare: user and system microseconds of the proxy process for one request, outbound and',
-    '  inbound. "out + in" is followed by its lowest and highest round. Load generator and application are not in it.',
-    '- **requests/s, p50, p99** share the processors with the load generator, the application and both proxies: on a small',
-    '  machine they say which pair starves last, not what a proxy can do on its own core.',
-    '- **RSS** is the peak of both proxies together; pages that an nginx master shares with its worker count twice.',
-    '- Outrider verifies SPIFFE identities, decides by 100 authorization rules, checks a rate limit and counts metrics in',
-    '  this run. The peers verify the certificate chain and the server name, and forward.',
+    'How:',
     '',
-    '## How it was measured',
-    '',
-    `- Command: \`${['npm run bench --', ...words].join(' ')}\` (method: [bench/README.md](../bench/README.md))`,
-    `- Date: ${day}`,
-    `- Machine: ${cpus().length} x ${processor?.model.trim() ?? 'unknown processor'}, ${round(totalmem() / 2 ** 30, 1)} GiB, Linux ${release()}`,
-    `- Load: wrk ${versionOf('wrk', ['-v'], /wrk (?:debian\/)?([\w.]+)/)}, one thread, ${connections} connections; the application is ${app}`,
-    `- Rounds: ${rounds} of ${seconds} s for each subject, in turn; the figures are medians`,
-    `- Versions: ${[...new Set(versions)].join(', ')}; ${versionOf('openssl', ['version'], /(OpenSSL [\w.]+)/)} in the native peers, OpenSSL ${process.versions.openssl} in Node`,
-  ].join('\n')}\n`
+    `- Command: \`${['npm run bench --', ...words].join(' ')}\`, ${day}`,
+    `- Machine: ${machine}, Linux ${release().split('-')[0]}`,
+    `- Load: wrk ${wrk}, one thread, ${connections} connections; the application is ${app}`,
+    `- Rounds: ${rounds} of ${seconds} s for each subject, in turn; medians`,
+    `- Versions: ${[...new Set(versions)].join(', ')}; ${openssl} under the native peers, OpenSSL ${process.versions.openssl} in Node`,
+  ]
+  return `${lines.join('\n')}\n`
 }

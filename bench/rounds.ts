@@ -3,6 +3,7 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { packageRoot } from '../src/lib/package-root.ts'
 import { BODY, startApp } from './app.ts'
 import { makeCertificates } from './certificates.ts'
 import type { LoadResult } from './load.ts'
@@ -134,8 +135,9 @@ async function enter(
   }
 }
 
+/** What went wrong, without the place of this checkout: reports are published. */
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return (error instanceof Error ? error.message : String(error)).replaceAll(`${packageRoot}/`, '')
 }
 
 /** One warm-up and one measured window; adds to the contestant's rounds, or sets its failure. */

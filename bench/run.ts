@@ -1,13 +1,16 @@
 // npm run bench -- <scenario> [options]: see bench/README.md.
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { packageRoot } from '../src/lib/package-root.ts'
 import { jsonLines, performancePage, table } from './report.ts'
 import { measure } from './rounds.ts'
 import { mesh, meshOneConnection } from './scenarios/mesh.ts'
 import type { Scenario } from './scenarios/scenario.ts'
 
 const scenarios: readonly Scenario[] = [mesh, meshOneConnection]
+
+const PAGE = join(packageRoot, 'docs', 'performance.md')
 
 const usage = `usage: npm run bench -- <scenario> [options]
 
@@ -20,7 +23,7 @@ options
   --connections n  connections of the load generator (default: the scenario's)
   --rounds n       rounds for each subject (default 3)
   --json           one JSON object a subject and line
-  --write          rewrite docs/performance.md
+  --write          rewrite the scenario's section of docs/performance.md
 `
 
 class UsageError extends Error {}
@@ -81,8 +84,9 @@ async function main(words: readonly string[], interrupted: AbortSignal): Promise
   process.stdout.write(values.json ? jsonLines(scenario, outcomes) : table(outcomes))
   if (values.write) {
     const day = new Date().toISOString().slice(0, 10)
-    const page = performancePage({ scenario, outcomes, app, seconds, connections, rounds, words, day })
-    writeFileSync(join(import.meta.dirname, '..', 'docs', 'performance.md'), page)
+    const facts = { scenario, outcomes, app, seconds, connections, rounds, words, day }
+    const present = existsSync(PAGE) ? readFileSync(PAGE, 'utf8') : ''
+    writeFileSync(PAGE, performancePage(facts, scenarios, present))
   }
   return outcomes.some((outcome) => outcome.kind === 'missing' && outcome.broken) ? 1 : 0
 }

@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { packageRoot } from '../../src/lib/package-root.ts'
 import { TRUST_DOMAIN } from '../certificates.ts'
 import { textAt } from '../json.ts'
 import { Child, runToEnd } from '../processes.ts'
 import type { Subject } from './subject.ts'
 
-const root = join(import.meta.dirname, '..', '..')
-const launcher = join(root, 'bin', 'outrider')
+const launcher = join(packageRoot, 'bin', 'outrider')
 /** Rules of the authorization policy; the last one admits the bench's request. */
 const RULES = 100
 
@@ -30,7 +30,7 @@ function decoyRule(index: number): object {
 function resources(appPort: number): string {
   const bench = { name: 'request', from: [{ spiffeIds: [idOf('client')] }], to: [{ methods: ['GET'], paths: ['/x'] }] }
   const rules = [...Array.from({ length: RULES - 1 }, (_, index) => decoyRule(index)), bench]
-  const limits = [{ name: 'per-caller', key: 'identity', requests: 1_000_000_000, per: '1s' }]
+  const limits = [{ name: 'per-caller', key: 'identity', requests: 1_000_000, per: '1s' }]
   const documents: readonly (readonly [kind: string, name: string, spec: object])[] = [
     ['Workload', 'client', { spiffeId: idOf('client') }],
     ['Workload', 'app', { spiffeId: idOf('app') }],
@@ -51,11 +51,11 @@ function resources(appPort: number): string {
 export const outrider: Subject = {
   name: 'outrider',
   available: () =>
-    [join(root, 'src', 'main.ts'), join(root, 'dist', 'main.js')].some((file) => existsSync(file))
+    [join(packageRoot, 'src', 'main.ts'), join(packageRoot, 'dist', 'main.js')].some((file) => existsSync(file))
       ? undefined
       : 'neither src/main.ts nor dist/main.js found',
   version: () =>
-    `Outrider ${textAt(readFileSync(join(root, 'package.json'), 'utf8'), 'version')} on Node ${process.versions.node}`,
+    `Outrider ${textAt(readFileSync(join(packageRoot, 'package.json'), 'utf8'), 'version')} on Node ${process.versions.node}`,
   async start({ folder, appPort, signal }) {
     const children: Child[] = []
     const stop = async (): Promise<void> => {
