@@ -1,13 +1,20 @@
-/** The Levenshtein distance, or `limit + 1` when it is larger than `limit`. */
+/**
+ * How many slips of the pen lie between two words: a letter too many, missing, wrong, or swapped with its neighbour.
+ * `limit + 1` when there are more than `limit`.
+ */
 function distance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit) return limit + 1
+  let beforePrevious: number[] = []
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (let i = 1; i <= a.length; i += 1) {
     const row = [i]
     for (let j = 1; j <= b.length; j += 1) {
       const replaced = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      row.push(Math.min(replaced, previous[j]! + 1, row[j - 1]! + 1))
+      const swapped =
+        a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? beforePrevious[j - 2]! + 1 : Number.POSITIVE_INFINITY
+      row.push(Math.min(replaced, swapped, previous[j]! + 1, row[j - 1]! + 1))
     }
+    beforePrevious = previous
     previous = row
   }
   return Math.min(previous[b.length]!, limit + 1)

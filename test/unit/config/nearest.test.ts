@@ -7,7 +7,7 @@ t.test('finds the name that was meant', async (t) => {
   t.equal(nearest('drainTimeout', known), 'drainTimeoutMs')
   t.equal(nearest('DRAINTIMEOUTMS', known), 'drainTimeoutMs', 'case does not count')
   t.equal(nearest('inbuond', known), 'inbound')
-  t.equal(didYouMean('amdin', known), '')
+  t.equal(didYouMean('amdin', known), ' (did you mean "admin"?)', 'letters swapped')
   t.equal(didYouMean('admi', known), ' (did you mean "admin"?)')
 })
 
