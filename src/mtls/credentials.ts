@@ -1,0 +1,42 @@
+import type { KeyObject } from 'node:crypto'
+import { constants } from 'node:crypto'
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
+import type { TrustBundleSet } from '../identity/bundle.ts'
+import type { Svid } from '../identity/svid.ts'
+import { toPem } from '../identity/x509.ts'
+
+/** Who we are and whom we believe, as ONE immutable value: a handshake never sees a new SVID with old bundles. */
+export interface Credentials {
+  readonly svid: Svid
+  readonly bundles: TrustBundleSet
+}
+
+/** What OpenSSL is given. It gets the union of all roots; verify.ts then holds a peer to the bundle of its own trust domain. */
+export function secureContextOptions({ svid, bundles }: Credentials): SecureContextOptions {
+  const roots = [...bundles.values()].flatMap((bundle) => bundle.authorities.map((authority) => authority.der))
+  return {
+    cert: svid.chainPem,
+    key: keyPem(svid.privateKey),
+    ca: toPem(roots),
+    minVersion: 'TLSv1.3',
+    // No session is ever resumed: Node skips the identity check of a resumed session, and an expired certificate passes.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+    sessionIdContext: 'outrider',
+  }
+}
+
+const contexts = new WeakMap<Credentials, SecureContext>()
+
+/** The context for connections that we open, made once per value. */
+export function clientContext(credentials: Credentials): SecureContext {
+  const known = contexts.get(credentials)
+  if (known !== undefined) return known
+  const made = createSecureContext(secureContextOptions(credentials))
+  contexts.set(credentials, made)
+  return made
+}
+
+/** OpenSSL takes keys as PEM only; the text stays in memory. */
+function keyPem(key: KeyObject): string {
+  return key.export({ type: 'pkcs8', format: 'pem' }).toString()
+}

@@ -1,0 +1,114 @@
+import { generateKeyPair, type KeyObject } from 'node:crypto'
+import { promisify } from 'node:util'
+import type { TrustBundleSet } from '../../identity/bundle.ts'
+import { buildCsr } from '../../identity/csr.ts'
+import type { SpiffeId } from '../../identity/spiffe-id.ts'
+import { loadSvid } from '../../identity/svid.ts'
+import { Backoff } from '../../lib/backoff.ts'
+import type { Clock, Timer } from '../../lib/clock.ts'
+import { describeError } from '../../lib/errors.ts'
+import type { Random } from '../../lib/random.ts'
+import { type Watch, WatchCell } from '../../lib/watch.ts'
+import type { Credentials } from '../credentials.ts'
+
+/** What an issuer answers to a CSR. */
+export interface Issued {
+  /** DER, leaf first. */
+  readonly chain: readonly Uint8Array[]
+  readonly bundles: TrustBundleSet
+}
+
+export interface IssuedSourceOptions {
+  readonly id: SpiffeId
+  /** The first SVID, by attestation. */
+  readonly attest: (csr: Buffer) => Promise<Issued>
+  /** A later one, with the SVID we have. */
+  readonly renew: (csr: Buffer) => Promise<Issued>
+  readonly clock: Clock
+  readonly random: Random
+  readonly onRenewed: (credentials: Credentials) => void
+  readonly onRenewalFailed: (reason: string, retryInMs: number) => void
+}
+
+/** Renewal begins at this part of the lifetime, and spreads over +-10 % of it so that a fleet does not renew as one. */
+const RENEW_AT = 0.5
+const RENEW_JITTER = 0.1
+const RETRY = { maxMs: 300_000, jitter: 0.2 }
+/** The first retry waits for this part of the lifetime, at least a second: short lives cannot wait long. */
+const FIRST_RETRY = 1 / 50
+const SHORTEST_RETRY_MS = 1000
+
+const generate = promisify(generateKeyPair)
+
+/**
+ * Credentials from a control server that signs CSRs: a new P-256 key for every SVID, made in memory and never written; renewed
+ * at 50 % +-10 % of the lifetime, with back-off when that fails.
+ */
+export class IssuedSource {
+  readonly #options: IssuedSourceOptions
+  readonly #cell: WatchCell<Credentials>
+  readonly #backoff: Backoff
+  #timer: Timer | undefined
+  #closed = false
+
+  private constructor(options: IssuedSourceOptions, first: Credentials) {
+    this.#options = options
+    this.#cell = new WatchCell(first)
+    const initialMs = Math.max(SHORTEST_RETRY_MS, lifetimeMs(first) * FIRST_RETRY)
+    this.#backoff = new Backoff({ ...RETRY, initialMs: Math.min(initialMs, RETRY.maxMs) }, options.random)
+    this.#schedule(first)
+  }
+
+  /** Attests. Rejects with what the issuer answered, or with why its answer cannot be used. */
+  static async open(options: IssuedSourceOptions): Promise<IssuedSource> {
+    return new IssuedSource(options, await obtain(options, options.attest))
+  }
+
+  get credentials(): Watch<Credentials> {
+    return this.#cell
+  }
+
+  /** New roots, between renewals. */
+  setBundles(bundles: TrustBundleSet): void {
+    this.#cell.set({ svid: this.#cell.current.svid, bundles })
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+  }
+
+  #schedule({ svid }: Credentials): void {
+    const { clock, random } = this.#options
+    const part = RENEW_AT + RENEW_JITTER * (2 * random() - 1)
+    const at = svid.notBeforeMs + (svid.notAfterMs - svid.notBeforeMs) * part
+    this.#timer = clock.after(Math.max(0, at - clock.now()), () => void this.#renew())
+  }
+
+  async #renew(): Promise<void> {
+    const { onRenewed, onRenewalFailed, clock } = this.#options
+    try {
+      const credentials = await obtain(this.#options, this.#options.renew)
+      if (this.#closed) return
+      this.#backoff.reset()
+      this.#cell.set(credentials)
+      onRenewed(credentials)
+      this.#schedule(credentials)
+    } catch (error) {
+      if (this.#closed) return
+      const retryInMs = this.#backoff.next()
+      onRenewalFailed(describeError(error), retryInMs)
+      this.#timer = clock.after(retryInMs, () => void this.#renew())
+    }
+  }
+}
+
+async function obtain(options: IssuedSourceOptions, ask: (csr: Buffer) => Promise<Issued>): Promise<Credentials> {
+  const { privateKey }: { privateKey: KeyObject } = await generate('ec', { namedCurve: 'P-256' })
+  const { chain, bundles } = await ask(buildCsr(privateKey, options.id))
+  return Object.freeze({ svid: loadSvid(chain, privateKey, bundles, options.clock.now()), bundles })
+}
+
+function lifetimeMs({ svid }: Credentials): number {
+  return svid.notAfterMs - svid.notBeforeMs
+}

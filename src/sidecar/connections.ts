@@ -1,0 +1,60 @@
+import type { Socket } from 'node:net'
+import type { Drainable } from '../lib/drain.ts'
+
+/** One accepted connection, for the admin page and for draining. */
+export interface OpenConnection {
+  readonly listener: 'inbound' | 'outbound'
+  /** Address and port of the other end. */
+  readonly remote: string
+  /** The peer's SPIFFE ID, or why there is none. */
+  readonly peer: string
+  readonly openedAtMs: number
+  /** Wall-clock time at which it is cut. */
+  readonly expiresAtMs: number
+  requests: number
+  /** Ends after the exchange under way. */
+  close(): void
+  destroy(): void
+}
+
+/** All accepted connections of the process; bounded by `maxConnections` per listener. */
+export class Connections implements Drainable {
+  readonly #open = new Set<OpenConnection>()
+  #onEmpty: (() => void)[] = []
+
+  add(connection: OpenConnection): void {
+    this.#open.add(connection)
+  }
+
+  remove(connection: OpenConnection): void {
+    this.#open.delete(connection)
+    if (this.#open.size > 0) return
+    for (const tell of this.#onEmpty.splice(0)) tell()
+  }
+
+  count(listener: OpenConnection['listener']): number {
+    let count = 0
+    for (const connection of this.#open) if (connection.listener === listener) count += 1
+    return count
+  }
+
+  list(): readonly OpenConnection[] {
+    return [...this.#open]
+  }
+
+  close(): Promise<void> {
+    for (const connection of this.#open) connection.close()
+    if (this.#open.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#onEmpty.push(resolve)
+    })
+  }
+
+  destroy(): void {
+    for (const connection of this.#open) connection.destroy()
+  }
+}
+
+export function remoteOf(socket: Socket): string {
+  return `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`
+}

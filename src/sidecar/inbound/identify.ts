@@ -1,0 +1,35 @@
+import { peerOf } from '../../mtls/peer.ts'
+import type { Inbound, InboundConnection, Secured } from './connection.ts'
+
+/**
+ * Who the peer is, by every rule of the X.509-SVID standard and the bundle of the peer's own trust domain. Without an answer
+ * the socket is closed before a byte was read from it or written to it.
+ */
+export function identify(secured: Secured, inbound: Inbound): InboundConnection | undefined {
+  const { runtime } = inbound
+  const { metrics, log, clock } = runtime
+  const { socket, remote, credentials } = secured
+  const peer = peerOf(socket, credentials.bundles, clock.now())
+  if (peer.kind === 'refused') {
+    metrics.tlsHandshakeFailures.with({ listener: 'inbound', reason: peer.code }).inc()
+    log.warn({ remote, reason: peer.code, detail: peer.message }, 'peer refused')
+    socket.destroy()
+    return undefined
+  }
+  return {
+    inbound,
+    runtime,
+    socket,
+    remote,
+    peer,
+    peerPrincipal: { kind: 'peer', id: peer.id },
+    reporter: 'inbound',
+    source: { kind: 'peer', id: peer.id },
+    principal: peer.id,
+    security: 'mutual_tls',
+    explain: true,
+    counters: new Map(),
+    clientCertificate: `By=${credentials.svid.id};Hash=${peer.fingerprint};URI=${peer.id}`,
+    expiresAtMs: Math.min(peer.notAfterMs, credentials.svid.notAfterMs),
+  }
+}

@@ -1,0 +1,50 @@
+import type { Socket } from 'node:net'
+import type { RequestHead, RequestSink, ServerStream } from '../../http/exchange.ts'
+import { Request } from '../request.ts'
+import { accept } from './accept.ts'
+import { authenticate } from './authenticate.ts'
+import { authorize } from './authorize.ts'
+import type { Inbound, InboundConnection } from './connection.ts'
+import { forward } from './forward.ts'
+import { identify } from './identify.ts'
+import { limit } from './limit.ts'
+import { receive } from './receive.ts'
+import { route } from './route.ts'
+import { serve } from './serve.ts'
+import { terminate } from './terminate.ts'
+
+/*
+ * THE REQUEST PATH. The order of the stages is a security property: docs/architecture/request-path.md lists it, and a test
+ * compares. Each stage is the file of its name; what it returns is the only way into the next.
+ */
+
+/** Once per connection. A stage that refuses closes the socket and calls nobody. */
+export function inboundConnection(socket: Socket, inbound: Inbound): void {
+  const accepted = accept(socket, inbound)
+  if (accepted === undefined) return
+  terminate(accepted, inbound, (secured) => {
+    const identified = identify(secured, inbound)
+    if (identified === undefined) return
+    serve(identified, (head, stream) => inboundRequest(head, stream, identified))
+  })
+}
+
+/** Once per request. A refusal is answered, never forwarded. */
+export function inboundRequest(head: RequestHead, stream: ServerStream, connection: InboundConnection): RequestSink {
+  const request = new Request(connection, head, stream)
+  const received = receive(request, connection)
+  if (received.kind === 'refusal') return refused(request, received)
+  const principal = authenticate(connection)
+  const permit = authorize(principal, received, connection)
+  if (permit.kind === 'refusal') return refused(request, permit)
+  const admitted = limit(principal, received, connection)
+  if (admitted.kind === 'refusal') return refused(request, admitted)
+  const target = route(connection)
+  forward(permit, received, admitted, target, connection)
+  return request.exchange
+}
+
+function refused(request: Request, refusal: Parameters<Request['refuse']>[0]): RequestSink {
+  request.refuse(refusal)
+  return request.exchange
+}

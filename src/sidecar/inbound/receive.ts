@@ -1,0 +1,32 @@
+import type { RequestHead } from '../../http/exchange.ts'
+import { normalisePath } from '../../policy/normalise.ts'
+import { type Refusal, refuse } from '../refusal.ts'
+import type { Request } from '../request.ts'
+import type { InboundConnection } from './connection.ts'
+
+/** A request in the one form that is decided on and forwarded. */
+export interface Received {
+  readonly kind: 'received'
+  readonly request: Request
+  readonly head: RequestHead
+  /** Normalised, without the query. */
+  readonly path: string
+  /** Path and query as they will be forwarded. */
+  readonly target: string
+  /** Port of the application. */
+  readonly port: number
+}
+
+/** Bounds what is in flight, and normalises the path once. The engine has checked the syntax of everything else. */
+export function receive(request: Request, connection: InboundConnection): Received | Refusal {
+  const { runtime, inbound } = connection
+  request.destination = 'application'
+  if (runtime.load.inFlight > runtime.config.maxInFlight) return refuse('overloaded')
+  const { head } = request
+  const normalised = normalisePath(head.target)
+  if (!normalised.ok) return refuse(normalised.code)
+  const { path, query } = normalised
+  request.path = path
+  const target = query === '' ? path : path + query
+  return { kind: 'received', request, head, path, target, port: inbound.app.port }
+}

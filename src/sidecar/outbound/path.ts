@@ -1,0 +1,45 @@
+import type { Socket } from 'node:net'
+import type { RequestHead, RequestSink, ServerStream } from '../../http/exchange.ts'
+import { Request } from '../request.ts'
+import { accept } from './accept.ts'
+import { balance } from './balance.ts'
+import type { Outbound, OutboundConnection } from './connection.ts'
+import { forward } from './forward.ts'
+import { originate } from './originate.ts'
+import { receive } from './receive.ts'
+import { resolve } from './resolve.ts'
+import { serve } from './serve.ts'
+
+/*
+ * The way out: what the own application sends to other services. Stages as in the request path, each in the file of its
+ * name; docs/architecture/request-path.md lists their order, and a test compares.
+ */
+
+/** Once per connection of the application. */
+export function outboundConnection(socket: Socket, outbound: Outbound): void {
+  const accepted = accept(socket, outbound)
+  if (accepted === undefined) return
+  serve(accepted, (head, stream) => outboundRequest(head, stream, accepted))
+}
+
+/** Once per request. `send` is tried again, on another endpoint, while nothing of the request has left. */
+export function outboundRequest(head: RequestHead, stream: ServerStream, connection: OutboundConnection): RequestSink {
+  const request = new Request(connection, head, stream)
+  const received = receive(request, connection)
+  if (received.kind === 'refusal') {
+    request.refuse(received)
+    return request.exchange
+  }
+  const destination = resolve(received, connection)
+  if (destination.kind === 'refusal') {
+    request.refuse(destination)
+    return request.exchange
+  }
+  const send = (attempt: number): void => {
+    const endpoint = balance(destination, connection)
+    if (endpoint.kind === 'refusal') return request.refuse(endpoint)
+    originate(endpoint, attempt, request, connection, send, (upstream) => forward(upstream, received))
+  }
+  send(1)
+  return request.exchange
+}

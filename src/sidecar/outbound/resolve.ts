@@ -1,0 +1,22 @@
+import { type Destination, resolveDestination } from '../../policy/destinations.ts'
+import { type Refusal, refuse } from '../refusal.ts'
+import type { OutboundConnection } from './connection.ts'
+import type { Received } from './receive.ts'
+
+export interface Resolved {
+  readonly kind: 'resolved'
+  readonly destination: Destination
+}
+
+/** The service that the authority names, in the policy of this moment. */
+export function resolve(received: Received, connection: OutboundConnection): Resolved | Refusal {
+  const { policy } = connection.runtime
+  const { request, head } = received
+  const { closed, destinations } = policy.current
+  if (closed?.code === 'policy-missing') return refuse('policy-missing', { detail: closed.detail })
+  const destination = resolveDestination(destinations, head.authority)
+  if (destination === undefined) return refuse('service-unknown', { detail: head.authority })
+  const { namespace, name } = destination.service.metadata
+  request.destination = `${namespace}/${name}`
+  return { kind: 'resolved', destination }
+}

@@ -1,0 +1,215 @@
+import type { RequestHead, ResponseHead, ServerStream, StreamFault } from '../http/exchange.ts'
+import { type Headers, headerValue } from '../http/headers.ts'
+import { Exchange, type ExchangeOwner } from '../http/pump.ts'
+import type { RuleRef } from '../policy/decision.ts'
+import type { AccessSource } from '../telemetry/access-log.ts'
+import type { Counter } from '../telemetry/series.ts'
+import { requestIdOf, type TraceHop, traceHop } from '../telemetry/trace.ts'
+import type { Waiter } from './upstream/pool.ts'
+import { type Refusal, refuse } from './refusal.ts'
+import { respond } from './respond.ts'
+import type { Runtime } from './runtime.ts'
+
+/** What all requests of one accepted connection have in common. */
+export interface RequestSource {
+  readonly runtime: Runtime
+  readonly reporter: 'inbound' | 'outbound'
+  readonly source: AccessSource
+  /** The caller as a label of metrics. */
+  readonly principal: string
+  readonly security: 'mutual_tls' | 'none'
+  /** Whether the client may know why it was refused. */
+  readonly explain: boolean
+  /** The request counters that this connection has used, by their labels. */
+  readonly counters: Map<string, Counter>
+}
+
+/** RFC 9110 section 9.2.2: sending these twice is the same as sending them once. */
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+
+/** Fields that only we may set: what a client sends in them is never forwarded. */
+const ownFields = new Set([
+  'x-forwarded-client-cert',
+  'client-cert',
+  'client-cert-chain',
+  'x-outrider-refusal',
+  'x-request-id',
+  'traceparent',
+])
+
+/** One request from its head to its end: what was found out about it on the way, and the report when it is over. */
+export class Request implements ExchangeOwner {
+  readonly head: RequestHead
+  readonly exchange: Exchange
+  readonly requestId: string
+  readonly trace: TraceHop
+  readonly #source: RequestSource
+  readonly #startMs: number
+  /** The normalised path; as sent until there is one. */
+  path: string
+  /** Who is asked, as a label of metrics. */
+  destination = 'unknown'
+  rule: RuleRef | undefined
+  upstream: string | undefined
+  /** Fields to add to the response, flat. */
+  responseHeaders: Headers | undefined
+  /** Sends the request again, on another connection. */
+  resend: (() => void) | undefined
+  #refusal: Refusal | undefined
+  #status = 0
+
+  constructor(source: RequestSource, head: RequestHead, stream: ServerStream) {
+    const { runtime } = source
+    this.#source = source
+    this.head = head
+    this.exchange = new Exchange(stream, this)
+    this.path = head.target
+    this.#startMs = runtime.clock.monotonic()
+    this.requestId = requestIdOf(headerValue(head.headers, 'x-request-id') ?? '', runtime.randomBytes)
+    this.trace = traceHop(headerValue(head.headers, 'traceparent') ?? '', runtime.randomBytes, false)
+    runtime.load.inFlight += 1
+  }
+
+  /** The client's end-to-end fields without those that only we may set, and ours. */
+  forwardedHeaders(clientCertificate: string | undefined): Headers {
+    const headers: string[] = []
+    const given = this.head.headers
+    for (let index = 0; index < given.length; index += 2) {
+      const name = given[index]!
+      if (ownFields.has(name) || (name === 'tracestate' && !this.trace.continued)) continue
+      headers.push(name, given[index + 1]!)
+    }
+    if (clientCertificate !== undefined) headers.push('x-forwarded-client-cert', clientCertificate)
+    headers.push('x-request-id', this.requestId, 'traceparent', this.trace.header)
+    return headers
+  }
+
+  /** Answers in place of the upstream. */
+  refuse(refusal: Refusal): void {
+    this.#refusal = refusal
+    const { head, body } = respond(refusal, this.requestId, this.#source.explain)
+    this.#status = head.status
+    this.exchange.refuse(head, body)
+  }
+
+  /** Waits for a connection on behalf of this request. */
+  waiter(connected: Waiter['connected'], failed?: Waiter['failed']): Waiter {
+    const { exchange } = this
+    return {
+      get gone() {
+        return exchange.finished
+      },
+      connected,
+      failed: (code, detail) => {
+        this.#source.runtime.metrics.upstreamFailures.with({ reason: code }).inc()
+        if (failed !== undefined) failed(code, detail)
+        else this.refuse(refuse(code, { detail }))
+      },
+    }
+  }
+
+  onResponseHead(head: ResponseHead): ResponseHead {
+    this.#status = head.status
+    const added = this.responseHeaders
+    if (added === undefined || head.status === 101) return head
+    return { status: head.status, headers: [...head.headers, ...added], bodyLength: head.bodyLength, close: head.close }
+  }
+
+  onUpstreamFault(fault: StreamFault): void {
+    const { metrics } = this.#source.runtime
+    const resend = this.resend
+    if (fault.replayable && this.exchange.replayable && resend !== undefined && idempotent.has(this.head.method)) {
+      this.resend = undefined
+      metrics.upstreamRequestsRetried.inc()
+      resend()
+      return
+    }
+    const code = refusalOf(fault)
+    metrics.upstreamFailures.with({ reason: code }).inc()
+    this.refuse(refuse(code, { detail: fault.message }))
+  }
+
+  onFinished(fault: StreamFault | undefined): void {
+    const { runtime, reporter } = this.#source
+    const { metrics, clock, accessLog, load } = runtime
+    load.inFlight -= 1
+    const durationMs = clock.monotonic() - this.#startMs
+    const refusal = this.#refusal?.code ?? fault?.code
+    this.#counter(refusal ?? 'none').inc()
+    metrics.requestDuration.with(reporterLabels[reporter]).observe(durationMs / 1000)
+    if (accessLog.wants(refusal !== undefined)) this.#log(durationMs, refusal)
+  }
+
+  #counter(refusal: string): Counter {
+    const { counters, reporter, principal, security, runtime } = this.#source
+    const key = `${this.#status} ${refusal} ${this.destination}`
+    let counter = counters.get(key)
+    if (counter === undefined) {
+      counter = runtime.metrics.requests.with({
+        reporter,
+        source_principal: principal,
+        destination_service: this.destination,
+        response_code: String(this.#status),
+        refusal,
+        connection_security_policy: security,
+      })
+      if (counters.size < MAX_COUNTERS) counters.set(key, counter)
+    }
+    return counter
+  }
+
+  #log(durationMs: number, code: string | undefined): void {
+    const { runtime, reporter, source } = this.#source
+    const rule = this.#refusal?.rule ?? this.rule
+    const nearest = this.#refusal?.nearest
+    const limit = this.#refusal?.limit
+    runtime.accessLog.write({
+      timeMs: runtime.clock.now() - durationMs,
+      reporter,
+      requestId: this.requestId,
+      traceId: this.trace.traceId,
+      source,
+      destination: this.destination,
+      method: this.head.method,
+      path: withoutQuery(this.path),
+      authority: this.head.authority,
+      protocol: this.head.version,
+      status: this.#status,
+      ...(code === undefined ? {} : { code }),
+      ...(rule === undefined ? {} : { rule: ruleName(rule) }),
+      ...(nearest === undefined ? {} : { nearest: { rule: ruleName(nearest.rule), failed: nearest.failed } }),
+      ...(limit === undefined ? {} : { rateLimit: limit }),
+      ...(this.upstream === undefined ? {} : { upstream: this.upstream }),
+      bytesReceived: this.exchange.requestBytes,
+      bytesSent: this.exchange.responseBytes,
+      durationMs,
+    })
+  }
+}
+
+/** Of one connection: statuses and refusals are few, services as many as the policy has. Beyond it, look-ups are slower. */
+const MAX_COUNTERS = 1000
+
+const reporterLabels = { inbound: { reporter: 'inbound' }, outbound: { reporter: 'outbound' } } as const
+
+function refusalOf(fault: StreamFault): Refusal['code'] {
+  switch (fault.code) {
+    case 'upstream-malformed':
+      return 'upstream-malformed'
+    case 'timed-out':
+      return 'timed-out'
+    case 'upstream-gone':
+    case 'client-gone':
+    case 'closed-here':
+      return 'upstream-gone'
+  }
+}
+
+export function ruleName({ policy, rule }: RuleRef): string {
+  return `${policy.namespace}/${policy.name}/${rule}`
+}
+
+function withoutQuery(target: string): string {
+  const query = target.indexOf('?')
+  return query < 0 ? target : target.slice(0, query)
+}

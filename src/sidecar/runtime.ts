@@ -1,0 +1,48 @@
+import type { SidecarConfig } from '../config/sidecar.ts'
+import type { HttpLimits } from '../http/limits.ts'
+import type { Sweep } from '../http/sweep.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Watch } from '../lib/watch.ts'
+import type { Credentials } from '../mtls/credentials.ts'
+import type { CompiledPolicy } from '../policy/compile.ts'
+import type { AccessLog } from '../telemetry/access-log.ts'
+import type { Logger } from '../telemetry/log.ts'
+import type { sidecarMetrics } from '../telemetry/names.ts'
+import type { MetricsOf } from '../telemetry/registry.ts'
+import type { RandomBytes } from '../telemetry/trace.ts'
+import type { Connections } from './connections.ts'
+
+/** What both directions of the data path share in one process. */
+export interface Runtime {
+  readonly config: SidecarConfig
+  readonly clock: Clock
+  readonly sweep: Sweep
+  readonly log: Logger
+  readonly accessLog: AccessLog
+  readonly metrics: MetricsOf<typeof sidecarMetrics>
+  readonly randomBytes: RandomBytes
+  readonly credentials: Watch<Credentials>
+  readonly policy: Watch<CompiledPolicy>
+  readonly connections: Connections
+  /** Requests in flight in the whole process, against `maxInFlight`. */
+  readonly load: { inFlight: number }
+}
+
+/** Bounds of connections that we accept. */
+export function serverLimits(config: SidecarConfig): HttpLimits {
+  return {
+    maxHeadBytes: config.maxHeadBytes,
+    maxHeadFields: config.maxHeadFields,
+    headTimeoutMs: config.headTimeoutMs,
+    requestIdleTimeoutMs: config.requestIdleTimeoutMs,
+    connectionIdleTimeoutMs: config.connectionIdleTimeoutMs,
+    maxBodyBytes: config.maxBodyBytes,
+    maxRequestsPerConnection: config.maxRequestsPerConnection,
+    underscoresInHeaders: config.underscoresInHeaders,
+  }
+}
+
+/** Bounds of connections that we open: idle ones end here first, so that no request meets a server that is closing. */
+export function clientLimits(config: SidecarConfig): HttpLimits {
+  return { ...serverLimits(config), connectionIdleTimeoutMs: config.upstreamIdleTimeoutMs, underscoresInHeaders: 'allow' }
+}
