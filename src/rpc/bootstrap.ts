@@ -6,7 +6,8 @@ import { type SpiffeId, trustDomainOf } from '../identity/spiffe-id.ts'
 import { verifyPeer } from '../identity/verify.ts'
 import type { Clock } from '../lib/clock.ts'
 import { describeError, OutriderError } from '../lib/errors.ts'
-import { presentedChain, serverRefusal } from './peer.ts'
+import { presentedChain } from '../lib/presented-chain.ts'
+import { serverRefusal } from './peer.ts'
 
 export interface BootstrapOptions {
   readonly address: Address

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { createSecureContext, type DetailedPeerCertificate } from 'node:tls'
+import { createSecureContext, type DetailedPeerCertificate, type PeerCertificate } from 'node:tls'
 import grpc from '@grpc/grpc-js'
 import { type Address, formatAddress } from '../config/address.ts'
 import type { TrustBundleSet } from '../identity/bundle.ts'
@@ -8,6 +8,7 @@ import type { Svid } from '../identity/svid.ts'
 import { verifyPeer } from '../identity/verify.ts'
 import type { Clock } from '../lib/clock.ts'
 import { OutriderError } from '../lib/errors.ts'
+import { linkedCertificates } from '../lib/presented-chain.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { ApplyRequest } from '../wire/outrider/admin/v1/ApplyRequest.ts'
 import type { ApplyResponse__Output } from '../wire/outrider/admin/v1/ApplyResponse.ts'
@@ -38,7 +39,7 @@ import type { PolicyUpdate__Output } from '../wire/outrider/policy/v1/PolicyUpda
 import type { SubscribeRequest } from '../wire/outrider/policy/v1/SubscribeRequest.ts'
 import { fromServiceError } from './errors.ts'
 import { protocols } from './load.ts'
-import { certificatesOf, privateKeyPem, rootsPem, serverRefusal } from './peer.ts'
+import { privateKeyPem, rootsPem, serverRefusal } from './peer.ts'
 
 /** The client's end of a stream from the server. `onEnd` is called once; with an error unless the status was OK. */
 export interface ClientStream<In> {
@@ -192,12 +193,17 @@ function secured(
     ...(svid === undefined ? {} : { cert: svid.chainPem, key: privateKeyPem(svid.privateKey) }),
   })
   return grpc.ChannelCredentials.createFromSecureContext(context, {
-    // grpc-js types the certificate of the callback without its issuers; Node gives them.
     checkServerIdentity: (_host, certificate) => {
-      const peer = verifyPeer(certificatesOf(certificate as DetailedPeerCertificate), bundles, clock.now())
+      const peer = verifyPeer(linkedCertificates(withIssuers(certificate)), bundles, clock.now())
       return serverRefusal(peer, serverId)
     },
   })
+}
+
+/** grpc-js types the certificate of its callback without the issuers that Node gives there (`onConnectSecure`). */
+function withIssuers(certificate: PeerCertificate): DetailedPeerCertificate {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+  return certificate as DetailedPeerCertificate
 }
 
 function unary<Out>(

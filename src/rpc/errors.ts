@@ -95,8 +95,8 @@ export function toStatus(thrown: unknown): WireStatus {
 /** The one way from a failed gRPC call to our error: keeps the server's code, names the gRPC status. */
 export function fromServiceError(error: unknown, target: string): OutriderError {
   if (error instanceof OutriderError) return error
-  const failure = error as Partial<grpc.ServiceError>
-  const name = (grpc.status[failure.code ?? grpc.status.UNKNOWN] ?? 'UNKNOWN') as StatusName
+  const failure: Partial<grpc.ServiceError> = error instanceof Error ? error : {}
+  const name = statusName(failure.code)
   const sent = failure.metadata?.get(CODE_TRAILER)[0]
   const code = typeof sent === 'string' ? sent : RPC_CODES[name]
   const details = failure.details ?? describeError(error)
@@ -109,4 +109,13 @@ export function fromServiceError(error: unknown, target: string): OutriderError 
     if (Buffer.isBuffer(value)) withTrailer(ours, trailer, value)
   }
   return ours
+}
+
+function statusName(code: grpc.status | undefined): StatusName {
+  const name = code === undefined ? undefined : grpc.status[code]
+  return name !== undefined && isStatusName(name) ? name : 'UNKNOWN'
+}
+
+function isStatusName(name: string): name is StatusName {
+  return Object.hasOwn(RPC_CODES, name)
 }

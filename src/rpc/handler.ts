@@ -111,12 +111,17 @@ function unary<In, Out, Who>(
   handle: (request: In, caller: Who) => Out | Promise<Out>,
 ): grpc.handleUnaryCall<In, Out> {
   return (call, callback) => {
-    // An async function, so that a handler that throws at once and one that rejects end in the same place.
-    const run = async (): Promise<Out> => handle(call.request, admit(context.callerOf(call)))
-    run().then(
-      (response) => callback(null, response),
-      (thrown: unknown) => callback(toStatus(told(context, method, thrown))),
-    )
+    const run = async (): Promise<void> => {
+      let response: Out
+      try {
+        response = await handle(call.request, admit(context.callerOf(call)))
+      } catch (thrown) {
+        callback(toStatus(told(context, method, thrown)))
+        return
+      }
+      callback(null, response)
+    }
+    void run()
   }
 }
 

@@ -24,9 +24,14 @@ let loaded: Protocols | undefined
 export function protocols(): Protocols {
   if (loaded === undefined) {
     const definition = loadSync(FILES, { ...OPTIONS, includeDirs: [join(packageRoot, 'proto')] })
-    // grpc-js types its tree as a bag of anything: src/wire, generated from the same files, says what is in it.
-    const tree = grpc.loadPackageDefinition(definition) as unknown as AdminProto & IdentityProto & PolicyProto
+    const tree = typed(grpc.loadPackageDefinition(definition))
     loaded = { identity: tree.outrider.identity.v1, policy: tree.outrider.policy.v1, admin: tree.outrider.admin.v1 }
   }
   return loaded
+}
+
+/** grpc-js types its tree as a bag of anything: src/wire, generated from the same files, says what is in it. */
+function typed(tree: unknown): AdminProto & IdentityProto & PolicyProto {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+  return tree as AdminProto & IdentityProto & PolicyProto
 }

@@ -1,9 +1,12 @@
 import { type KeyObject, X509Certificate } from 'node:crypto'
-import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import type { TrustBundleSet } from '../identity/bundle.ts'
 import type { SpiffeId } from '../identity/spiffe-id.ts'
 import { type RefusedPeer, type VerifiedPeer, verifyPeer } from '../identity/verify.ts'
+import { toPem } from '../identity/x509.ts'
 import { OutriderError } from '../lib/errors.ts'
+import { unreachable } from '../lib/unreachable.ts'
+import { presentedChain } from '../lib/presented-chain.ts'
 
 export interface AnonymousPeer {
   readonly kind: 'anonymous'
@@ -23,27 +26,6 @@ export interface Caller {
 /** A caller whose certificate was verified. */
 export interface AuthenticatedCaller extends Caller {
   readonly peer: VerifiedPeer
-}
-
-/** More than verify.ts accepts, so that a longer chain reaches it and is refused by name. */
-const LONGEST_CHAIN = 10
-
-/** The certificates that the other end presented, DER, leaf first; empty when it presented none. */
-export function presentedChain(socket: TLSSocket): Buffer[] {
-  return certificatesOf(socket.getPeerCertificate(true))
-}
-
-/** Follows the issuers of a certificate as Node links them, until one that issued itself. */
-export function certificatesOf(leaf: DetailedPeerCertificate): Buffer[] {
-  const chain: Buffer[] = []
-  let current: DetailedPeerCertificate | undefined = leaf
-  // Node gives an empty object in place of "no certificate".
-  while (current?.raw !== undefined && chain.length < LONGEST_CHAIN) {
-    chain.push(current.raw)
-    const issuer: DetailedPeerCertificate | undefined = current.issuerCertificate
-    current = issuer === current ? undefined : issuer
-  }
-  return chain
 }
 
 /**
@@ -99,6 +81,8 @@ export function requireIdentity(caller: Caller): AuthenticatedCaller {
       throw new OutriderError('peer-unauthenticated', `the client certificate is refused: ${peer.message}`)
     case 'anonymous':
       throw new OutriderError('peer-unauthenticated', 'this call needs a client certificate, and none was shown')
+    default:
+      return unreachable(peer)
   }
 }
 
@@ -114,17 +98,9 @@ export function serverRefusal(
   return new OutriderError('control-not-trusted', `the server is ${peer.id}, and should be ${serverId}`)
 }
 
-export function certificatePem(der: Uint8Array): string {
-  const lines =
-    Buffer.from(der)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? []
-  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
-}
-
 /** All roots of all bundles, for the first look of OpenSSL; which of them counts for whom is verify.ts's decision. */
 export function rootsPem(bundles: TrustBundleSet): string {
-  return [...bundles.values()].flatMap(({ authorities }) => authorities.map(({ der }) => certificatePem(der))).join('')
+  return toPem([...bundles.values()].flatMap(({ authorities }) => authorities.map(({ der }) => der)))
 }
 
 export function privateKeyPem(key: KeyObject): string {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { pathOf, trustDomainOf, type TrustDomain } from '../../identity/spiffe-id.ts'
 import { OutriderError } from '../../lib/errors.ts'
+import { unreachable } from '../../lib/unreachable.ts'
 import { compilePolicy } from '../../policy/compile.ts'
 import {
   nameOf,
@@ -89,6 +90,15 @@ export function admit(documents: readonly string[], { catalogue, store, limits }
   return { kind: 'admitted', ...compare(proposed, store) }
 }
 
+/** Refuses to take away a workload that another resource names. Throws `resource-in-use`. */
+export function admitDeletion(name: ResourceName, { catalogue }: Mesh): void {
+  if (name.kind !== 'Workload') return
+  const users = [...catalogue.namersOf(name)].map((resource) => label(nameOf(resource)))
+  if (users.length === 0) return
+  const more = users.length > 3 ? ` and ${users.length - 3} more` : ''
+  throw new OutriderError('resource-in-use', `${label(name)} is named by ${users.slice(0, 3).join(', ')}${more}`)
+}
+
 function checkSize(documents: readonly string[]): void {
   if (documents.length > MAX_DOCUMENTS) {
     throw new OutriderError('too-many-documents', `${documents.length} documents; one call takes ${MAX_DOCUMENTS}`)
@@ -141,6 +151,8 @@ function namedWorkloads(resource: Resource): readonly Reference[] {
     case 'AuthorizationPolicy':
     case 'RateLimit':
       return resource.spec.workloads.map((name) => ({ namespace: resource.metadata.namespace, name }))
+    default:
+      return unreachable(resource)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { SpiffeId } from '../../identity/spiffe-id.ts'
+import { unreachable } from '../../lib/unreachable.ts'
 import {
   type AuthorizationPolicy,
   matchesReference,
@@ -11,6 +12,7 @@ import {
   type Service,
   type Workload,
 } from '../../policy/model.ts'
+import type { Change } from '../store/store.ts'
 
 /** What governs a workload, as a name in an index: `namespace/name`, or `namespace/` for a whole namespace. */
 type Selector = string
@@ -29,6 +31,14 @@ export class Catalogue {
 
   constructor(resources: Iterable<Resource> = []) {
     for (const resource of resources) this.put(resource)
+  }
+
+  /** Takes over what the store has committed. */
+  follow(changes: readonly Change[]): void {
+    for (const change of changes) {
+      if (change.kind === 'put') this.put(change.resource)
+      else this.delete(change.name)
+    }
   }
 
   get size(): number {
@@ -157,6 +167,8 @@ export function concerns({ kind, namespace, name }: ResourceName, { metadata, sp
       return namespace === metadata.namespace && name === metadata.name
     case 'Service':
       return spec.upstreams.some((pattern) => matchesReference(pattern, { namespace, name }))
+    default:
+      return unreachable(kind)
   }
 }
 

@@ -13,5 +13,5 @@ export interface Mesh {
   readonly limits: AdmissionLimits
   readonly clock: Clock
   /** Inbound listeners that sidecars with this identity have reported. */
-  endpointsOf(id: SpiffeId): readonly Endpoint[]
+  readonly endpointsOf: (id: SpiffeId) => readonly Endpoint[]
 }

@@ -1,5 +1,6 @@
 import { OutriderError } from '../../lib/errors.ts'
-import { type Admitted, admit, type Refused } from './admit.ts'
+import type { ResourceName } from '../../policy/model.ts'
+import { type Admitted, admit, admitDeletion, type Refused } from './admit.ts'
 import { commit } from './commit.ts'
 import { diff } from './diff.ts'
 import type { Mesh } from './mesh.ts'
@@ -13,6 +14,12 @@ export function publish(documents: readonly string[], mesh: Mesh, dryRun: boolea
   if (admitted.kind === 'refused') return admitted
   const revision = dryRun ? mesh.store.revision : commit(admitted.changes, mesh)
   return { ...admitted, revision }
+}
+
+/** Takes one resource away that is there; nothing may name it any more. Returns the revision. */
+export function withdraw(name: ResourceName, mesh: Mesh): number {
+  admitDeletion(name, mesh)
+  return commit([{ kind: 'delete', name }], mesh)
 }
 
 /** From the store to one sidecar. Once per sidecar whenever something that concerns it has changed. */

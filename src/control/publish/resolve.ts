@@ -11,6 +11,7 @@ import {
   type Service,
   type Workload,
 } from '../../policy/model.ts'
+import { MAX_ENDPOINTS } from '../../policy/validate.ts'
 import type { StoredResource } from '../store/store.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Mesh } from './mesh.ts'
@@ -87,7 +88,7 @@ function resolveService(
   const endpoints = new Map<string, Endpoint>()
   for (const endpoint of [...spec.endpoints, ...identities.flatMap(endpointsOf)]) {
     const { address, port, appPort } = endpoint
-    if (targets.has(appPort)) endpoints.set(`${address} ${port} ${appPort}`, endpoint)
+    if (targets.has(appPort) && endpoints.size < MAX_ENDPOINTS) endpoints.set(`${address} ${port} ${appPort}`, endpoint)
   }
   const { hosts, ports } = spec
   return { kind, metadata, spec: { hosts, ports, identities, endpoints: [...endpoints.values()] } }

@@ -1,5 +1,5 @@
 import { chmodSync, existsSync } from 'node:fs'
-import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { parseSpiffeId, type SpiffeId } from '../../identity/spiffe-id.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import { type Endpoint, type Resource, type ResourceName, nameOf, resourceKey } from '../../policy/model.ts'
@@ -75,7 +75,7 @@ function check(database: DatabaseSync, file: string): void {
   if (application !== APPLICATION_ID || version !== SCHEMA_VERSION) {
     throw new OutriderError(
       'database-foreign',
-      `this is no database of this version of outrider (application ${application}, schema ${version}, ` +
+      `this is no database of this version of outrider (application ${String(application)}, schema ${String(version)}, ` +
         `wanted schema ${SCHEMA_VERSION})`,
       { place: file },
     )
@@ -126,24 +126,31 @@ class SqliteStore implements Store {
   commit({ changes = [], touched = [], sidecar }: Batch, nowMs: number): number {
     const revision = this.#revision + 1
     this.#transaction(() => {
-      this.#run(`UPDATE meta SET value = ? WHERE key = 'revision'`, revision)
+      this.#run(`UPDATE meta SET value = ? WHERE key = 'revision'`, [revision])
       for (const change of changes) {
         if (change.kind === 'put') {
           const { kind, namespace, name } = nameOf(change.resource)
-          this.#run(
-            'INSERT OR REPLACE INTO resources VALUES (?, ?, ?, ?, ?, ?, ?)',
-            ...[kind, namespace, name, change.document, revision, revision, nowMs],
-          )
+          this.#run('INSERT OR REPLACE INTO resources VALUES (?, ?, ?, ?, ?, ?, ?)', [
+            kind,
+            namespace,
+            name,
+            change.document,
+            revision,
+            revision,
+            nowMs,
+          ])
         } else {
           const { kind, namespace, name } = change.name
-          this.#run('DELETE FROM resources WHERE kind = ? AND namespace = ? AND name = ?', kind, namespace, name)
+          this.#run('DELETE FROM resources WHERE kind = ? AND namespace = ? AND name = ?', [kind, namespace, name])
         }
       }
       for (const { kind, namespace, name } of touched) {
-        this.#run(
-          'UPDATE resources SET published_revision = ? WHERE kind = ? AND namespace = ? AND name = ?',
-          ...[revision, kind, namespace, name],
-        )
+        this.#run('UPDATE resources SET published_revision = ? WHERE kind = ? AND namespace = ? AND name = ?', [
+          revision,
+          kind,
+          namespace,
+          name,
+        ])
       }
       if (sidecar !== undefined) this.#putSidecar(sidecar)
     })
@@ -161,7 +168,7 @@ class SqliteStore implements Store {
       const stored = this.get(name)
       if (stored !== undefined) this.#resources.set(resourceKey(name), { ...stored, publishedRevision: revision })
     }
-    for (const listener of [...this.#listeners]) listener({ revision, changes, touched })
+    for (const listener of this.#listeners) listener({ revision, changes, touched })
     return revision
   }
 
@@ -172,12 +179,12 @@ class SqliteStore implements Store {
 
   addToken({ id, hash, spiffeId, expiresAtMs }: TokenRecord): void {
     this.#transaction(() =>
-      this.#run('INSERT INTO tokens VALUES (?, ?, ?, ?, NULL, NULL)', id, hash, spiffeId, expiresAtMs),
+      this.#run('INSERT INTO tokens VALUES (?, ?, ?, ?, NULL, NULL)', [id, hash, spiffeId, expiresAtMs]),
     )
   }
 
   findToken(id: string): TokenRecord | undefined {
-    const row = this.#get('SELECT * FROM tokens WHERE id = ?', id)
+    const row = this.#get('SELECT * FROM tokens WHERE id = ?', [id])
     return row === undefined ? undefined : tokenRecord(row)
   }
 
@@ -187,7 +194,10 @@ class SqliteStore implements Store {
 
   revokeToken(id: string, nowMs: number): boolean {
     return this.#transaction(() =>
-      this.#run('UPDATE tokens SET revoked_at = ? WHERE id = ? AND used_at IS NULL AND revoked_at IS NULL', nowMs, id),
+      this.#run('UPDATE tokens SET revoked_at = ? WHERE id = ? AND used_at IS NULL AND revoked_at IS NULL', [
+        nowMs,
+        id,
+      ]),
     )
   }
 
@@ -195,7 +205,7 @@ class SqliteStore implements Store {
     return this.#transaction(() => {
       const redeemed = this.#run(
         'UPDATE tokens SET used_at = ? WHERE id = ? AND used_at IS NULL AND revoked_at IS NULL AND expires_at > ?',
-        ...[nowMs, id, nowMs],
+        [nowMs, id, nowMs],
       )
       if (redeemed) this.#putIssued(issued)
       return redeemed
@@ -212,18 +222,18 @@ class SqliteStore implements Store {
       sidecarId: text(row, 'sidecar_id'),
       programVersion: text(row, 'program_version'),
       lastSeenMs: integer(row, 'last_seen'),
-      listeners: JSON.parse(text(row, 'listeners')) as Endpoint[],
+      listeners: readListeners(text(row, 'listeners')),
     }))
   }
 
   forgetSidecar(id: SpiffeId, sidecarId: string): void {
-    this.#transaction(() => this.#run('DELETE FROM sidecars WHERE spiffe_id = ? AND sidecar_id = ?', id, sidecarId))
+    this.#transaction(() => this.#run('DELETE FROM sidecars WHERE spiffe_id = ? AND sidecar_id = ?', [id, sidecarId]))
   }
 
   prune(nowMs: number): void {
     this.#transaction(() => {
-      this.#run('DELETE FROM issued WHERE not_after < ?', nowMs)
-      this.#run('DELETE FROM tokens WHERE expires_at < ?', nowMs - DAY_MS)
+      this.#run('DELETE FROM issued WHERE not_after < ?', [nowMs])
+      this.#run('DELETE FROM tokens WHERE expires_at < ?', [nowMs - DAY_MS])
     })
   }
 
@@ -233,14 +243,17 @@ class SqliteStore implements Store {
   }
 
   #putSidecar({ spiffeId, sidecarId, programVersion, lastSeenMs, listeners }: SidecarRecord): void {
-    this.#run(
-      'INSERT OR REPLACE INTO sidecars VALUES (?, ?, ?, ?, ?)',
-      ...[spiffeId, sidecarId, programVersion, lastSeenMs, JSON.stringify(listeners)],
-    )
+    this.#run('INSERT OR REPLACE INTO sidecars VALUES (?, ?, ?, ?, ?)', [
+      spiffeId,
+      sidecarId,
+      programVersion,
+      lastSeenMs,
+      JSON.stringify(listeners),
+    ])
   }
 
   #putIssued({ serial, spiffeId, notAfterMs }: IssuedRecord): void {
-    this.#run('INSERT INTO issued VALUES (?, ?, ?)', serial, spiffeId, notAfterMs)
+    this.#run('INSERT INTO issued VALUES (?, ?, ?)', [serial, spiffeId, notAfterMs])
   }
 
   #transaction<T>(work: () => T): T {
@@ -261,11 +274,11 @@ class SqliteStore implements Store {
   }
 
   /** True when a row was changed. */
-  #run(sql: string, ...values: (string | number | Buffer)[]): boolean {
+  #run(sql: string, values: readonly SQLInputValue[]): boolean {
     return this.#prepare(sql).run(...values).changes !== 0
   }
 
-  #get(sql: string, ...values: string[]): Row | undefined {
+  #get(sql: string, values: readonly SQLInputValue[] = []): Row | undefined {
     return this.#prepare(sql).get(...values)
   }
 
@@ -316,6 +329,11 @@ function parseStored(document: string, row: Row, file: string): Resource {
 
 function named(row: Row): { kind: string; namespace: string; name: string } {
   return { kind: text(row, 'kind'), namespace: text(row, 'namespace'), name: text(row, 'name') }
+}
+
+/** As `#putSidecar` wrote it. */
+function readListeners(json: string): readonly Endpoint[] {
+  return JSON.parse(json)
 }
 
 function tokenRecord(row: Row): TokenRecord {

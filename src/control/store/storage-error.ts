@@ -10,21 +10,15 @@ const NOTADB = 26
 export function storageError(thrown: unknown, file: string): OutriderError {
   if (thrown instanceof OutriderError) return thrown
   const details = { place: file, cause: thrown, source: 'internal' } as const
-  switch (resultCode(thrown)) {
-    case BUSY:
-      return new OutriderError('database-busy', 'another process holds the database', details)
-    case CORRUPT:
-    case NOTADB:
-      return new OutriderError(
-        'database-corrupt',
-        'the database is damaged: restore the folder from a backup; nothing was changed',
-        details,
-      )
-    case FULL:
-      return new OutriderError('disk-full', 'the disk is full: nothing was stored', { ...details, retryable: true })
-    default:
-      return new OutriderError('database-failed', `the database failed: ${describeError(thrown)}`, details)
+  const result = resultCode(thrown)
+  if (result === BUSY) return new OutriderError('database-busy', 'another process holds the database', details)
+  if (result === CORRUPT || result === NOTADB) {
+    return new OutriderError('database-corrupt', 'the database is damaged: restore the folder from a backup', details)
   }
+  if (result === FULL) {
+    return new OutriderError('disk-full', 'the disk is full: nothing was stored', { ...details, retryable: true })
+  }
+  return new OutriderError('database-failed', `the database failed: ${describeError(thrown)}`, details)
 }
 
 function resultCode(thrown: unknown): number | undefined {

@@ -1,0 +1,184 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock } from '../../lib/clock.ts'
+import { OutriderError } from '../../lib/errors.ts'
+import { defaultNamespace, type Kind, kinds, type ResourceName } from '../../policy/model.ts'
+import { REFUSAL_TRAILER, withTrailer } from '../../rpc/errors.ts'
+import type { AdminHandlers } from '../../rpc/handler.ts'
+import { protocols } from '../../rpc/load.ts'
+import { timestampOf } from '../../rpc/time.ts'
+import { formatJoinToken, TOKEN_SECRET_BYTES } from '../../rpc/token.ts'
+import type { Logger } from '../../telemetry/log.ts'
+import type { ApplyOutcome } from '../../wire/outrider/admin/v1/ApplyOutcome.ts'
+import type { ControlStatus } from '../../wire/outrider/admin/v1/ControlStatus.ts'
+import type { ResourceRef__Output } from '../../wire/outrider/admin/v1/ResourceRef.ts'
+import type { Token } from '../../wire/outrider/admin/v1/Token.ts'
+import type { CertificateAuthority } from '../ca/authority.ts'
+import { hashSecret } from '../identity/attest-token.ts'
+import type { Outcome, Refused } from '../publish/admit.ts'
+import type { Mesh } from '../publish/mesh.ts'
+import { publish, withdraw } from '../publish/path.ts'
+import type { Sessions } from '../publish/sessions.ts'
+import type { SidecarRegistry } from '../sidecars.ts'
+import type { TokenRecord } from '../store/store.ts'
+import { listSidecars } from './ledger.ts'
+import { watchResources } from './watch.ts'
+import { wireRef, wireStored } from './wire.ts'
+
+export interface AdminParts {
+  readonly mesh: Mesh
+  readonly authority: CertificateAuthority
+  readonly sessions: Sessions
+  readonly sidecars: SidecarRegistry
+  readonly log: Logger
+  readonly programVersion: string
+  readonly startedAtMs: number
+  /** Known once the server listens. */
+  grpcAddress(): string
+}
+
+const DEFAULT_TOKEN_TTL_MS = 10 * 60 * 1000
+const MAX_TOKEN_TTL_MS = 24 * 60 * 60 * 1000
+const MAX_TOKENS = 10_000
+/** Below what rpc/client.ts reads. */
+const MAX_LIST_BYTES = 60 * 1024 * 1024
+
+/** What operators may do. There is no permission to check: who can open the socket is the owner. */
+export function adminHandlers(parts: AdminParts): AdminHandlers {
+  const { mesh, authority, sessions, sidecars, log } = parts
+  const { store, catalogue, clock } = mesh
+  const watch = watchResources(store)
+  return {
+    apply: ({ documents, dryRun }) => {
+      const result = publish(documents, mesh, dryRun)
+      if (result.kind === 'refused') throw refusal(result)
+      const { revision, outcomes } = result
+      if (!dryRun) log.info({ revision, documents: documents.length }, 'resources applied')
+      return { revision, outcomes: outcomes.map(wireOutcome) }
+    },
+
+    get: ({ ref }) => {
+      const name = resourceName(ref)
+      return wireStored(store.get(name) ?? notFound(name))
+    },
+
+    list: ({ kind, namespace }) => {
+      const found = store.list(filterOf(kind, namespace)).map(wireStored)
+      const bytes = found.reduce((sum, { document = '' }) => sum + Buffer.byteLength(document), 0)
+      if (bytes > MAX_LIST_BYTES) {
+        throw new OutriderError(
+          'list-too-large',
+          `${found.length} resources with ${bytes} bytes; one answer holds ${MAX_LIST_BYTES}: ask for one namespace or kind`,
+        )
+      }
+      return { revision: store.revision, resources: found }
+    },
+
+    delete: ({ ref }) => {
+      const name = resourceName(ref)
+      if (store.get(name) === undefined) notFound(name)
+      const revision = withdraw(name, mesh)
+      log.info({ revision, ...name }, 'resource deleted')
+      return { revision }
+    },
+
+    watch: ({ kind, namespace }, stream) => watch(filterOf(kind, namespace), stream),
+
+    createToken: ({ namespace, workload: name, ttl }) => {
+      const reference = { namespace: namespace || defaultNamespace, name }
+      const workload = catalogue.workload(reference) ?? notFound({ kind: 'Workload', ...reference })
+      const ttlMs = ttl === null ? DEFAULT_TOKEN_TTL_MS : ttl.seconds * 1000 + ttl.nanos / 1_000_000
+      if (!(ttlMs >= 1000 && ttlMs <= MAX_TOKEN_TTL_MS)) {
+        throw new OutriderError('token-ttl', 'a join token lives from 1 second to 24 hours', { place: 'ttl' })
+      }
+      store.prune(clock.now())
+      if (store.listTokens().length >= MAX_TOKENS) {
+        throw new OutriderError('too-many-tokens', `there are ${MAX_TOKENS} join tokens, and that is the limit`)
+      }
+      const { spiffeId } = workload.spec
+      const secret = randomBytes(TOKEN_SECRET_BYTES).toString('base64url')
+      const { id, hash } = hashSecret(secret)
+      const expiresAtMs = clock.now() + ttlMs
+      store.addToken({ id, hash, spiffeId, expiresAtMs })
+      log.info({ tokenId: id, spiffeId, until: new Date(expiresAtMs).toISOString() }, 'join token created')
+      const token = formatJoinToken({ spiffeId, secret, rootFingerprint: authority.rootFingerprint })
+      return { id, token, spiffeId, expiresAt: timestampOf(expiresAtMs) }
+    },
+
+    listTokens: () => ({ tokens: store.listTokens().map((token) => wireToken(token, clock)) }),
+
+    revokeToken: ({ id }) => {
+      if (!store.revokeToken(id, clock.now())) {
+        throw new OutriderError('token-not-found', `there is no unused join token ${id}`)
+      }
+      log.info({ tokenId: id }, 'join token revoked')
+      return {}
+    },
+
+    listSidecars: () => ({ sidecars: listSidecars(sidecars, sessions) }),
+
+    getStatus: (): ControlStatus => ({
+      trustDomain: authority.trustDomain,
+      revision: store.revision,
+      programVersion: parts.programVersion,
+      startedAt: timestampOf(parts.startedAtMs),
+      rootFingerprint: authority.rootFingerprint,
+      rootNotAfter: timestampOf(authority.rootNotAfterMs),
+      intermediateNotAfter: timestampOf(authority.intermediateNotAfterMs),
+      connectedSidecars: sessions.size,
+      grpcAddress: parts.grpcAddress(),
+    }),
+  }
+}
+
+function refusal({ violations }: Refused): OutriderError {
+  const [first] = violations
+  const more = violations.length > 1 ? `, and ${violations.length - 1} more` : ''
+  const error = new OutriderError(
+    'resources-refused',
+    `document ${(first?.document ?? 0) + 1}: ${first?.field ?? ''}: ${first?.message ?? ''}${more}`,
+  )
+  const encoded = protocols().admin.ApplyRefusal.serialize({ violations: [...violations] })
+  return withTrailer(error, REFUSAL_TRAILER, encoded)
+}
+
+function notFound({ kind, namespace, name }: ResourceName): never {
+  throw new OutriderError('resource-not-found', `there is no ${kind} ${namespace}/${name}`)
+}
+
+function resourceName(ref: ResourceRef__Output | null): ResourceName {
+  const { kind, namespace, name } = ref ?? { kind: '', namespace: '', name: '' }
+  return { kind: knownKind(kind), namespace: namespace || defaultNamespace, name }
+}
+
+function knownKind(text: string): Kind {
+  const kind = kinds.find((known) => known === text)
+  if (kind === undefined) {
+    throw new OutriderError('kind-unknown', `there is no kind "${text}"; there are ${kinds.join(', ')}`)
+  }
+  return kind
+}
+
+function filterOf(kind: string, namespace: string): { kind?: Kind; namespace?: string } {
+  return { ...(kind === '' ? {} : { kind: knownKind(kind) }), ...(namespace === '' ? {} : { namespace }) }
+}
+
+const WIRE_CHANGE = {
+  created: 'CHANGE_CREATED',
+  configured: 'CHANGE_CONFIGURED',
+  unchanged: 'CHANGE_UNCHANGED',
+} as const
+
+function wireOutcome({ name, change }: Outcome): ApplyOutcome {
+  return { ref: wireRef(name), change: WIRE_CHANGE[change] }
+}
+
+function wireToken(token: TokenRecord, clock: Clock): Token {
+  const { id, spiffeId, expiresAtMs } = token
+  return { id, spiffeId, state: tokenState(token, clock.now()), expiresAt: timestampOf(expiresAtMs) }
+}
+
+function tokenState({ usedAtMs, revokedAtMs, expiresAtMs }: TokenRecord, nowMs: number): Token['state'] & string {
+  if (usedAtMs !== undefined) return 'STATE_USED'
+  if (revokedAtMs !== undefined) return 'STATE_REVOKED'
+  return expiresAtMs <= nowMs ? 'STATE_EXPIRED' : 'STATE_UNUSED'
+}

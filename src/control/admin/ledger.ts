@@ -1,0 +1,44 @@
+import { timestampOf } from '../../rpc/time.ts'
+import type { Sidecar } from '../../wire/outrider/admin/v1/Sidecar.ts'
+import type { Session, SyncState } from '../publish/session.ts'
+import type { Sessions } from '../publish/sessions.ts'
+import type { SidecarRegistry } from '../sidecars.ts'
+import type { SidecarRecord } from '../store/store.ts'
+
+const WIRE_STATE = {
+  synced: 'STATE_SYNCED',
+  pending: 'STATE_PENDING',
+  nacked: 'STATE_NACKED',
+  draining: 'STATE_DRAINING',
+} as const satisfies Record<SyncState, Sidecar['state']>
+
+/** Which sidecars there are, or were a while ago, and which revision each one runs. */
+export function listSidecars(sidecars: SidecarRegistry, sessions: Sessions): Sidecar[] {
+  return [...sidecars.records()].map(({ record }) => {
+    const session = sessions.get(record.spiffeId, record.sidecarId)
+    return session === undefined ? disconnected(record) : { ...disconnected(record), ...connected(session) }
+  })
+}
+
+function disconnected({ sidecarId, spiffeId, programVersion, lastSeenMs, listeners }: SidecarRecord): Sidecar {
+  return {
+    sidecarId,
+    spiffeId,
+    state: 'STATE_DISCONNECTED',
+    programVersion,
+    lastSeen: timestampOf(lastSeenMs),
+    listeners: listeners.map(({ address, port, appPort }) => `${address}:${port}=${appPort}`),
+  }
+}
+
+function connected(session: Session): Sidecar {
+  return {
+    state: WIRE_STATE[session.state],
+    appliedRevision: session.appliedRevision,
+    sentRevision: session.sentRevision,
+    connectedAt: timestampOf(session.connectedAtMs),
+    lastSeen: timestampOf(session.lastSeenMs),
+    svidNotAfter: timestampOf(session.peer.notAfterMs),
+    violations: [...session.violations],
+  }
+}

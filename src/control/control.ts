@@ -1,0 +1,175 @@
+import { join } from 'node:path'
+import type { ControlConfig } from '../config/control.ts'
+import type { TrustBundleSet } from '../identity/bundle.ts'
+import { parseTrustDomain } from '../identity/spiffe-id.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
+import type { Drainable } from '../lib/drain.ts'
+import { describeError } from '../lib/errors.ts'
+import type { Random } from '../lib/random.ts'
+import { type Watch, WatchCell } from '../lib/watch.ts'
+import { adminService, identityService, policyService } from '../rpc/handler.ts'
+import { type RpcServer, type ServerEvents, serveSocket, serveTls } from '../rpc/server.ts'
+import type { Logger } from '../telemetry/log.ts'
+import { controlMetrics } from '../telemetry/names.ts'
+import { createMetrics, type MetricRegistry } from '../telemetry/registry.ts'
+import { adminHandlers } from './admin/handlers.ts'
+import { openAuthority } from './ca/authority.ts'
+import { openDataFolder } from './data-folder.ts'
+import { identityHandlers } from './identity/service.ts'
+import { OwnIdentity } from './own-identity.ts'
+import { Catalogue } from './publish/catalogue.ts'
+import type { Mesh } from './publish/mesh.ts'
+import { Sessions } from './publish/sessions.ts'
+import { SidecarRegistry } from './sidecars.ts'
+import { openSqliteStore } from './store/sqlite.ts'
+
+export interface ControlSurroundings {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly programVersion: string
+}
+
+export interface ControlServer extends Drainable {
+  /** `host:port` with the real port. */
+  readonly grpcAddress: string
+  /** Path of the Unix socket of the administration API. */
+  readonly adminSocket: string
+  readonly metrics: MetricRegistry<typeof controlMetrics>
+}
+
+const MAX_RESOURCES = 100_000
+const MAX_ADMIN_CONNECTIONS = 100
+/** Over the sidecars that are let in: connections of those that come, attest, or are told that there are too many. */
+const SPARE_CONNECTIONS = 1000
+/** An Apply of as much as is admitted, with its framing. */
+const ADMIN_MESSAGE_BYTES = 8 * 1024 * 1024
+const PRUNE_EVERY_MS = 10 * 60 * 1000
+
+/**
+ * The control server: first what it must not forget, then who it is, then the ports. Every way in which it cannot start
+ * is one `OutriderError` of one line, and leaves nothing open.
+ */
+export async function startControl(config: ControlConfig, surroundings: ControlSurroundings): Promise<ControlServer> {
+  const { clock, random, log, programVersion } = surroundings
+  const undo: (() => void)[] = []
+  try {
+    const folder = openDataFolder(config.data)
+    undo.push(() => folder.release())
+    const store = openSqliteStore(join(folder.path, 'outrider.db'))
+    undo.push(() => store.close())
+
+    const trustDomain = parseTrustDomain(config.trustDomain)
+    const authority = openAuthority(folder.path, trustDomain, clock)
+    const bundles: Watch<TrustBundleSet> = new WatchCell(new Map([[trustDomain, authority.bundle()]]))
+    const identity = new OwnIdentity(authority, bundles.current, store, config.svidTtlMs, clock, log)
+    undo.push(() => identity.close())
+
+    const registry = createMetrics(controlMetrics, clock)
+    undo.push(() => registry.destroy())
+    const { metrics } = registry
+    metrics.storeRevision.set(store.revision)
+    const catalogue = new Catalogue(store.list().map(({ resource }) => resource))
+    // The first to hear of a commit: whoever is told later finds the catalogue current.
+    store.watch(({ changes }) => catalogue.follow(changes))
+    const sidecars = new SidecarRegistry(store, catalogue, clock, config.endpointGraceMs, log)
+    undo.push(() => sidecars.close())
+    const mesh: Mesh = {
+      store,
+      catalogue,
+      limits: { trustDomain, maxResources: MAX_RESOURCES },
+      clock,
+      endpointsOf: (id) => sidecars.endpointsOf(id),
+    }
+    const sessions = new Sessions(mesh, sidecars, config, random, log, metrics)
+    undo.push(housekeeping(() => [store.prune(clock.now()), sidecars.prune()], clock, log))
+
+    const options = { ...config, maxWatchers: config.maxSidecars }
+    const services = [
+      identityService(identityHandlers({ authority, bundles, store, catalogue, clock, log, metrics, options })),
+      policyService({ subscribe: sessions.subscribe }),
+    ]
+    const limits = { maxMessageBytes: config.maxMessageBytes, maxConnections: config.maxSidecars + SPARE_CONNECTIONS }
+    const grpc = await serveTls(config.listen, identity.credentials, services, limits, clock, eventsTo(log))
+    undo.push(() => grpc.destroy())
+    const admin = await serveSocket(
+      config.adminSocket ?? join(folder.path, 'admin.sock'),
+      [
+        adminService(
+          adminHandlers({
+            mesh,
+            authority,
+            sessions,
+            sidecars,
+            log,
+            programVersion,
+            startedAtMs: clock.now(),
+            grpcAddress: () => grpc.address,
+          }),
+        ),
+      ],
+      { maxMessageBytes: ADMIN_MESSAGE_BYTES, maxConnections: MAX_ADMIN_CONNECTIONS },
+      eventsTo(log),
+    )
+    undo.push(() => admin.destroy())
+    const { revision } = store
+    log.info(
+      { grpcAddress: grpc.address, adminSocket: admin.address, trustDomain, revision, root: authority.rootFingerprint },
+      'control server is ready',
+    )
+    return running(grpc, admin, registry, undo)
+  } catch (thrown) {
+    unwind(undo)
+    throw thrown
+  }
+}
+
+function running(
+  grpc: RpcServer,
+  admin: RpcServer,
+  metrics: MetricRegistry<typeof controlMetrics>,
+  undo: (() => void)[],
+): ControlServer {
+  return {
+    grpcAddress: grpc.address,
+    adminSocket: admin.address,
+    metrics,
+    close: async () => {
+      await Promise.all([grpc.close(), admin.close()])
+      unwind(undo)
+    },
+    destroy: () => unwind(undo),
+  }
+}
+
+/** Undoes in the opposite order; each step once, whoever comes first. */
+function unwind(undo: (() => void)[]): void {
+  for (let step = undo.pop(); step !== undefined; step = undo.pop()) step()
+}
+
+function housekeeping(work: () => unknown, clock: Clock, log: Logger): () => void {
+  let timer: Timer
+  const arm = (): void => {
+    timer = clock.after(PRUNE_EVERY_MS, () => {
+      try {
+        work()
+      } catch (thrown) {
+        log.error({ error: describeError(thrown) }, 'housekeeping of the store failed')
+      }
+      arm()
+    })
+  }
+  arm()
+  return () => timer.cancel()
+}
+
+function eventsTo(log: Logger): ServerEvents {
+  return {
+    bug: (method, error) => log.error({ method, error }, 'a call failed for a reason of our own'),
+    peerRefused: (source, { code, message }) =>
+      log.warn({ source, code }, `a client certificate is refused: ${message}`),
+    handshakeFailed: (source, error) => log.debug({ source, error: describeError(error) }, 'TLS handshake failed'),
+    connectionDropped: (source, maxConnections) =>
+      log.warn({ source, maxConnections }, 'a connection was closed: too many are open'),
+  }
+}
