@@ -99,8 +99,8 @@ function view(read: Asn1, input: Buffer, start: number): Element {
 function checkForm({ tag, content, children }: Element): void {
   if ((tag & 0x1f) === 0x1f) throw malformed('has a tag number above 30')
   if (tag >= 0x40) return
-  const constructed = (tag & CONSTRUCTED) !== 0
-  if (constructed !== (tag === tags.sequence || tag === tags.set))
+  const isList = (tag | CONSTRUCTED) === tags.sequence || (tag | CONSTRUCTED) === tags.set
+  if (isList !== ((tag & CONSTRUCTED) !== 0))
     throw new OutriderError('der-not-canonical', `has a universal element with the identifier 0x${tag.toString(16)}`)
   switch (tag) {
     case tags.boolean:

@@ -81,7 +81,8 @@ export interface RawExtension {
   readonly oid: string
   readonly dotted: string
   readonly critical: boolean
-  readonly value: Element
+  /** What the octet string holds. */
+  readonly value: Buffer
 }
 
 /** Reads `Extensions ::= SEQUENCE OF Extension`; none is there twice. Throws `OutriderError<DerErrorCode>`. */
@@ -97,45 +98,38 @@ export function readRawExtensions(list: Element): RawExtension[] {
     extension.end()
     const oid = id.toString('hex')
     if (read.some((other) => other.oid === oid)) throw malformed(`has the extension ${dotted(id)} twice`)
-    read.push({ oid, dotted: dotted(id), critical: flag !== undefined, value: decode(value, value.length) })
+    read.push({ oid, dotted: dotted(id), critical: flag !== undefined, value })
   }
   if (read.length === 0) throw malformed('has an empty list of extensions')
   return read
 }
 
+type Known = Omit<Extensions, 'unknownCritical'>
+
+type Reader = (value: Element, critical: boolean) => Known
+
+const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+  [oids.basicConstraints, (value, critical) => ({ basicConstraints: readBasicConstraints(value, critical) })],
+  [oids.keyUsage, (value, critical) => ({ keyUsage: readKeyUsage(value, critical) })],
+  [oids.extendedKeyUsage, (value) => ({ extendedKeyUsage: readExtendedKeyUsage(value) })],
+  [oids.subjectAltName, (value, critical) => ({ altNames: readAltNames(value, critical) })],
+  [oids.nameConstraints, (value) => ({ nameConstraints: readNameConstraints(value) })],
+  [oids.subjectKeyIdentifier, (value) => ({ subjectKeyId: readSubjectKeyId(value) })],
+  [oids.authorityKeyIdentifier, (value) => readAuthorityKeyId(value)],
+])
+
 /** Throws `OutriderError<DerErrorCode>`. */
 export function readExtensions(list: Element): Extensions {
-  let known: Omit<Extensions, 'unknownCritical'> = {}
+  let known: Known = {}
   const unknownCritical: string[] = []
-  for (const extension of readRawExtensions(list)) {
-    const { critical, value } = extension
-    switch (extension.oid) {
-      case oids.basicConstraints:
-        known = { ...known, basicConstraints: readBasicConstraints(value, critical) }
-        break
-      case oids.keyUsage:
-        known = { ...known, keyUsage: readKeyUsage(value, critical) }
-        break
-      case oids.extendedKeyUsage:
-        known = { ...known, extendedKeyUsage: readExtendedKeyUsage(value) }
-        break
-      case oids.subjectAltName:
-        known = { ...known, altNames: readAltNames(value, critical) }
-        break
-      case oids.nameConstraints:
-        known = { ...known, nameConstraints: readNameConstraints(value) }
-        break
-      case oids.subjectKeyIdentifier:
-        if (value.tag !== tags.octetString) throw malformed('has a bad subject key identifier')
-        known = { ...known, subjectKeyId: value.content }
-        break
-      case oids.authorityKeyIdentifier:
-        known = { ...known, ...readAuthorityKeyId(value) }
-        break
-      default:
-        if (critical) unknownCritical.push(extension.dotted)
-    }
+  for (const { oid, dotted, critical, value } of readRawExtensions(list)) {
+    const read = readers.get(oid)
+    if (read !== undefined) known = { ...known, ...read(decode(value, value.length), critical) }
+    else if (critical) unknownCritical.push(dotted)
   }
+  // RFC 5280, 4.2.1.10
+  if (known.nameConstraints !== undefined && known.basicConstraints?.ca !== true)
+    throw malformed('has name constraints although it is not a CA')
   return { ...known, unknownCritical }
 }
 
@@ -232,7 +226,12 @@ function readSubtrees(list: Element | undefined): Subtrees & { unsupported: bool
   return { uris, dnsNames, unsupported }
 }
 
-function readAuthorityKeyId(value: Element): Pick<Extensions, 'authorityKeyId'> {
+function readSubjectKeyId(value: Element): Buffer {
+  if (value.tag !== tags.octetString) throw malformed('has a bad subject key identifier')
+  return value.content
+}
+
+function readAuthorityKeyId(value: Element): Known {
   const fields = new Fields(value, tags.sequence, 'authority key identifier')
   const keyId = fields.optional(context(0))?.content
   fields.optional(contextConstructed(1))
