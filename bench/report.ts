@@ -145,7 +145,7 @@ function section(facts: RunFacts): string {
     '',
     `- Command: \`${['npm run bench --', ...words].join(' ')}\`, ${day}`,
     `- Machine: ${machine}, Linux ${release().split('-')[0]}`,
-    `- Load: wrk ${wrk}, one thread, ${connections} connections; the application is ${app}`,
+    `- Load: wrk ${wrk}, one thread, connections: ${connections}; the application is ${app}`,
     `- Rounds: ${rounds} of ${seconds} s for each subject, in turn; medians`,
     `- Versions: ${[...new Set(versions)].join(', ')}; ${openssl} under the native peers, OpenSSL ${process.versions.openssl} in Node`,
   ]
