@@ -5,6 +5,7 @@ import { type ExitCode, exitCode } from './command.ts'
 const exitByError: Readonly<Record<string, ExitCode>> = {
   'rpc-unavailable': exitCode.unreachable,
   'rpc-deadline-exceeded': exitCode.unreachable,
+  'control-unreachable': exitCode.unreachable,
   'control-stopping': exitCode.unreachable,
   'resource-not-found': exitCode.notFound,
   'token-not-found': exitCode.notFound,
@@ -14,6 +15,7 @@ const exitByError: Readonly<Record<string, ExitCode>> = {
   'rpc-failed-precondition': exitCode.conflict,
   'rpc-aborted': exitCode.conflict,
   'rpc-invalid-argument': exitCode.refused,
+  'resources-refused': exitCode.refused,
 }
 
 /** The exit code for whatever a command threw. */

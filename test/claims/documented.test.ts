@@ -1,0 +1,71 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { controlOptions } from '../../src/config/control.ts'
+import { sidecarOptions } from '../../src/config/sidecar.ts'
+import { protocolFaults } from '../../src/http/protocol-fault.ts'
+import { refusals } from '../../src/sidecar/refusal.ts'
+import { controlMetrics, sidecarMetrics } from '../../src/telemetry/names.ts'
+import { codesInSource } from './codes.ts'
+import { pages } from './generate-reference.ts'
+import { read, root, sourceFiles, withoutComments } from './sources.ts'
+
+for (const [path, make] of Object.entries(pages)) {
+  t.test(`${path} is what the code says`, async (t) => {
+    const made = await make()
+    t.ok(existsSync(join(root, path)), 'the page is there')
+    t.ok(read(path) === made, 'node test/claims/generate-reference.ts writes it anew')
+  })
+}
+
+t.test('every error and refusal code is documented, and no other', async (t) => {
+  const rows = ['errors', 'refusals'].flatMap((page) => [
+    ...read(`docs/reference/${page}.md`).matchAll(/^\| `([a-z][a-z0-9.-]*)` /gm),
+  ])
+  const documented = new Set(rows.map(([, code = '']) => code))
+  const used = codesInSource()
+  t.ok(used.size > 100, `${used.size} codes found in src`)
+  const known = new Set([...used.keys(), ...Object.keys(refusals), ...Object.keys(protocolFaults)])
+  const missing = [...known].filter((code) => !documented.has(code))
+  t.same(
+    missing.map((code) => `${code} (${used.get(code)?.join(', ') ?? 'a table of refusals'})`),
+    [],
+    'in docs/reference/errors.md',
+  )
+  t.same(
+    [...documented].filter((code) => !known.has(code)),
+    [],
+    'codes that nothing raises',
+  )
+})
+
+t.test('every field of the access log is documented, and no other', async (t) => {
+  const source = read('src/telemetry/access-log.ts')
+  const fields = new Set([...source.matchAll(/[,{]"([a-z_]+)":/g)].map(([, field = '']) => field))
+  const rows = [...read('docs/reference/access-log.md').matchAll(/^\| `([a-z_]+)` /gm)].map(([, field = '']) => field)
+  t.same(rows.toSorted(), [...fields].toSorted())
+})
+
+/** Does any of the files say `.name`, or take `name` out of an object? */
+function isUsed(name: string, files: readonly string[]): boolean {
+  const use = new RegExp(`\\.${name}\\b|[{,]\\s*${name}\\s*[,}:]`)
+  return files.some((file) => use.test(withoutComments(read(file))))
+}
+
+t.test('every option and metric is used by its process', async (t) => {
+  const sidecar = [...sourceFiles('src/sidecar'), 'src/cli/commands/sidecar.ts']
+  const control = [...sourceFiles('src/control'), 'src/cli/commands/control.ts']
+  const tables = [
+    [sidecarOptions, sidecar],
+    [sidecarMetrics, sidecar],
+    [controlOptions, control],
+    [controlMetrics, control],
+  ] as const
+  for (const [table, files] of tables) {
+    const present = files.filter((file) => existsSync(join(root, file)))
+    t.same(
+      Object.keys(table).filter((name) => !isUsed(name, present)),
+      [],
+    )
+  }
+})
