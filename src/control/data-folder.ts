@@ -21,7 +21,8 @@ export function openDataFolder(path: string): DataFolder {
   } catch (cause) {
     throw unusable(path, describeError(cause), cause)
   }
-  const { uid, mode, ...folder } = lstatSync(path)
+  const folder = lstatSync(path)
+  const { uid, mode } = folder
   if (!folder.isDirectory()) throw unusable(path, 'it is not a folder')
   if (uid !== process.geteuid?.()) {
     throw new OutriderError('data-folder-not-ours', `the folder belongs to user ${uid}`, { place: path })

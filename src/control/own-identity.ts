@@ -70,6 +70,7 @@ export class OwnIdentity {
       privateKeyPem: privateKeyPem(privateKey),
       rootsPem: rootsPem(this.#bundles),
       bundles: this.#bundles,
+      issuers: [this.#authority.intermediateDer],
     }
   }
 

@@ -63,7 +63,7 @@ function handshake({ host, port }: Address, target: string, timeoutMs: number, c
       () => {
         timer.cancel()
         const chain = presentedChain(socket)
-        socket.destroy()
+        socket.destroySoon()
         resolve(chain)
       },
     )

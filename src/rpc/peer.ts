@@ -1,4 +1,4 @@
-import { type KeyObject, X509Certificate } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { TrustBundleSet } from '../identity/bundle.ts'
 import type { SpiffeId } from '../identity/spiffe-id.ts'
@@ -28,47 +28,43 @@ export interface AuthenticatedCaller extends Caller {
   readonly peer: VerifiedPeer
 }
 
+/** Whom a server believes. */
+export interface Trust {
+  readonly bundles: TrustBundleSet
+  /**
+   * The intermediates that sign here, DER. A server must know them: of what a client presented, Node 24.21 shows the
+   * server the leaf alone (nodejs/node#65579), and so does grpc-js.
+   */
+  readonly issuers: readonly Buffer[]
+}
+
+/** Who showed this certificate. To be asked per call: a connection may outlive its certificate. */
+export function peerOf(leaf: Buffer | undefined, { bundles, issuers }: Trust, nowMs: number): Peer {
+  if (leaf === undefined) return { kind: 'anonymous', why: 'no-client-certificate' }
+  return verifyPeer([leaf, ...issuers], bundles, nowMs)
+}
+
 /**
- * What the open connections of one listener presented. grpc-js shows a handler the leaf alone, and only when OpenSSL
- * accepted it; this remembers the certificates between the leaf and the root, and why a certificate was not accepted.
- * Neither can widen what is accepted: intermediates are input of verify.ts like any other, the reason is text.
+ * Why the certificates of open connections were refused. To a handler grpc-js shows a certificate only when OpenSSL
+ * accepted it, so that without this an expired one would look like none. The reason is text; nothing is decided by it.
  */
-export class PresentedCertificates {
-  readonly #intermediates = new Map<string, { readonly chain: readonly Buffer[]; connections: number }>()
-  readonly #refused = new Map<string, RefusedPeer>()
+export class RefusedConnections {
+  readonly #reasons = new Map<string, RefusedPeer>()
 
   /** Called once per connection, after its handshake. */
-  add(socket: TLSSocket, bundles: TrustBundleSet, nowMs: number): Peer {
-    const [leaf, ...chain] = presentedChain(socket)
-    if (leaf === undefined) return { kind: 'anonymous', why: 'no-client-certificate' }
-    const fingerprint = new X509Certificate(leaf).fingerprint256
-    const entry = this.#intermediates.get(fingerprint) ?? { chain, connections: 0 }
-    entry.connections += 1
-    this.#intermediates.set(fingerprint, entry)
-    const address = addressOf(socket)
-    const peer = verifyPeer([leaf, ...chain], bundles, nowMs)
-    if (peer.kind === 'refused') this.#refused.set(address, peer)
-    socket.once('close', () => {
-      this.#refused.delete(address)
-      entry.connections -= 1
-      if (entry.connections === 0) this.#intermediates.delete(fingerprint)
-    })
+  note(socket: TLSSocket, trust: Trust, nowMs: number): RefusedPeer | undefined {
+    const peer = peerOf(presentedChain(socket)[0], trust, nowMs)
+    if (peer.kind !== 'refused') return undefined
+    const address = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`
+    this.#reasons.set(address, peer)
+    socket.once('close', () => this.#reasons.delete(address))
     return peer
   }
 
-  /** The peer of a call; verified anew, because a connection may outlive its certificate. */
-  peerOf(leaf: Buffer | undefined, address: string, bundles: TrustBundleSet, nowMs: number): Peer {
-    if (leaf === undefined) {
-      return this.#refused.get(address) ?? { kind: 'anonymous', why: 'no-client-certificate' }
-    }
-    const chain = this.#intermediates.get(new X509Certificate(leaf).fingerprint256)?.chain ?? []
-    return verifyPeer([leaf, ...chain], bundles, nowMs)
+  /** `address` as grpc-js names a peer. */
+  reason(address: string): RefusedPeer | undefined {
+    return this.#reasons.get(address)
   }
-}
-
-/** As grpc-js names a peer. */
-function addressOf(socket: TLSSocket): string {
-  return `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`
 }
 
 /** Throws `peer-unauthenticated` unless the caller showed a certificate that verifies. */

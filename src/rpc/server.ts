@@ -5,24 +5,22 @@ import { basename, dirname, join } from 'node:path'
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
 import grpc from '@grpc/grpc-js'
 import { type Address, formatAddress } from '../config/address.ts'
-import type { TrustBundleSet } from '../identity/bundle.ts'
 import type { RefusedPeer } from '../identity/verify.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Drainable } from '../lib/drain.ts'
 import { OutriderError } from '../lib/errors.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { BoundService, HandlerContext } from './handler.ts'
-import { PresentedCertificates } from './peer.ts'
+import { peerOf, RefusedConnections, type Trust } from './peer.ts'
 import type { Endable } from './stream.ts'
 
 /** What a TLS server shows and whom it believes. */
-export interface ServerCredentials {
+export interface ServerCredentials extends Trust {
   /** PEM, leaf first; with the root, so that a sidecar can compare its pin at first contact. */
   readonly chainPem: string
   readonly privateKeyPem: string
   /** Roots for the first look of OpenSSL; the decision is verify.ts's. */
   readonly rootsPem: string
-  readonly bundles: TrustBundleSet
 }
 
 /** What an operator should hear of; none of it is sent to a caller. */
@@ -71,16 +69,15 @@ export async function serveTls(
   clock: Clock,
   events: ServerEvents,
 ): Promise<RpcServer> {
-  const presented = new PresentedCertificates()
-  const callerOf: HandlerContext['callerOf'] = (call) => ({
-    peer: presented.peerOf(
-      call.getAuthContext().sslPeerCertificate?.raw,
-      call.getPeer(),
-      credentials.current.bundles,
-      clock.now(),
-    ),
-    source: call.getPeer().replace(/:\d+$/, ''),
-  })
+  const refused = new RefusedConnections()
+  const callerOf: HandlerContext['callerOf'] = (call) => {
+    const leaf = call.getAuthContext().sslPeerCertificate?.raw
+    const address = call.getPeer()
+    return {
+      peer: refused.reason(address) ?? peerOf(leaf, credentials.current, clock.now()),
+      source: address.replace(/:\d+$/, ''),
+    }
+  }
   const engine = new Engine(services, limits, callerOf, events)
   const server = createTlsServer({
     ...secureContext(credentials.current),
@@ -95,8 +92,8 @@ export async function serveTls(
   })
   const unsubscribe = credentials.subscribe((next) => server.setSecureContext(secureContext(next)))
   server.on('secureConnection', (socket: TLSSocket) => {
-    const peer = presented.add(socket, credentials.current.bundles, clock.now())
-    if (peer.kind === 'refused') events.peerRefused(sourceOf(socket), peer)
+    const peer = refused.note(socket, credentials.current, clock.now())
+    if (peer !== undefined) events.peerRefused(sourceOf(socket), peer)
     engine.accept(socket)
   })
   server.on('tlsClientError', (cause, socket) => events.handshakeFailed(sourceOf(socket), cause))
