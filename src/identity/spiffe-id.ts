@@ -112,3 +112,8 @@ function refusal(code: SpiffeIdErrorCode, message: string): OutriderError<Spiffe
 function quote(text: string): string {
   return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}...` : text)
 }
+
+/** The identity that every control server of a trust domain has; a sidecar accepts no other. */
+export function controlIdOf(trustDomain: TrustDomain): SpiffeId {
+  return spiffeIdOf(trustDomain, '/outrider/control')
+}
