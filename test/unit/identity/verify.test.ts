@@ -1,5 +1,16 @@
+import { generateKeyPairSync } from 'node:crypto'
 import t from 'tap'
-import { boolean, context, contextConstructed, encode, oid, sequence, tags } from '../../../src/identity/asn1.ts'
+import {
+  bitString,
+  boolean,
+  context,
+  contextConstructed,
+  encode,
+  oid,
+  sequence,
+  tags,
+  unsigned,
+} from '../../../src/identity/asn1.ts'
 import { parseBundle, type TrustBundleSet } from '../../../src/identity/bundle.ts'
 import { extension, oids, subjectKeyIdentifier } from '../../../src/identity/extension.ts'
 import { spiffeIdErrorCodes } from '../../../src/identity/spiffe-id.ts'
@@ -19,6 +30,7 @@ const intermediate = ca.intermediate()
 const otherCa = makeTestCa('other.example')
 const bundles = trust(ca, otherCa)
 const rsaKey = makeKey('rsa2048')
+const pssKey = generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).privateKey
 
 function trust(...authorities: readonly TestCa[]): TrustBundleSet {
   return new Map(authorities.map((authority) => [authority.trustDomain, authority.bundle()]))
@@ -162,10 +174,32 @@ const hostile: readonly (readonly [PeerRefusalCode, string, () => readonly Buffe
     () => leaf({ keyUsage: 'none', extra: [extension(oids.keyUsage, true, hex('ffff'))] }),
   ],
 
+  [
+    'certificate-malformed',
+    'a key usage of another type',
+    () => leaf({ keyUsage: 'none', extra: [extension(oids.keyUsage, true, hex('04020780'))] }),
+  ],
+  [
+    'certificate-malformed',
+    'a key identifier of another type',
+    () => leaf({ subjectKeyId: 'none', extra: [extension(oids.subjectKeyIdentifier, false, boolean(true))] }),
+  ],
+  ['certificate-malformed', 'a DNS name with an empty label', () => leaf({ dnsNames: ['a..example'] })],
+  ['certificate-malformed', 'a DNS name with a NUL', () => leaf({ dnsNames: ['a.example\0.evil'] })],
+  ['certificate-malformed', 'empty name constraints', () => below(constrained())],
+  ['certificate-malformed', 'an empty list of name constraints', () => below(constrained(permitted()))],
+  ['certificate-malformed', 'a name constraint on nothing', () => below(constrained(permitted(sequence())))],
+  ['certificate-malformed', 'a name constraint of another type', () => below(constrained(excluded(boolean(true))))],
+  ['certificate-malformed', 'a signature of broken bytes', () => changed(brokenSignature)],
+  ['certificate-malformed', 'a public key without an algorithm', () => leaf({ spki: sequence() })],
+
   // Keys and algorithms.
   ['leaf-key-unsupported', 'a leaf with RSA-1024', () => leaf({ key: 'rsa1024' })],
   ['leaf-key-unsupported', 'a leaf with RSA-2048', () => leaf({ privateKey: rsaKey })],
   ['key-unsupported', 'a leaf with P-521', () => leaf({ key: 'p521' })],
+  ['key-unsupported', 'an RSA-PSS key', () => leaf({ privateKey: pssKey })],
+  ['key-unsupported', 'an RSA key of 8200 bits', () => leaf({ spki: rsaSpki(Buffer.alloc(1025, 0xff), 65_537) })],
+  ['key-unsupported', 'an RSA exponent of 1', () => leaf({ spki: rsaSpki(Buffer.alloc(256, 0xff), 1) })],
   ['key-unsupported', 'a leaf with Ed25519', () => leaf({ key: 'ed25519' })],
   ['key-unsupported', 'a compressed point', () => leaf({ spki: compressedKey() })],
   [
@@ -498,6 +532,20 @@ function compressedKey(): Buffer {
   const algorithm = hex('301306072a8648ce3d020106082a8648ce3d030107')
   const x = makeKey('p256').export({ format: 'jwk' }).x ?? ''
   return sequence(algorithm, encode(tags.bitString, hex('0002'), Buffer.from(x, 'base64url')))
+}
+
+/** An RSA key that nobody has. */
+function rsaSpki(modulus: Buffer, exponent: number): Buffer {
+  const digits = Buffer.alloc(4)
+  digits.writeUInt32BE(exponent)
+  return sequence(hex('300d06092a864886f70d0101010500'), bitString(sequence(unsigned(modulus), unsigned(digits))))
+}
+
+function brokenSignature(der: Buffer): Buffer {
+  const signatureAt = der.lastIndexOf(hex('300a06082a8648ce3d040302')) + 12
+  der[signatureAt + 2] = 1
+  der[der.length - 1]! &= 0xfe
+  return der
 }
 
 function nested(depth: number): Buffer {
