@@ -5,6 +5,8 @@ export interface LimitPlan {
    * change does not hand everybody a fresh burst.
    */
   readonly id: string
+  /** Names the limit for logs and metrics: `RateLimit/namespace/resource/limit`. */
+  readonly label: string
   readonly name: string
   readonly key: 'identity' | 'all'
   /** Time that pays for one request. */
@@ -39,6 +41,7 @@ export function planLimit({ scope, name, key, requests, perMs, burst }: LimitDef
   const windowS = Math.ceil(perMs / 1000)
   const quota = Math.floor((requests * windowS * 1000) / perMs)
   return {
+    label: `${scope}/${name}`,
     id: `${scope}/${name} ${key} ${requests}/${perMs}+${burst}`,
     name,
     key,
@@ -52,6 +55,7 @@ export function planLimit({ scope, name, key, requests, perMs, burst }: LimitDef
 /** The plan in place of limits that could not be compiled: it lets nothing through. */
 export function brokenPlan(scope: string): LimitPlan {
   return {
+    label: scope,
     id: `${scope} broken`,
     name: 'broken',
     key: 'all',

@@ -12,7 +12,9 @@ export interface OpenConnection {
   /** Wall-clock time at which it is cut. */
   readonly expiresAtMs: number
   requests: number
-  /** Ends after the exchange under way. */
+  /** Ends after its next response. */
+  retire(): void
+  /** Ends after the exchange under way; at once when there is none. */
   close(): void
   destroy(): void
 }
@@ -42,8 +44,16 @@ export class Connections implements Drainable {
     return [...this.#open]
   }
 
+  retire(): void {
+    for (const connection of this.#open) connection.retire()
+  }
+
   close(): Promise<void> {
     for (const connection of this.#open) connection.close()
+    return this.whenEmpty()
+  }
+
+  whenEmpty(): Promise<void> {
     if (this.#open.size === 0) return Promise.resolve()
     return new Promise((resolve) => {
       this.#onEmpty.push(resolve)

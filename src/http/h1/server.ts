@@ -88,6 +88,11 @@ export class H1ServerConnection implements Sweepable {
     return this.#outbox.written
   }
 
+  /** The next response is the last one. A connection between requests stays open for it: no request meets a closed door. */
+  retire(): void {
+    this.#closing = true
+  }
+
   /** Finishes the exchange under way, then closes. A connection between requests closes at once. */
   close(): void {
     this.#closing = true

@@ -36,6 +36,7 @@ export function serve(connection: InboundConnection, handler: RequestHandler): v
     openedAtMs: clock.now(),
     expiresAtMs,
     requests: 0,
+    retire: () => h1.retire(),
     close: () => h1.close(),
     destroy: () => h1.destroy(),
   }

@@ -28,6 +28,7 @@ export function serve(connection: OutboundConnection, handler: RequestHandler): 
     openedAtMs: clock.now(),
     expiresAtMs: Number.POSITIVE_INFINITY,
     requests: 0,
+    retire: () => h1.retire(),
     close: () => h1.close(),
     destroy: () => h1.destroy(),
   }

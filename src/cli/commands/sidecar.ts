@@ -1,0 +1,35 @@
+import { formatAddress } from '../../config/address.ts'
+import { loadSidecarConfig, sidecarOptions } from '../../config/sidecar.ts'
+import { startSidecar } from '../../sidecar/sidecar.ts'
+import { createLogger } from '../../telemetry/log.ts'
+import { type Command, defineCommand, exitCode } from '../command.ts'
+import { configOptions, configSources } from '../configuration.ts'
+import { untilAborted } from '../until-aborted.ts'
+import { programVersion } from './version.ts'
+
+export const command: Command = defineCommand({
+  name: 'sidecar',
+  summary: 'Run the sidecar proxy of one workload',
+  usage: '[--config FILE] [OPTION...]',
+  options: configOptions(sidecarOptions),
+  async run(context) {
+    const { clock, random, signal, stdout } = context
+    const config = loadSidecarConfig(await configSources(context))
+    const log = createLogger({ name: 'sidecar', level: config.logLevel, clock })
+    try {
+      const sidecar = await startSidecar({ config, clock, random, log, programVersion: programVersion(), signal })
+      const ready = {
+        ready: 'sidecar',
+        inbound: sidecar.inbound.map(formatAddress),
+        outbound: sidecar.outbound === undefined ? null : formatAddress(sidecar.outbound),
+        admin: formatAddress(sidecar.admin),
+      }
+      stdout.write(`${JSON.stringify(ready)}\n`)
+      await untilAborted(signal)
+      await sidecar.drain()
+      return exitCode.ok
+    } finally {
+      log.flush()
+    }
+  },
+})

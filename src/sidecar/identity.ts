@@ -1,0 +1,195 @@
+import { readFileSync } from 'node:fs'
+import type { SidecarConfig } from '../config/sidecar.ts'
+import { parseBundle, type TrustBundle, type TrustBundleSet } from '../identity/bundle.ts'
+import { controlIdOf, trustDomainOf } from '../identity/spiffe-id.ts'
+import type { Svid } from '../identity/svid.ts'
+import { Backoff } from '../lib/backoff.ts'
+import type { Clock } from '../lib/clock.ts'
+import { describeError, OutriderError } from '../lib/errors.ts'
+import type { Random } from '../lib/random.ts'
+import { WatchCell } from '../lib/watch.ts'
+import type { Credentials } from '../mtls/credentials.ts'
+import { type Issued, IssuedSource } from '../mtls/source/issued.ts'
+import { learnTrustBundle } from '../rpc/bootstrap.ts'
+import { type ControlClient, connectControl } from '../rpc/client.ts'
+import { type JoinToken, parseJoinToken } from '../rpc/token.ts'
+import type { Logger } from '../telemetry/log.ts'
+import type { sidecarMetrics } from '../telemetry/names.ts'
+import type { MetricsOf } from '../telemetry/registry.ts'
+import type { TrustBundleSet__Output } from '../wire/outrider/identity/v1/TrustBundleSet.ts'
+
+/** Who we are, kept current, and the channel to the control server that shows it. */
+export interface Identity {
+  readonly source: IssuedSource
+  readonly client: ControlClient
+  close(): void
+}
+
+export interface IdentityOptions {
+  readonly config: SidecarConfig
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly metrics: MetricsOf<typeof sidecarMetrics>
+  /** Ends the wait for a control server that does not answer. */
+  readonly signal: AbortSignal
+}
+
+const RETRY = { initialMs: 200, maxMs: 10_000, jitter: 0.3 }
+
+/**
+ * The way to the first SVID: join token -> root that it pins -> attestation. Waits for a control server that is not there
+ * yet; rejects at once when it answers and refuses.
+ */
+export async function establishIdentity(options: IdentityOptions): Promise<Identity> {
+  const { config, clock, log, metrics, random, signal } = options
+  const token = joinToken(config)
+  const serverId = controlIdOf(trustDomainOf(token.spiffeId))
+  const address = config.controlAddress
+  const { rootFingerprint } = token
+  const pinned = await retrying(options, () => learnTrustBundle({ address, rootFingerprint, serverId, clock }))
+  const bundles = new WatchCell<TrustBundleSet>(new Map([[pinned.trustDomain, pinned]]))
+  const svid = new WatchCell<Svid | undefined>(undefined)
+  const client = connectControl({ address, bundles, svid, serverId, clock })
+  const source = await retrying(options, () =>
+    IssuedSource.open({
+      id: token.spiffeId,
+      attest: async (csr) => issuedOf(await client.attest({ joinToken: token.secret, csr })),
+      renew: async (csr) => issuedOf(await client.renew({ csr })),
+      clock,
+      random,
+      onRenewed: ({ svid: { notAfterMs, serial } }) => {
+        metrics.svidRenewals.with({ result: 'renewed' }).inc()
+        log.info({ serial, notAfter: new Date(notAfterMs).toISOString() }, 'SVID renewed')
+      },
+      onRenewalFailed: (reason, retryInMs) => {
+        metrics.svidRenewals.with({ result: 'failed' }).inc()
+        log.error({ reason, retryInMs: Math.round(retryInMs) }, 'SVID not renewed')
+      },
+    }),
+  )
+  signal.throwIfAborted()
+  const adopt = (credentials: Credentials): void => {
+    metrics.svidExpiry.set(credentials.svid.notAfterMs / 1000)
+    bundles.set(credentials.bundles)
+    svid.set(credentials.svid)
+  }
+  adopt(source.credentials.current)
+  const unsubscribe = source.credentials.subscribe(adopt)
+  const watching = watchBundles(client, source, options)
+  return {
+    source,
+    client,
+    close: () => {
+      unsubscribe()
+      watching.close()
+      source.close()
+      client.close()
+    },
+  }
+}
+
+function joinToken({ joinToken: given, joinTokenFile }: SidecarConfig): JoinToken {
+  if (given !== undefined) return parseJoinToken(given.reveal())
+  if (joinTokenFile === undefined) {
+    throw new OutriderError(
+      'join-token-missing',
+      'there is no join token: set OUTRIDER_JOIN_TOKEN or joinTokenFile (make one with "outrider token create")',
+    )
+  }
+  try {
+    return parseJoinToken(readFileSync(joinTokenFile, 'utf8'))
+  } catch (cause) {
+    if (cause instanceof OutriderError) throw cause
+    throw new OutriderError('join-token-unreadable', `the join token file ${joinTokenFile} cannot be read`, { cause })
+  }
+}
+
+/** Tries until it succeeds, is refused for good, or the sidecar is told to stop. */
+async function retrying<T>({ clock, random, log, signal }: IdentityOptions, task: () => Promise<T>): Promise<T> {
+  const backoff = new Backoff(RETRY, random)
+  for (;;) {
+    signal.throwIfAborted()
+    try {
+      return await task()
+    } catch (error) {
+      if (!(error instanceof OutriderError && error.retryable)) throw error
+      const retryInMs = Math.round(backoff.next())
+      log.warn({ reason: describeError(error), retryInMs }, 'no identity yet')
+      await pause(retryInMs, clock, signal)
+    }
+  }
+}
+
+function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    // Nothing else keeps the process alive while it waits for its first identity.
+    const alive = setInterval(() => {}, 0x7fff_ffff)
+    const end = (): void => {
+      clearInterval(alive)
+      timer.cancel()
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = clock.after(ms, end)
+    signal.addEventListener('abort', end)
+  })
+}
+
+function issuedOf({ chain, bundles }: { chain: readonly Uint8Array[]; bundles: TrustBundleSet__Output | null }): Issued {
+  return { chain, bundles: bundlesOf(bundles) }
+}
+
+function bundlesOf(message: TrustBundleSet__Output | null): TrustBundleSet {
+  const bundles = (message?.bundles ?? []).map((bundle) =>
+    parseBundle(bundle.trustDomain, bundle.x509Authorities, bundle.sequence),
+  )
+  return new Map(bundles.map((bundle) => [bundle.trustDomain, bundle]))
+}
+
+/** Follows the bundles between renewals. An older bundle never replaces a newer one. */
+function watchBundles(
+  client: ControlClient,
+  source: IssuedSource,
+  { clock, random, log }: IdentityOptions,
+): { close(): void } {
+  const backoff = new Backoff(RETRY, random)
+  let closed = false
+  let cancel = (): void => {}
+  const open = (): void => {
+    const stream = client.watchTrustBundles()
+    stream.onMessage((message) => {
+      backoff.reset()
+      const present = source.credentials.current.bundles
+      const next = bundlesOf(message)
+      const older = [...next.values()].find((bundle) => isOlder(bundle, present.get(bundle.trustDomain)))
+      if (older !== undefined) {
+        log.error({ trustDomain: older.trustDomain, sequence: older.sequence }, 'trust bundles refused: older')
+      } else if (!sameBundles(next, present)) {
+        log.info({ trustDomains: [...next.keys()] }, 'trust bundles changed')
+        source.setBundles(next)
+      }
+    })
+    stream.onEnd(() => {
+      if (closed) return
+      const timer = clock.after(backoff.next(), open)
+      cancel = () => timer.cancel()
+    })
+    cancel = () => stream.cancel()
+  }
+  open()
+  return {
+    close: () => {
+      closed = true
+      cancel()
+    },
+  }
+}
+
+function isOlder(bundle: TrustBundle, present: TrustBundle | undefined): boolean {
+  return present !== undefined && bundle.sequence < present.sequence
+}
+
+function sameBundles(a: TrustBundleSet, b: TrustBundleSet): boolean {
+  return a.size === b.size && [...a].every(([domain, { sequence }]) => b.get(domain)?.sequence === sequence)
+}

@@ -1,0 +1,53 @@
+import { closedPolicy } from '../../policy/closed.ts'
+import { type CompiledPolicy, compilePolicy, type PolicyInput } from '../../policy/compile.ts'
+import type { Violation } from '../../policy/model.ts'
+import type { Decoded } from './decode.ts'
+import type { SentName } from './snapshot.ts'
+
+/** What is wrong with which resource, for the NACK. */
+export interface SentViolation extends Violation {
+  readonly resource: SentName
+}
+
+export interface Compiled {
+  readonly decoded: Decoded
+  readonly policy: CompiledPolicy
+  readonly violations: readonly SentViolation[]
+}
+
+/** Makes what requests are decided with. What cannot be compiled closes what it governs, and is named in `violations`. */
+export function compile(decoded: Decoded): Compiled {
+  const policies: PolicyInput['policies'][number][] = []
+  const limits: PolicyInput['limits'][number][] = []
+  const services: PolicyInput['services'][number][] = []
+  const unreadable: NonNullable<PolicyInput['unreadable']>[number][] = []
+  const violations: SentViolation[] = []
+  let workload: PolicyInput['workload'] | undefined
+  for (const held of decoded.held.values()) {
+    if (!held.ok) {
+      unreadable.push(held.unreadable)
+      for (const violation of held.violations) violations.push({ ...violation, resource: held.name })
+      continue
+    }
+    const { resource } = held
+    switch (resource.kind) {
+      case 'Workload':
+        workload = resource
+        break
+      case 'AuthorizationPolicy':
+        policies.push(resource)
+        break
+      case 'RateLimit':
+        limits.push(resource)
+        break
+      case 'Service':
+        services.push(resource)
+        break
+    }
+  }
+  if (workload === undefined) {
+    return { decoded, policy: closedPolicy('the control server has sent no Workload for this identity'), violations }
+  }
+  const compiled = compilePolicy({ workload, policies, limits, services, unreadable })
+  return { decoded, policy: compiled.policy, violations: [...violations, ...compiled.violations] }
+}

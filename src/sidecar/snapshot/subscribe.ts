@@ -1,0 +1,87 @@
+import { Backoff } from '../../lib/backoff.ts'
+import type { Clock, Timer } from '../../lib/clock.ts'
+import { describeError } from '../../lib/errors.ts'
+import type { Random } from '../../lib/random.ts'
+import type { ClientDuplex } from '../../rpc/client.ts'
+import type { InboundListener } from '../../wire/outrider/policy/v1/InboundListener.ts'
+import type { PolicyUpdate__Output } from '../../wire/outrider/policy/v1/PolicyUpdate.ts'
+import type { SubscribeRequest } from '../../wire/outrider/policy/v1/SubscribeRequest.ts'
+import { takeUpdate } from './path.ts'
+import type { Snapshot } from './snapshot.ts'
+
+export interface SubscriptionOptions {
+  readonly open: () => ClientDuplex<SubscribeRequest, PolicyUpdate__Output>
+  readonly snapshot: Snapshot
+  readonly sidecarId: string
+  readonly programVersion: string
+  readonly clock: Clock
+  readonly random: Random
+}
+
+const RECONNECT = { initialMs: 100, maxMs: 5_000, jitter: 0.5 }
+
+/**
+ * Keeps one policy stream to the control server open. While it is down the policy in force stays in force; after a reconnect
+ * only the difference travels.
+ */
+export class Subscription {
+  readonly #options: SubscriptionOptions
+  readonly #backoff: Backoff
+  #stream: ClientDuplex<SubscribeRequest, PolicyUpdate__Output> | undefined
+  #listeners: readonly InboundListener[] | undefined
+  #draining = false
+  #closed = false
+  #retry: Timer | undefined
+
+  constructor(options: SubscriptionOptions) {
+    this.#options = options
+    this.#backoff = new Backoff(RECONNECT, options.random)
+    this.#connect()
+  }
+
+  /** Our inbound listeners are open: the server adds them to the endpoints of what we serve. */
+  listening(listeners: readonly InboundListener[]): void {
+    this.#listeners = listeners
+    this.#stream?.send({ listening: { listeners: [...listeners] } })
+  }
+
+  /** We are about to stop: the server takes our endpoints away. */
+  draining(): void {
+    this.#draining = true
+    this.#stream?.send({ draining: {} })
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#retry?.cancel()
+    this.#stream?.finish()
+    this.#stream?.cancel()
+  }
+
+  #connect(): void {
+    const { open, snapshot, sidecarId, programVersion } = this.#options
+    const stream = open()
+    this.#stream = stream
+    stream.onMessage((update) => {
+      this.#backoff.reset()
+      snapshot.metrics.controlConnected.set(1)
+      stream.send(takeUpdate(update, snapshot))
+    })
+    stream.onEnd((error) => this.#ended(error))
+    const held = [...snapshot.held.values()].map(({ name, revision }) => ({ name, revision }))
+    stream.send({ hello: { sidecarId, programVersion, held } })
+    if (this.#draining) stream.send({ draining: {} })
+    else if (this.#listeners !== undefined) stream.send({ listening: { listeners: [...this.#listeners] } })
+  }
+
+  #ended(error: unknown): void {
+    this.#stream = undefined
+    const { snapshot, clock } = this.#options
+    snapshot.metrics.controlConnected.set(0)
+    if (this.#closed) return
+    const retryInMs = Math.round(this.#backoff.next())
+    const reason = error === undefined ? 'ended by the server' : describeError(error)
+    snapshot.log.warn({ reason, retryInMs, revision: snapshot.revision }, 'policy stream lost; the policy stays in force')
+    this.#retry = clock.after(retryInMs, () => this.#connect())
+  }
+}
