@@ -1,4 +1,5 @@
 import { OutriderError } from '../lib/errors.ts'
+import { about } from './about.ts'
 import { parseTrustDomain, type SpiffeIdErrorCode, type TrustDomain } from './spiffe-id.ts'
 import { type Certificate, type CertificateErrorCode, isEmptyName, parseCertificate } from './x509.ts'
 
@@ -30,7 +31,7 @@ export function parseBundle(trustDomain: string, authoritiesDer: readonly Uint8A
   const domain = parseTrustDomain(trustDomain)
   const authorities = new Map<string, Certificate>()
   for (const [index, der] of authoritiesDer.entries()) {
-    const certificate = parseCertificate(der)
+    const certificate = about(`authority ${index} of ${domain}`, () => parseCertificate(der))
     const fault = authorityFault(certificate, domain)
     if (fault !== undefined)
       throw new OutriderError('bundle-not-authority', `authority ${index} of ${domain} ${fault}`, {

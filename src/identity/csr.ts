@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { OutriderError } from '../lib/errors.ts'
+import { about } from './about.ts'
 import {
   contextConstructed,
   type DerErrorCode,
@@ -14,7 +15,8 @@ import {
 } from './asn1.ts'
 import { oids, readExtensions, readRawExtensions, uriAltNames } from './extension.ts'
 import { type KeyErrorCode, readPublicKey, readSignatureAlgorithm, verifySignature } from './key.ts'
-import { parseSpiffeId, type SpiffeId, type SpiffeIdErrorCode } from './spiffe-id.ts'
+import { idOfName } from './leaf.ts'
+import type { SpiffeId, SpiffeIdErrorCode } from './spiffe-id.ts'
 import { ecdsaSigner, emptyName, isEmptyName, signed, wholeBytes } from './x509.ts'
 
 /** One code per rule for a certification request. */
@@ -57,11 +59,13 @@ export function buildCsr(privateKey: KeyObject, id: SpiffeId): Buffer {
  * is refused rather than ignored. Throws `OutriderError<CsrErrorCode>`.
  */
 export function parseCsr(der: Buffer): { id: SpiffeId; publicKey: KeyObject } {
-  try {
-    return readCsr(decode(der, MAX_CSR_BYTES))
-  } catch (thrown) {
-    throw relabel(thrown, codes)
-  }
+  return about('the certification request', () => {
+    try {
+      return readCsr(decode(der, MAX_CSR_BYTES))
+    } catch (thrown) {
+      throw relabel(thrown, codes)
+    }
+  })
 }
 
 function readCsr(whole: Element): { id: SpiffeId; publicKey: KeyObject } {
@@ -106,7 +110,7 @@ function readRequestedId(attributes: Element): SpiffeId {
   const [uri] = uris
   if (uri === undefined || uris.length + dnsNames.length + others > 1)
     throw refusal('csr-alt-names', 'has not exactly one alternative name, a URI')
-  return parseSpiffeId(uri)
+  return idOfName(uri)
 }
 
 function refusal(code: CsrErrorCode, message: string): OutriderError<CsrErrorCode> {

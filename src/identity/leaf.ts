@@ -1,4 +1,5 @@
 import { OutriderError } from '../lib/errors.ts'
+import { about } from './about.ts'
 import { oids } from './extension.ts'
 import { parseSpiffeId, pathOf, type SpiffeId, type SpiffeIdErrorCode } from './spiffe-id.ts'
 import { type Certificate, isEmptyName } from './x509.ts'
@@ -30,7 +31,7 @@ export function validateLeaf(certificate: Certificate): SpiffeId {
   if (altNames === undefined || uri === undefined) throw refusal('leaf-no-uri', 'has no URI name, an SVID has one')
   if (moreUris.length > 0)
     throw refusal('leaf-many-uris', `has ${moreUris.length + 1} URI names, an SVID has exactly one`)
-  const id = parseSpiffeId(uri)
+  const id = idOfName(uri)
   if (pathOf(id) === '') throw refusal('leaf-id-without-path', `names the trust domain ${id} itself, not a workload`)
   if (isEmptyName(certificate.subject) && !altNames.critical)
     throw refusal('leaf-alt-name-not-critical', 'has an empty subject, so its alternative name has to be critical')
@@ -46,6 +47,11 @@ export function validateLeaf(certificate: Certificate): SpiffeId {
   if (publicKey.kind === 'rsa')
     throw refusal('leaf-key-unsupported', 'has an RSA key, an SVID has a P-256 or P-384 key')
   return id
+}
+
+/** The SPIFFE ID in a URI name. Throws `OutriderError<SpiffeIdErrorCode>`. */
+export function idOfName(uri: string): SpiffeId {
+  return about('has a URI name that is no SPIFFE ID:', () => parseSpiffeId(uri))
 }
 
 /** An SVID is shown as a server and as a client. */

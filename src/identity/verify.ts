@@ -1,4 +1,5 @@
 import { OutriderError } from '../lib/errors.ts'
+import { about } from './about.ts'
 import type { TrustBundle, TrustBundleSet } from './bundle.ts'
 import { oids, type Subtrees } from './extension.ts'
 import { fitsKey, keyErrorCodes, verifySignature } from './key.ts'
@@ -101,13 +102,14 @@ function isRefusal(thrown: unknown): thrown is OutriderError<PeerRefusalCode> {
 function verifyChain(chain: readonly Uint8Array[], bundles: TrustBundleSet, nowMs: number): VerifiedPeer {
   if (chain.length > MAX_CHAIN)
     throw refusal('chain-too-long', `the peer showed ${chain.length} certificates, at most ${MAX_CHAIN} are read`)
-  const certificates = chain.map((der, index) => about(index, () => parseCertificate(der)))
+  const certificates = chain.map((der, index) => about(positionOf(index), () => parseCertificate(der)))
   const leaf = certificates[0]
   if (leaf === undefined) throw refusal('chain-empty', 'the peer showed no certificate')
-  const id = about(0, () => validateLeaf(leaf))
-  const bundle = bundles.get(trustDomainOf(id))
-  if (bundle === undefined)
-    throw refusal('trust-domain-unknown', `there is no bundle for the trust domain ${trustDomainOf(id)}`)
+  const id = about('the leaf', () => validateLeaf(leaf))
+  const trustDomain = trustDomainOf(id)
+  const bundle = bundles.get(trustDomain)
+  if (bundle?.trustDomain !== trustDomain)
+    throw refusal('trust-domain-unknown', `there is no bundle for the trust domain ${trustDomain}`)
   const path = findPath(certificates, bundle, nowMs)
   return {
     [verified]: true,
@@ -126,7 +128,7 @@ function findPath(certificates: readonly Certificate[], bundle: TrustBundle, now
   let nearest: unknown
   for (const [index, certificate] of certificates.entries()) {
     const issued = path.at(-1)
-    about(index, () => {
+    about(positionOf(index), () => {
       if (issued !== undefined) checkLink(issued, certificate)
       checkCertificate(certificate, nowMs)
       if (issued !== undefined) checkAuthority(certificate, path, bundle.trustDomain)
@@ -136,7 +138,7 @@ function findPath(certificates: readonly Certificate[], bundle: TrustBundle, now
     for (const authority of bundle.authorities) {
       if (!authority.subject.equals(certificate.issuer)) continue
       try {
-        about('root', () => {
+        about('the root', () => {
           checkLink(certificate, authority)
           checkCertificate(authority, nowMs)
           checkAuthority(authority, path, bundle.trustDomain)
@@ -253,15 +255,8 @@ function refusal(code: ChainErrorCode, message: string): OutriderError<ChainErro
   return new OutriderError(code, message)
 }
 
-/** Runs one check and puts the name of its certificate before what it complains of. */
-function about<T>(position: number | 'root', check: () => T): T {
-  try {
-    return check()
-  } catch (thrown) {
-    if (!(thrown instanceof OutriderError)) throw thrown
-    const subject = position === 'root' ? 'the root' : position === 0 ? 'the leaf' : `intermediate ${position}`
-    throw new OutriderError(thrown.code, `${subject} ${thrown.message}`, { cause: thrown })
-  }
+function positionOf(index: number): string {
+  return index === 0 ? 'the leaf' : `intermediate ${index}`
 }
 
 const units = [

@@ -63,7 +63,7 @@ const MAX_SERIAL_BYTES = 20
 const VERSION_3 = Buffer.from('a003020102', 'hex')
 const EMPTY_NAME_BYTES = 2
 
-/** Throws `OutriderError<CertificateErrorCode>`. */
+/** Throws `OutriderError<CertificateErrorCode>`, whose message leaves it to the caller to name the certificate. */
 export function parseCertificate(der: Uint8Array): Certificate {
   try {
     return readCertificate(decode(der, MAX_CERTIFICATE_BYTES))

@@ -141,6 +141,10 @@ function offCurve(der: Buffer): Buffer {
   return der
 }
 
+t.test('a message names what it is about', async (t) => {
+  t.throws(() => parseCsr(Buffer.of(1)), { message: 'the certification request is not DER' })
+})
+
 t.test('everything else is refused', async (t) => {
   const seen = new Set<string>()
   for (const [code, name, make] of refused) {

@@ -299,6 +299,11 @@ const hostile: readonly (readonly [PeerRefusalCode, string, () => readonly Buffe
   ['trust-domain-unknown', 'a trust domain without a bundle', () => leaf({}, makeTestCa('stranger.example'))],
   ['trust-domain-unknown', 'no bundle at all', () => ({ chain: leaf(), bundles: new Map() })],
   [
+    'trust-domain-unknown',
+    'the bundle of another trust domain under the name of ours',
+    () => ({ chain: leaf(), bundles: new Map([[ca.trustDomain, otherCa.bundle()]]) }),
+  ],
+  [
     'root-unknown',
     'a bundle without authorities',
     () => ({
@@ -691,7 +696,11 @@ t.test('what is said of a refused peer', async (t) => {
   }
   t.equal(says(leaf({ notAfterMs: NOW - 3 * HOUR })), 'the leaf expired 3 h ago, at 2026-05-31T21:00:00.000Z')
   t.match(says(below({ notBeforeMs: NOW + 48 * HOUR })), /^intermediate 1 is not valid before 2026-06-03.*, in 2 d$/)
-  t.match(says([Buffer.of(1)]), /^the leaf is not DER$/)
+  t.equal(says([Buffer.of(1)]), 'the leaf is not DER')
+  t.equal(
+    says(leaf({ uris: ['spiffe:///a'] })),
+    'the leaf has a URI name that is no SPIFFE ID: a trust domain is not empty',
+  )
   t.match(
     says(leaf({ uris: [`spiffe://td.example/\n\u001b[2J${'x'.repeat(1000)}`] })),
     /^[ -~]{1,300}$/,

@@ -1,0 +1,14 @@
+import { OutriderError } from '../lib/errors.ts'
+
+/**
+ * Runs `check`. What it complains of starts with a verb ("has no key usage"); `subject` is put before it, since only the
+ * caller knows whether it is the leaf, the root or a request.
+ */
+export function about<T>(subject: string, check: () => T): T {
+  try {
+    return check()
+  } catch (thrown) {
+    if (!(thrown instanceof OutriderError)) throw thrown
+    throw new OutriderError(thrown.code, `${subject} ${thrown.message}`, { cause: thrown })
+  }
+}
