@@ -165,6 +165,7 @@ export const sidecarOptions = {
     type: 'enum',
     values: ['refuse', 'allow'],
     default: 'refuse',
+    dangerous: true,
     doc: 'What to do with header names that contain `_`. Many applications read `x_user` and `x-user` as the same name, so that a forged one passes for a header that the mesh has set.',
   },
   accessLog: {

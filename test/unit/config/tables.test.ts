@@ -4,6 +4,7 @@ import { parseDuration } from '../../../src/config/duration.ts'
 import { nearest } from '../../../src/config/nearest.ts'
 import { flagOf, type OptionTable, variableOf } from '../../../src/config/option.ts'
 import { loadSidecarConfig, sidecarOptions } from '../../../src/config/sidecar.ts'
+import { weakenedBy } from '../../../src/config/weakened.ts'
 
 const tables: Readonly<Record<string, OptionTable>> = { sidecarOptions, controlOptions }
 
@@ -60,4 +61,10 @@ t.test('no variable of one process is taken for a slip in one of another', async
 t.test('flags and variables follow from the name', async (t) => {
   t.equal(flagOf('drainTimeoutMs'), 'drain-timeout-ms')
   t.equal(variableOf('drainTimeoutMs'), 'OUTRIDER_DRAIN_TIMEOUT_MS')
+})
+
+t.test('what weakens the mesh is known', async (t) => {
+  const load = (flags: Record<string, string>) => loadSidecarConfig({ env: {}, flags: { ...flags, 'sidecar-id': 'x' } })
+  t.same(weakenedBy(sidecarOptions, load({})), [])
+  t.same(weakenedBy(sidecarOptions, load({ 'underscores-in-headers': 'allow' })), ['underscoresInHeaders'])
 })
