@@ -64,7 +64,8 @@ t.test('flags and variables follow from the name', async (t) => {
 })
 
 t.test('what weakens the mesh is known', async (t) => {
-  const load = (flags: Record<string, string>) => loadSidecarConfig({ env: {}, flags: { ...flags, 'sidecar-id': 'x' } })
-  t.same(weakenedBy(sidecarOptions, load({})), [])
-  t.same(weakenedBy(sidecarOptions, load({ 'underscores-in-headers': 'allow' })), ['underscoresInHeaders'])
+  const sources = { env: {}, defaults: { sidecarId: 'x' } }
+  t.same(weakenedBy(sidecarOptions, loadSidecarConfig({ ...sources, flags: {} })), [])
+  const flags = { 'underscores-in-headers': 'allow' }
+  t.same(weakenedBy(sidecarOptions, loadSidecarConfig({ ...sources, flags })), ['underscoresInHeaders'])
 })
