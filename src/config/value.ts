@@ -102,7 +102,8 @@ function parseText(
 ): Parsed {
   if (text.includes('\0')) return malformed('a text without NUL')
   if (option.type === 'secret') return accept(text === '' ? undefined : new Secret(text))
-  if (text === '') return option.optional === true ? accept(undefined) : malformed('given: it must not be empty')
+  if (text === '')
+    return option.optional === true ? accept(undefined) : refuse('config-value-malformed', 'empty: a value is needed')
   switch (option.type) {
     case 'path':
       return accept(text)

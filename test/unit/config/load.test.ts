@@ -102,7 +102,7 @@ t.test('each wrong value is refused with its place, the value and what would be 
     [{ file: { strict: 'yes' } }, 'config-value-malformed', /"yes" is not true or false/],
     [{ file: { accessLog: 'ALL' } }, 'config-value-malformed', /"ALL" is not one of all, off/],
     [{ file: { admin: '0.0.0.0:1' } }, 'config-value-not-allowed', /no loopback address/],
-    [{ file: { admin: '' } }, 'config-value-malformed', /must not be empty/],
+    [{ file: { admin: '' } }, 'config-value-malformed', /empty: a value is needed/],
     [{ file: { admin: 15_400 } }, 'config-value-malformed', /not a text/],
     [{ file: { upstream: '127.0.0.1:0' } }, 'config-value-out-of-range', /without a port/],
     [{ file: { inbound: [1] } }, 'config-value-malformed', /LISTEN=APP/],
