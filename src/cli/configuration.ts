@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import type { ConfigSources } from '../config/load.ts'
 import { flagOf, type Option, type OptionTable, variableOf } from '../config/option.ts'
 import { rangeOf } from '../config/value.ts'
@@ -46,11 +47,15 @@ export function configOptions(table: OptionTable): CommandOptions {
   }
 }
 
-/** Where the values come from when a command with `configOptions` is run: its flags, the environment and `--config`. */
+/**
+ * Where the values come from when a command with `configOptions` is run: its flags, the environment, `--config`, and the
+ * defaults that only the machine knows.
+ */
 export async function configSources({ options, env }: Pick<CommandContext, 'options' | 'env'>): Promise<ConfigSources> {
   const { config: fileName, ...flags } = options
-  if (typeof fileName !== 'string') return { env, flags }
-  return { env, flags, fileName, file: await readDocument(fileName) }
+  const defaults = { sidecarId: hostname() }
+  if (typeof fileName !== 'string') return { env, flags, defaults }
+  return { env, flags, defaults, fileName, file: await readDocument(fileName) }
 }
 
 async function readDocument(fileName: string): Promise<unknown> {

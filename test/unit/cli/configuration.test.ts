@@ -1,8 +1,9 @@
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { configOptions, configSources } from '../../../src/cli/configuration.ts'
 import { controlOptions, loadControlConfig } from '../../../src/config/control.ts'
-import { sidecarOptions } from '../../../src/config/sidecar.ts'
+import { loadSidecarConfig, sidecarOptions } from '../../../src/config/sidecar.ts'
 
 t.test('every option but a secret is a flag', async (t) => {
   const flags = configOptions(sidecarOptions)
@@ -25,6 +26,7 @@ t.test('values come from flags, the environment and the file', async (t) => {
   const empty = await configSources({ env: {}, options: { config: join(folder, 'empty.yaml') } })
   t.match(loadControlConfig(empty), { svidTtlMs: 86_400_000 })
   t.ok(Object.keys(configOptions(controlOptions)).length > 5)
+  t.equal(loadSidecarConfig(await configSources({ env: {}, options: {} })).sidecarId, hostname())
 })
 
 t.test('a file that cannot be used is told with its place', async (t) => {
