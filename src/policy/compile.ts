@@ -23,7 +23,7 @@ import {
   type SourceMatch,
   type Violation,
 } from './model.ts'
-import type { CompiledRule, OperationMatcher } from './rule.ts'
+import { type CompiledRule, checksOf, type OperationMatcher } from './rule.ts'
 import { RuleIndex } from './rule-index.ts'
 
 /** A resource that came over the wire and could not be read, with what could be made out about it. */
@@ -142,11 +142,9 @@ function compileRules(policy: AuthorizationPolicy, home: TrustDomain, violations
   const resource = nameOf(policy)
   return policy.spec.rules.map((rule, index) => {
     const field = `spec.rules[${index}]`
-    return {
-      ref: { policy: resource, rule: rule.name ?? `rules[${index}]` },
-      from: compileSources(rule, home, field, violations),
-      to: compileOperations(rule.to, field, violations),
-    }
+    const from = compileSources(rule, home, field, violations)
+    const to = compileOperations(rule.to, field, violations)
+    return { ref: { policy: resource, rule: rule.name ?? `rules[${index}]` }, from, to, checks: checksOf({ from, to }) }
   })
 }
 

@@ -36,8 +36,8 @@ function queryOf({ principal, method, path, port }: DecisionRequest, withParts: 
   }
 }
 
-/** Rules that a denial looks at for the nearest one: bounds what a flood of denied requests costs. */
-const MOST_NEAR = 256
+/** Conditions that a denial checks in search of the nearest rule: bounds what a flood of denied requests costs. */
+const MOST_CHECKS = 1024
 
 class NotAllowed implements Denial {
   readonly kind = 'denial'
@@ -57,15 +57,20 @@ class NotAllowed implements Denial {
   }
 }
 
-/** The rule of which the most conditions hold; the first of several. */
+/** The rule of which the most conditions hold, the first of several, among as many as there is time to check. */
 function nearestOf(rules: readonly CompiledRule[], query: Query): NearMiss | undefined {
   let nearest: NearMiss | undefined
   let fewest = Number.POSITIVE_INFINITY
-  for (const rule of rules.slice(0, MOST_NEAR)) {
+  let checksLeft = MOST_CHECKS
+  for (const rule of rules) {
+    if (rule.checks > checksLeft) continue
+    checksLeft -= rule.checks
     const failed = failedConditions(rule, query)
-    if (failed.length >= fewest) continue
-    fewest = failed.length
-    nearest = { rule: rule.ref, failed: failed[0]! }
+    if (failed.length < fewest) {
+      fewest = failed.length
+      nearest = { rule: rule.ref, failed: failed[0]! }
+    }
+    if (fewest === 1 || checksLeft === 0) break
   }
   return nearest
 }

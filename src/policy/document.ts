@@ -1,9 +1,22 @@
-import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml'
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+  visit,
+} from 'yaml'
 
 /** Most bytes of one file. */
 export const MAX_TEXT_BYTES: number = 4 * 1024 * 1024
 /** Most nodes that aliases may stand for: more is a bomb. */
 const MAX_ALIASES = 100
+/** A file of another kind should not print a book. */
+const MAX_ERRORS = 100
 
 export interface Place {
   /** From 1. */
@@ -35,47 +48,60 @@ export interface ParsedDocuments {
  * above 4 MiB are errors.
  */
 export function parseDocuments(text: string, fileName: string): ParsedDocuments {
-  const failure = (
-    code: DocumentError['code'],
-    message: string,
-    place: Place = { line: 1, column: 1 },
-  ): DocumentError => ({
-    file: fileName,
-    ...place,
-    code,
-    message,
-  })
+  const lines = new LineCounter()
+  const errors: DocumentError[] = []
+  const report = (code: DocumentError['code'], message: string, offset: number): void => {
+    if (errors.length < MAX_ERRORS) errors.push({ file: fileName, ...placeOf(lines, offset), code, message })
+  }
   const bytes = Buffer.byteLength(text)
   if (bytes > MAX_TEXT_BYTES) {
-    const message = `${bytes} bytes; the limit is ${MAX_TEXT_BYTES}`
-    return { documents: [], errors: [failure('document-too-large', message)] }
+    report('document-too-large', `${bytes} bytes; the limit is ${MAX_TEXT_BYTES}`, 0)
+    return { documents: [], errors }
   }
-  const lines = new LineCounter()
-  const documents: ParsedDocument[] = []
-  const errors: DocumentError[] = []
-  let parsed: readonly Document.Parsed[]
-  try {
-    parsed = Array.from(parseAllDocuments(text, { lineCounter: lines, prettyErrors: false }))
-  } catch (error) {
-    // The parser recurses: a text that is nothing but open brackets ends on the stack's limit.
-    if (!(error instanceof RangeError)) throw error
-    return { documents: [], errors: [failure('document-too-deep', 'nested too deeply')] }
-  }
-  for (const document of parsed) {
-    const problems = [...document.errors, ...document.warnings]
-    for (const { pos, message } of problems) errors.push(failure('document-malformed', message, placeOf(lines, pos[0])))
-    if (problems.length > 0 || document.contents === null) continue
+  // The library's own check for unique keys compares each key with all others: 50 000 keys take it a minute.
+  const parsed = Array.from(parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false }))
+  const documents = parsed.flatMap((document): ParsedDocument[] => {
     try {
+      const problems = problemsOf(document)
+      for (const { code, message, offset } of problems) {
+        report(code === 'RESOURCE_EXHAUSTION' ? 'document-too-deep' : 'document-malformed', message, offset)
+      }
+      if (problems.length > 0) return []
       const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
-      if (value !== null) documents.push({ value, locate: (field) => locate(document, lines, field) })
+      return value === null ? [] : [{ value, locate: (field) => locate(document, lines, field) }]
     } catch (error) {
-      if (error instanceof RangeError) errors.push(failure('document-too-deep', 'nested too deeply'))
-      else if (error instanceof ReferenceError)
-        errors.push(failure('document-aliases', error.message, placeOf(lines, document.range[0])))
+      if (error instanceof RangeError) report('document-too-deep', 'nested too deeply', document.range[0])
+      else if (error instanceof ReferenceError) report('document-aliases', error.message, document.range[0])
       else throw error
+      return []
     }
-  }
+  })
   return { documents, errors }
+}
+
+interface Problem {
+  readonly code: string
+  readonly message: string
+  readonly offset: number
+}
+
+function problemsOf(document: Document.Parsed): readonly Problem[] {
+  const found = [...document.errors, ...document.warnings]
+  if (found.length > 0) return found.map(({ code, message, pos }) => ({ code, message, offset: pos[0] }))
+  const problems: Problem[] = []
+  visit(document, {
+    Map(_, { items }) {
+      const seen = new Set<unknown>()
+      for (const { key } of items) {
+        const offset = (isNode(key) ? key.range?.[0] : undefined) ?? 0
+        if (!isScalar(key)) problems.push({ code: 'KEY', message: 'a key is a plain text', offset })
+        else if (seen.has(key.value))
+          problems.push({ code: 'KEY', message: `the key ${JSON.stringify(key.value)} is there twice`, offset })
+        else seen.add(key.value)
+      }
+    },
+  })
+  return problems
 }
 
 function placeOf(lines: LineCounter, offset: number): Place {

@@ -17,6 +17,16 @@ export interface CompiledRule {
   readonly from: readonly SourceMatcher[] | undefined
   /** Absent: every request. */
   readonly to: readonly OperationMatcher[] | undefined
+  /** How many comparisons it takes to check the rule without an index. */
+  readonly checks: number
+}
+
+/** The value of `CompiledRule.checks`. Sets count as one, lists by their length. */
+export function checksOf({ from = [], to = [] }: Pick<CompiledRule, 'from' | 'to'>): number {
+  let checks = 1
+  for (const { ids } of from) checks += 1 + (ids?.prefixes.length ?? 0)
+  for (const { paths } of to) checks += 1 + (paths?.length ?? 0)
+  return checks
 }
 
 /** A request together with its caller's parts, taken apart once for a decision. */

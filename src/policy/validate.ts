@@ -87,7 +87,8 @@ function checked(parse: (text: string) => unknown): z.ZodString {
       } catch (error) {
         if (!(error instanceof OutriderError)) throw error
         const { code, message } = error
-        context.issues.push({ code: 'custom', params: { code }, message, input: context.value })
+        // `continue`: the list around the value is still checked.
+        context.issues.push({ code: 'custom', params: { code }, message, input: context.value, continue: true })
       }
     })
 }
@@ -142,7 +143,7 @@ const workloads = listOf(label).default([])
 
 /** Refuses `{}`, which would match everything in the middle of a list of conditions. */
 const notEmpty: z.core.CheckFn<object> = ({ value, issues }) => {
-  if (Object.keys(value).length === 0)
+  if (Object.keys(value).length === 0 && issues.length === 0)
     issues.push({
       code: 'custom',
       params: { code: 'entry-empty' },

@@ -31,10 +31,11 @@ export interface LimitDefinition {
 }
 
 /**
- * Part of an emission interval by which a request may come early. Without it the sum of intervals that are no binary
- * fraction (1000 / 3 ms) refuses the last request of a burst.
+ * By how much of an interval, and at most by how many milliseconds, a request may come early. Without it the sum of
+ * intervals that are no binary fraction (1000 / 3 ms) refuses the last request of a burst.
  */
 const ROUNDING = 0.001
+const MAX_ROUNDING_MS = 0.01
 
 export function planLimit({ scope, name, key, requests, perMs, burst }: LimitDefinition): LimitPlan {
   const emissionIntervalMs = perMs / requests
@@ -46,7 +47,7 @@ export function planLimit({ scope, name, key, requests, perMs, burst }: LimitDef
     name,
     key,
     emissionIntervalMs,
-    toleranceMs: emissionIntervalMs * (burst - 1 + ROUNDING),
+    toleranceMs: emissionIntervalMs * (burst - 1) + Math.min(MAX_ROUNDING_MS, emissionIntervalMs * ROUNDING),
     broken: false,
     policyField: `"${name}";q=${quota};w=${windowS}`,
   }

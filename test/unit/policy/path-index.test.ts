@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import t from 'tap'
 import { matchesPath, parsePath } from '../../../src/policy/match/path.ts'
 import { PathIndex } from '../../../src/policy/path-index.ts'

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { namespaceOf, parseSpiffeId, type SpiffeId, trustDomainOf } from '../../../src/identity/spiffe-id.ts'
 import type { DecisionRequest } from '../../../src/policy/decision.ts'
 import type {
@@ -61,9 +61,12 @@ function operationMatches({ methods, paths, ports }: OperationMatch, request: De
   )
 }
 
+function quoted(literal: string): string {
+  return literal.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
+}
+
 /** The meaning of a path pattern as a regular expression. */
 export function pathExpression(text: string): RegExp {
-  const quoted = (literal: string): string => literal.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
   if (text.endsWith('*') && !text.endsWith('}')) return new RegExp(`^${quoted(text.slice(0, -1))}`)
   const segments = text.slice(1).split('/')
   const part = (segment: string): string =>
@@ -108,21 +111,24 @@ function some<T>(item: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
   return fc.array(item, { minLength: 1, maxLength: 3 })
 }
 
-function entryOf<T extends object>(lists: { [K in keyof T]-?: fc.Arbitrary<T[K]> }): fc.Arbitrary<Partial<T>> {
-  return fc.record(lists, { requiredKeys: [] }).filter((entry) => Object.keys(entry).length > 0)
+/** A match must have a condition: `{}` is refused by admission. */
+function hasCondition(entry: object): boolean {
+  return Object.keys(entry).length > 0
 }
 
-const source = entryOf<{ spiffeIds: string[]; namespaces: string[]; trustDomains: string[] }>({
-  spiffeIds: some(idPattern),
-  namespaces: some(namespace),
-  trustDomains: some(trustDomain),
-})
-const operation = entryOf<{ methods: string[]; paths: string[]; ports: number[] }>({
-  methods: some(method),
-  paths: some(pathPattern),
-  ports: some(port),
-})
-const rule = fc.record({ from: some(source), to: some(operation) }, { requiredKeys: [] })
+const source = fc
+  .record(
+    { spiffeIds: some(idPattern), namespaces: some(namespace), trustDomains: some(trustDomain) },
+    { requiredKeys: [], noNullPrototype: true },
+  )
+  .filter(hasCondition)
+const operation = fc
+  .record(
+    { methods: some(method), paths: some(pathPattern), ports: some(port) },
+    { requiredKeys: [], noNullPrototype: true },
+  )
+  .filter(hasCondition)
+const rule = fc.record({ from: some(source), to: some(operation) }, { requiredKeys: [], noNullPrototype: true })
 
 export const policies: fc.Arbitrary<AuthorizationPolicy[]> = fc
   .array(

@@ -1,0 +1,121 @@
+import t from 'tap'
+import { parseSpiffeId } from '../../../src/identity/spiffe-id.ts'
+import { type CompiledPolicy, compilePolicy, type PolicyInput } from '../../../src/policy/compile.ts'
+import { decide } from '../../../src/policy/decide.ts'
+import { resolveDestination } from '../../../src/policy/destinations.ts'
+import type { RateLimit, ResolvedService } from '../../../src/policy/model.ts'
+import { RateLimiter } from '../../../src/ratelimit/limiter.ts'
+import { policyOf, requestOf, workload } from './reference.ts'
+
+const everything = policyOf('ALLOW', [{}], 'everything')
+const service: ResolvedService = {
+  kind: 'Service',
+  metadata: { namespace: 'shop', name: 'api' },
+  spec: {
+    hosts: [],
+    ports: [{ port: 80, targetPort: 8080 }],
+    identities: [parseSpiffeId('spiffe://a.org/ns/shop/sa/api')],
+    endpoints: [],
+  },
+}
+const limit = { name: 'calls', key: 'all', requests: 1, perMs: 1000, burst: 1 } as const
+const rateLimit: RateLimit = {
+  kind: 'RateLimit',
+  metadata: { namespace: 'shop', name: 'limits' },
+  spec: { workloads: [], limits: [limit] },
+}
+
+function compile(part: Partial<PolicyInput>): ReturnType<typeof compilePolicy> {
+  return compilePolicy({ workload, policies: [everything], limits: [], services: [service], ...part })
+}
+
+function allows(policy: CompiledPolicy): boolean {
+  return decide(policy, requestOf({})).kind === 'permit'
+}
+
+function limited(policy: CompiledPolicy): boolean {
+  return new RateLimiter(() => 0).check(policy.limits.of(requestOf({})), 'caller').limited
+}
+
+t.test('only what governs the workload counts', async (t) => {
+  const deny = policyOf('DENY', [{}], 'deny')
+  t.notOk(allows(compile({ policies: [everything, deny] }).policy))
+  const elsewhere = { ...deny, metadata: { namespace: 'bank', name: 'deny' } }
+  t.ok(allows(compile({ policies: [everything, elsewhere] }).policy))
+  const other = { ...deny, spec: { ...deny.spec, workloads: ['other'] } }
+  t.ok(allows(compile({ policies: [everything, other] }).policy))
+  const named = { ...deny, spec: { ...deny.spec, workloads: ['other', 'web'] } }
+  t.notOk(allows(compile({ policies: [everything, named] }).policy))
+})
+
+t.test('a broken ALLOW allows nothing', async (t) => {
+  const broken = policyOf('ALLOW', [{}, { to: [{ paths: ['/ok', '/a//b'] }] }], 'broken')
+  const { policy, violations } = compile({ policies: [broken] })
+  t.notOk(allows(policy))
+  t.match(violations, [
+    {
+      resource: { kind: 'AuthorizationPolicy', namespace: 'shop', name: 'broken' },
+      field: 'spec.rules[1].to[0].paths[1]',
+      code: 'path-pattern-not-normal',
+    },
+  ])
+  t.ok(allows(compile({ policies: [broken, everything] }).policy), 'and closes nothing else')
+})
+
+t.test('a broken DENY denies everything and says so', async (t) => {
+  const broken = policyOf('DENY', [{ from: [{ spiffeIds: ['spiffe://a.org/ns/*/x'] }] }], 'broken')
+  const { policy, violations } = compile({ policies: [everything, broken] })
+  t.strictSame(decide(policy, requestOf({})), {
+    kind: 'denial',
+    code: 'policy-broken',
+    detail: 'AuthorizationPolicy/shop/broken',
+  })
+  t.match(violations, [{ field: 'spec.rules[0].from[0].spiffeIds[0]', code: 'id-pattern-star' }])
+  const elsewhere = { ...broken, spec: { ...broken.spec, workloads: ['other'] } }
+  t.ok(allows(compile({ policies: [everything, elsewhere] }).policy), 'but of its own workloads only')
+})
+
+t.test('every value that is wrong is a violation', async (t) => {
+  const policy = policyOf('DENY', [
+    { from: [], to: [{}] },
+    { from: [{ namespaces: ['A'], trustDomains: ['a/b'] }], to: [{ methods: ['get'], ports: [0], paths: [] }] },
+  ])
+  t.strictSame(
+    compile({ policies: [policy] }).violations.map(({ field, code }) => [field, code]),
+    [
+      ['spec.rules[0].from', 'list-empty'],
+      ['spec.rules[0].to[0]', 'entry-empty'],
+      ['spec.rules[1].from[0].trustDomains[0]', 'spiffe-id-trust-domain-character'],
+      ['spec.rules[1].from[0].namespaces[0]', 'name-malformed'],
+      ['spec.rules[1].to[0].methods[0]', 'method-case'],
+      ['spec.rules[1].to[0].paths', 'list-empty'],
+      ['spec.rules[1].to[0].ports[0]', 'port-out-of-range'],
+    ],
+  )
+})
+
+t.test('a broken RateLimit limits to zero', async (t) => {
+  t.notOk(limited(compile({ limits: [rateLimit] }).policy))
+  const broken = { ...rateLimit, spec: { workloads: [], limits: [{ ...limit, requests: 0 }] } }
+  const { policy, violations } = compile({ limits: [broken] })
+  t.ok(limited(policy))
+  t.match(violations, [
+    { resource: { kind: 'RateLimit' }, field: 'spec.limits[0].requests', code: 'number-out-of-range' },
+  ])
+  t.notOk(limited(compile({ limits: [{ ...broken, spec: { ...broken.spec, workloads: ['other'] } }] }).policy))
+})
+
+t.test('what could not be read closes what it may govern', async (t) => {
+  const metadata = { namespace: 'shop', name: 'api' }
+  const without = (kind: string, action?: 'ALLOW' | 'DENY'): CompiledPolicy =>
+    compile({ services: [], unreadable: [{ kind, metadata, ...(action === undefined ? {} : { action }) }] }).policy
+  t.ok(allows(without('AuthorizationPolicy', 'ALLOW')))
+  t.notOk(allows(without('AuthorizationPolicy', 'DENY')))
+  t.notOk(allows(without('AuthorizationPolicy')))
+  t.notOk(allows(without('Workload')))
+  t.notOk(allows(without('ThreatFilter')), 'a kind of a later version may have been meant to deny')
+  t.ok(limited(without('RateLimit')))
+  t.ok(allows(without('RateLimit')))
+  t.ok(allows(without('Service')))
+  t.equal(resolveDestination(without('Service').destinations, 'api'), undefined)
+})

@@ -1,0 +1,28 @@
+import t from 'tap'
+import { LimitTable } from '../../../src/policy/limits.ts'
+import { parsePath } from '../../../src/policy/match/path.ts'
+import { planLimit } from '../../../src/ratelimit/plan.ts'
+
+const plan = (name: string): ReturnType<typeof planLimit> =>
+  planLimit({ scope: 'test', name, key: 'all', requests: 1, perMs: 1000, burst: 1 })
+
+t.test('a limit counts the requests that one of its operations matches', async (t) => {
+  const always = plan('always')
+  const writes = plan('writes')
+  const table = new LimitTable([
+    { plan: always, to: undefined },
+    {
+      plan: writes,
+      to: [
+        { methods: new Set(['POST']), paths: undefined, ports: undefined },
+        { methods: undefined, paths: [parsePath('/admin/*')], ports: new Set([8080]) },
+      ],
+    },
+  ])
+  t.strictSame(table.plans, [always, writes])
+  t.strictSame(table.of({ method: 'GET', path: '/', port: 8080 }), [always])
+  t.strictSame(table.of({ method: 'POST', path: '/', port: 1 }), [always, writes])
+  t.strictSame(table.of({ method: 'GET', path: '/admin/x', port: 8080 }), [always, writes])
+  t.strictSame(table.of({ method: 'GET', path: '/admin/x', port: 1 }), [always])
+  t.strictSame(new LimitTable([]).of({ method: 'GET', path: '/', port: 1 }), [])
+})

@@ -1,0 +1,248 @@
+import * as fc from 'fast-check'
+import t from 'tap'
+import { MAX_LIST, MAX_STRING, validateResource } from '../../../src/policy/validate.ts'
+
+function document(kind: string, spec: unknown, more: object = {}): unknown {
+  return { apiVersion: 'outrider.mesh/v1', kind, metadata: { name: 'x', namespace: 'shop' }, spec, ...more }
+}
+
+function violations(value: unknown): readonly (readonly [string, string])[] {
+  const result = validateResource(value)
+  return result.ok ? [] : result.violations.map(({ field, code }) => [field, code])
+}
+
+function messageOf(value: unknown): string {
+  const result = validateResource(value)
+  return result.ok ? '' : (result.violations[0]?.message ?? '')
+}
+
+const policy = { action: 'ALLOW', rules: [{ name: 'r', from: [{ namespaces: ['shop'] }], to: [{ ports: [80] }] }] }
+const limit = { name: 'l', key: 'all', requests: 10, per: '1s' }
+const service = { ports: [{ port: 80 }], workloads: ['api'] }
+const workload = { spiffeId: 'spiffe://a.org/ns/shop/sa/web' }
+
+t.test('defaults are filled in', async (t) => {
+  const metadata = { name: 'x', namespace: 'shop' }
+  t.strictSame(validateResource(document('AuthorizationPolicy', policy)), {
+    ok: true,
+    resource: { kind: 'AuthorizationPolicy', metadata, spec: { workloads: [], ...policy } },
+  })
+  t.strictSame(validateResource(document('RateLimit', { limits: [{ ...limit, per: '1m30s' }] })), {
+    ok: true,
+    resource: {
+      kind: 'RateLimit',
+      metadata,
+      spec: { workloads: [], limits: [{ name: 'l', key: 'all', requests: 10, perMs: 90_000, burst: 10 }] },
+    },
+  })
+  const endpoints = [{ address: '127.0.0.1', port: 15406 }]
+  const ports = [{ port: 80, targetPort: 8080 }]
+  t.strictSame(validateResource(document('Service', { ...service, ports, workloads: ['a', 'bank/b'], endpoints })), {
+    ok: true,
+    resource: {
+      kind: 'Service',
+      metadata,
+      spec: {
+        hosts: [],
+        ports,
+        workloads: [
+          { namespace: 'shop', name: 'a' },
+          { namespace: 'bank', name: 'b' },
+        ],
+        endpoints: [{ address: '127.0.0.1', port: 15406, appPort: 8080 }],
+      },
+    },
+  })
+  t.strictSame(validateResource(document('Workload', workload, { metadata: { name: 'x' } })), {
+    ok: true,
+    resource: {
+      kind: 'Workload',
+      metadata: { name: 'x', namespace: 'default' },
+      spec: { ...workload, upstreams: [{ namespace: 'default', name: '*' }] },
+    },
+  })
+  t.match(validateResource(document('Workload', { ...workload, ttl: '1h', upstreams: ['a', 'b/c', 'd/*', '*'] })), {
+    resource: {
+      spec: {
+        ttlMs: 3_600_000,
+        upstreams: [
+          { namespace: 'shop', name: 'a' },
+          { namespace: 'b', name: 'c' },
+          { namespace: 'd', name: '*' },
+          { namespace: '*', name: '*' },
+        ],
+      },
+    },
+  })
+})
+
+t.test('all violations at once, each with its field', async (t) => {
+  const spec = {
+    action: 'allow',
+    rule: [],
+    rules: [
+      { from: [{ spiffeIds: ['spiffe://a.org/x', 'http://a.org'] }, { namespace: ['a'] }, {}] },
+      { to: [{ methods: 'GET', paths: ['/a//b'], ports: [0, 1.5, '80'] }] },
+      null,
+    ],
+  }
+  t.strictSame(violations(document('AuthorizationPolicy', spec, { metadata: { name: 'X' }, status: {} })), [
+    ['metadata.name', 'name-malformed'],
+    ['spec.action', 'value-unknown'],
+    ['spec.rules[0].from[0].spiffeIds[1]', 'spiffe-id-scheme'],
+    ['spec.rules[0].from[1].namespace', 'field-unknown'],
+    ['spec.rules[0].from[2]', 'entry-empty'],
+    ['spec.rules[1].to[0].methods', 'type-mismatch'],
+    ['spec.rules[1].to[0].paths[0]', 'path-pattern-not-normal'],
+    ['spec.rules[1].to[0].ports[0]', 'number-out-of-range'],
+    ['spec.rules[1].to[0].ports[1]', 'type-mismatch'],
+    ['spec.rules[1].to[0].ports[2]', 'type-mismatch'],
+    ['spec.rules[2]', 'type-mismatch'],
+    ['spec.rule', 'field-unknown'],
+    ['status', 'field-unknown'],
+  ])
+})
+
+t.test('messages help', async (t) => {
+  t.match(messageOf(document('AuthorizationPolicy', { ...policy, action: 'allow' })), /did you mean ALLOW\?/)
+  t.match(messageOf(document('AuthorizationPolicy', { ...policy, workload: [] })), /did you mean workloads\?/)
+  t.match(messageOf(document('AuthorizationPolicy', { ...policy, zebra: 1 })), /there are workloads, action, rules/)
+  t.match(messageOf(document('AuthorisationPolicy', policy)), /did you mean AuthorizationPolicy\?/)
+  t.match(messageOf(document('AuthorizationPolicy', { ...policy, rules: 1 })), /must be a list, not 1/)
+  t.match(messageOf(document('RateLimit', { limits: [{ ...limit, per: '1 s' }] })), /such as 500ms, 10s/)
+})
+
+t.test('what is not a resource', async (t) => {
+  for (const value of [undefined, null, 1, 'x', [], true]) t.strictSame(violations(value), [['', 'type-mismatch']])
+  t.strictSame(violations({}), [['kind', 'field-missing']])
+  t.strictSame(violations({ kind: 'Secret' }), [['kind', 'value-unknown']])
+  t.strictSame(violations({ kind: 'toString' }), [['kind', 'value-unknown']])
+  t.strictSame(violations({ kind: 'Workload', apiVersion: 'v2' }), [
+    ['apiVersion', 'value-unknown'],
+    ['metadata', 'field-missing'],
+    ['spec', 'field-missing'],
+  ])
+  t.strictSame(violations(JSON.parse('{"kind":"Workload","__proto__":{"apiVersion":"outrider.mesh/v1"}}')), [
+    ['apiVersion', 'field-missing'],
+    ['metadata', 'field-missing'],
+    ['spec', 'field-missing'],
+    ['__proto__', 'field-unknown'],
+  ])
+})
+
+t.test('an empty list of conditions is refused', async (t) => {
+  const rules = [{ from: [] }, { to: [] }, { from: [{ spiffeIds: [] }] }, { to: [{ paths: [] }] }]
+  t.strictSame(violations(document('AuthorizationPolicy', { ...policy, rules })), [
+    ['spec.rules[0].from', 'list-empty'],
+    ['spec.rules[1].to', 'list-empty'],
+    ['spec.rules[2].from[0].spiffeIds', 'list-empty'],
+    ['spec.rules[3].to[0].paths', 'list-empty'],
+  ])
+  t.strictSame(violations(document('AuthorizationPolicy', { ...policy, rules: [] })), [])
+  t.strictSame(violations(document('AuthorizationPolicy', { ...policy, workloads: [] })), [])
+})
+
+t.test('sizes are bounded', async (t) => {
+  const long = `/${'a'.repeat(MAX_STRING)}`
+  const paths = (list: readonly string[]): unknown =>
+    document('AuthorizationPolicy', { ...policy, rules: [{ to: [{ paths: list }] }] })
+  t.strictSame(violations(paths([long.slice(0, -1)])), [])
+  t.strictSame(violations(paths([long])), [['spec.rules[0].to[0].paths[0]', 'string-too-long']])
+  const many = Array.from({ length: MAX_LIST + 1 }, (_, index) => `/${index}`)
+  t.strictSame(violations(paths(many.slice(1))), [])
+  t.strictSame(violations(paths(many)), [['spec.rules[0].to[0].paths', 'list-too-long']])
+  const rules = many.map(() => ({}))
+  t.strictSame(violations(document('AuthorizationPolicy', { ...policy, rules })), [['spec.rules', 'list-too-long']])
+})
+
+t.test('limits', async (t) => {
+  const wrong = (part: object): readonly (readonly [string, string])[] =>
+    violations(document('RateLimit', { limits: [{ ...limit, ...part }] }))
+  t.strictSame(wrong({ requests: 0 }), [['spec.limits[0].requests', 'number-out-of-range']])
+  t.strictSame(wrong({ requests: 1.5 }), [['spec.limits[0].requests', 'type-mismatch']])
+  t.strictSame(wrong({ requests: 2_000_000 }), [['spec.limits[0].requests', 'rate-too-high']])
+  t.strictSame(wrong({ burst: 0 }), [['spec.limits[0].burst', 'number-out-of-range']])
+  t.strictSame(wrong({ per: '0s' }), [['spec.limits[0].per', 'duration-out-of-range']])
+  t.strictSame(wrong({ per: '32d' }), [['spec.limits[0].per', 'duration-out-of-range']])
+  t.strictSame(wrong({ per: 1 }), [['spec.limits[0].per', 'type-mismatch']])
+  t.strictSame(wrong({ key: 'caller' }), [['spec.limits[0].key', 'value-unknown']])
+  t.strictSame(violations(document('RateLimit', { limits: [] })), [['spec.limits', 'list-empty']])
+  t.strictSame(violations(document('RateLimit', { limits: [limit, limit] })), [['spec.limits[1]', 'duplicate']])
+})
+
+t.test('services and workloads', async (t) => {
+  const wrong = (part: object): readonly (readonly [string, string])[] =>
+    violations(document('Service', { ...service, ...part }))
+  t.strictSame(wrong({ hosts: ['A.org', 'a.org:80', 'a.org.', 'a_b', 'a.org', 'a.org'] }), [
+    ['spec.hosts[0]', 'host-malformed'],
+    ['spec.hosts[1]', 'host-malformed'],
+    ['spec.hosts[2]', 'host-malformed'],
+    ['spec.hosts[3]', 'host-malformed'],
+    ['spec.hosts[5]', 'duplicate'],
+  ])
+  t.strictSame(wrong({ workloads: [] }), [['spec.workloads', 'list-empty']])
+  t.strictSame(wrong({ workloads: ['a/b/c', '*'] }), [
+    ['spec.workloads[0]', 'reference-malformed'],
+    ['spec.workloads[1]', 'name-malformed'],
+  ])
+  t.strictSame(wrong({ ports: [{ port: 80 }, { port: 80 }] }), [['spec.ports[1]', 'duplicate']])
+  const ports = [{ port: 80 }, { port: 81 }]
+  const address = 'api.internal'
+  t.strictSame(wrong({ ports, endpoints: [{ address, port: 1 }] }), [['spec.endpoints[0].appPort', 'app-port-unknown']])
+  t.strictSame(wrong({ ports, endpoints: [{ address, port: 1, appPort: 82 }] }), [
+    ['spec.endpoints[0].appPort', 'app-port-unknown'],
+  ])
+  t.strictSame(wrong({ ports, endpoints: [{ address, port: 1, appPort: 81 }] }), [])
+  t.strictSame(wrong({ endpoints: [{ address: '[::1]', port: 1 }] }), [
+    ['spec.endpoints[0].address', 'address-malformed'],
+  ])
+  for (const address of ['::1', '10.0.0.1', 'api']) t.strictSame(wrong({ endpoints: [{ address, port: 1 }] }), [])
+  t.strictSame(violations(document('Workload', { spiffeId: 'spiffe://a.org/ns/*', ttl: '9s' })), [
+    ['spec.spiffeId', 'spiffe-id-path-character'],
+    ['spec.ttl', 'duration-out-of-range'],
+  ])
+  t.strictSame(violations(document('Workload', { ...workload, upstreams: ['*/a', 'a/b/*', ''] })), [
+    ['spec.upstreams[0]', 'name-malformed'],
+    ['spec.upstreams[1]', 'reference-malformed'],
+    ['spec.upstreams[2]', 'name-malformed'],
+  ])
+})
+
+t.test('no input makes it throw', async () => {
+  const key = fc.constantFrom(
+    'apiVersion',
+    'kind',
+    'metadata',
+    'spec',
+    'rules',
+    'from',
+    'to',
+    'limits',
+    'ports',
+    'name',
+  )
+  const leaf = fc.oneof(fc.constantFrom('outrider.mesh/v1', 'a', '/a', '*', ''), fc.integer(), fc.constant(null))
+  const { tree } = fc.letrec((tie) => ({
+    tree: fc.oneof(
+      { maxDepth: 5 },
+      leaf,
+      fc.array(tie('tree'), { maxLength: 3 }),
+      fc.dictionary(key, tie('tree'), { maxKeys: 4 }),
+    ),
+  }))
+  const kind = fc.constantFrom('AuthorizationPolicy', 'RateLimit', 'Service', 'Workload')
+  fc.assert(
+    fc.property(kind, tree, tree, (kind, spec, inner) => {
+      for (const candidate of [
+        spec,
+        { rules: [inner] },
+        { limits: [inner], ports: [inner], hosts: [inner], endpoints: [inner] },
+      ]) {
+        const result = validateResource(document(kind, candidate))
+        if (!result.ok && result.violations.some(({ code, message }) => code === '' || message === ''))
+          throw new Error('a violation without words')
+      }
+    }),
+    { numRuns: 1000 },
+  )
+})
