@@ -92,16 +92,20 @@ export function toStatus(thrown: unknown): WireStatus {
   return { code: grpc.status[name], details: `${place}${thrown.message}`, metadata }
 }
 
-/** The one way from a failed gRPC call to our error: keeps the server's code, names the gRPC status. */
+/**
+ * The one way from a failed gRPC call to our error. What the server raised on purpose keeps its code and message; for
+ * the rest the code stands for the gRPC status, and the message says who was asked.
+ */
 export function fromServiceError(error: unknown, target: string): OutriderError {
   if (error instanceof OutriderError) return error
   const failure: Partial<grpc.ServiceError> = error instanceof Error ? error : {}
   const name = statusName(failure.code)
   const sent = failure.metadata?.get(CODE_TRAILER)[0]
-  const code = typeof sent === 'string' ? sent : RPC_CODES[name]
   const details = failure.details ?? describeError(error)
-  const ours = new OutriderError(code, `${target}: ${details} (${name})`, {
-    cause: error,
+  const [code, message] =
+    typeof sent === 'string' ? [sent, details] : [RPC_CODES[name], `${target}: ${details} (${name})`]
+  // Without the cause: grpc-js repeats in it what is in the message.
+  const ours = new OutriderError(code, message, {
     source: name === 'UNAVAILABLE' || name === 'DEADLINE_EXCEEDED' ? 'dependency' : 'input',
     retryable: RETRYABLE.has(name),
   })

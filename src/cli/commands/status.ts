@@ -1,0 +1,92 @@
+import { millisecondsOf } from '../../rpc/time.ts'
+import type { ControlStatus__Output } from '../../wire/outrider/admin/v1/ControlStatus.ts'
+import type { Sidecar__Output } from '../../wire/outrider/admin/v1/Sidecar.ts'
+import { socketOption, withAdmin } from '../admin.ts'
+import { type Command, defineCommand, exitCode, outputOption } from '../command.ts'
+import { formatSpan, formatTable, formatTime, type Json, print, printable } from '../output.ts'
+
+export const command: Command = defineCommand({
+  name: 'status',
+  summary: 'Show the control server and its sidecars',
+  usage: '',
+  options: { output: outputOption, socket: socketOption },
+  async run(context) {
+    const { options, stdout, clock } = context
+    const [control, { sidecars }] = await withAdmin(context, (admin) =>
+      Promise.all([admin.getStatus({}), admin.listSidecars({})]),
+    )
+    if (options.output !== 'table') {
+      const value = { control: controlJson(control), sidecars: sidecars.map(sidecarJson) }
+      print(stdout, options.output, value, () => ({ columns: [], rows: [], empty: '' }))
+      return exitCode.ok
+    }
+    const now = clock.now()
+    stdout.write(controlText(control, now))
+    stdout.write(
+      formatTable({
+        columns: ['SIDECAR', 'SPIFFE ID', 'STATE', 'REVISION', 'SVID ENDS IN', 'LAST SEEN', 'LISTENERS'],
+        rows: sidecars.map((sidecar) => sidecarRow(sidecar, now)),
+        empty: 'no sidecars',
+      }),
+    )
+    for (const { sidecarId, violations } of sidecars) {
+      for (const violation of violations) stdout.write(`${printable(`${sidecarId} refused ${violation}`)}\n`)
+    }
+    return exitCode.ok
+  },
+})
+
+function controlText(control: ControlStatus__Output, nowMs: number): string {
+  const up = formatSpan(nowMs - (millisecondsOf(control.startedAt) ?? nowMs))
+  return [
+    `control server ${control.grpcAddress}, version ${control.programVersion}, up ${up}`,
+    `trust domain ${control.trustDomain}, revision ${control.revision}, ${control.connectedSidecars} sidecars connected`,
+    `root ${control.rootFingerprint}, until ${formatTime(millisecondsOf(control.rootNotAfter))}`,
+    `intermediate until ${formatTime(millisecondsOf(control.intermediateNotAfter))}`,
+    '',
+    '',
+  ].join('\n')
+}
+
+function controlJson({ startedAt, rootNotAfter, intermediateNotAfter, ...rest }: ControlStatus__Output): Json {
+  return {
+    ...rest,
+    startedAt: isoOf(startedAt),
+    rootNotAfter: isoOf(rootNotAfter),
+    intermediateNotAfter: isoOf(intermediateNotAfter),
+  }
+}
+
+function sidecarJson({ connectedAt, lastSeen, svidNotAfter, state, ...rest }: Sidecar__Output): Json {
+  return {
+    ...rest,
+    state: wordOf(state),
+    connectedAt: isoOf(connectedAt),
+    lastSeen: isoOf(lastSeen),
+    svidNotAfter: isoOf(svidNotAfter),
+  }
+}
+
+function sidecarRow(sidecar: Sidecar__Output, nowMs: number): readonly string[] {
+  const { sidecarId, spiffeId, state, appliedRevision, listeners } = sidecar
+  const lastSeen = millisecondsOf(sidecar.lastSeen)
+  const svidEnds = millisecondsOf(sidecar.svidNotAfter)
+  return [
+    sidecarId,
+    spiffeId,
+    wordOf(state),
+    appliedRevision === 0 ? '-' : String(appliedRevision),
+    svidEnds === undefined ? '-' : formatSpan(svidEnds - nowMs),
+    lastSeen === undefined ? '-' : `${formatSpan(nowMs - lastSeen)} ago`,
+    listeners.join(' ') || '-',
+  ]
+}
+
+function wordOf(state: Sidecar__Output['state']): string {
+  return state.replace('STATE_', '').toLowerCase()
+}
+
+function isoOf(timestamp: Sidecar__Output['lastSeen']): string | undefined {
+  const ms = millisecondsOf(timestamp)
+  return ms === undefined ? undefined : new Date(ms).toISOString()
+}
