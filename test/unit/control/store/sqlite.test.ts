@@ -1,0 +1,191 @@
+import { writeFileSync, truncateSync, statSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import t, { type Test } from 'tap'
+import { openSqliteStore } from '../../../../src/control/store/sqlite.ts'
+import type { Change, Commit, Store } from '../../../../src/control/store/store.ts'
+import { parseSpiffeId } from '../../../../src/identity/spiffe-id.ts'
+import { nameOf } from '../../../../src/policy/model.ts'
+import { validateResource } from '../../../../src/policy/validate.ts'
+import { service, temporaryFolder, workload } from '../../../fixtures/control.ts'
+
+const NOW = 1_800_000_000_000
+const ID = parseSpiffeId('spiffe://test.local/ns/default/sa/web')
+
+function put(document: object): Change & { kind: 'put' } {
+  const result = validateResource(document)
+  if (!result.ok) throw new Error(JSON.stringify(result.violations))
+  return { kind: 'put', resource: result.resource, document: JSON.stringify(document) }
+}
+
+function setUp(t: Test): { file: string; open: () => Store } {
+  const file = join(temporaryFolder(t), 'outrider.db')
+  const opened: Store[] = []
+  t.teardown(() => {
+    for (const store of opened) {
+      try {
+        store.close()
+      } catch {
+        // Closed by the test.
+      }
+    }
+  })
+  return {
+    file,
+    open: () => {
+      const store = openSqliteStore(file)
+      opened.push(store)
+      return store
+    },
+  }
+}
+
+t.test('commits: one revision for all, told to watchers, there after a restart', async (t) => {
+  const { open, file } = setUp(t)
+  const store = open()
+  const commits: Commit[] = []
+  const stop = store.watch((commit) => commits.push(commit))
+  t.equal(store.revision, 0)
+  const web = put(workload('web'))
+  const svc = put(service('web'))
+  t.equal(store.commit({ changes: [web, svc] }, NOW), 1)
+  t.equal(store.commit({ touched: [nameOf(svc.resource)] }, NOW + 1), 2)
+  t.equal(store.commit({ changes: [{ kind: 'delete', name: nameOf(web.resource) }] }, NOW + 2), 3)
+  stop()
+  store.commit({ changes: [put(workload('api'))] }, NOW + 3)
+  t.same(
+    commits.map(({ revision }) => revision),
+    [1, 2, 3],
+  )
+  t.equal(store.get(nameOf(web.resource)), undefined)
+  t.match(store.get(nameOf(svc.resource)), { revision: 1, publishedRevision: 2, changedAtMs: NOW })
+  const before = store.list()
+  store.close()
+  t.equal(statSync(file).mode & 0o777, 0o600)
+
+  const again = open()
+  t.equal(again.revision, 4)
+  t.same(again.list(), before)
+  t.same(
+    again.list({ kind: 'Workload', namespace: 'default' }).map(({ resource }) => resource.metadata.name),
+    ['api'],
+  )
+  t.equal(again.size, 2)
+})
+
+t.test('a batch that fails half way changes nothing', async (t) => {
+  const { open } = setUp(t)
+  const store = open()
+  store.commit({ changes: [put(workload('web'))] }, NOW)
+  const broken = { ...put(workload('api')), document: Symbol('no text') } as unknown as Change
+  t.throws(() => store.commit({ changes: [put(workload('db')), broken] }, NOW), { code: 'database-failed' })
+  t.equal(store.revision, 1)
+  t.equal(store.size, 1)
+  t.equal(store.commit({ changes: [put(workload('db'))] }, NOW), 2, 'and the store goes on')
+})
+
+t.test('a full disk is told as such, and nothing is lost', async (t) => {
+  const { open, file } = setUp(t)
+  const store = open()
+  store.commit({ changes: [put(workload('web'))] }, NOW)
+  store.close()
+  // SQLite answers SQLITE_FULL at the page limit as it does when the disk has no room.
+  const limited = new DatabaseSync(file)
+  const pages = Object.values(limited.prepare('PRAGMA page_count').get()!)[0]
+  limited.close()
+  const original = DatabaseSync.prototype.exec
+  DatabaseSync.prototype.exec = function (sql: string) {
+    original.call(this, sql)
+    if (sql.includes('journal_mode = WAL')) original.call(this, `PRAGMA max_page_count = ${String(pages)}`)
+  }
+  t.teardown(() => {
+    DatabaseSync.prototype.exec = original
+  })
+  const full = open()
+  const large = put(workload('big', { upstreams: Array.from({ length: 500 }, (_, index) => `ns-${index}/${'x'.repeat(60)}`) }))
+  t.throws(() => full.commit({ changes: [large] }, NOW), { code: 'disk-full', retryable: true })
+  t.equal(full.revision, 1)
+  t.equal(full.size, 1)
+})
+
+t.test('tokens: only the hash is stored; used once, not after revocation or expiry', async (t) => {
+  const { open, file } = setUp(t)
+  const store = open()
+  const hash = Buffer.alloc(32, 7)
+  const issued = (serial: string): { serial: string; spiffeId: typeof ID; notAfterMs: number } => ({
+    serial,
+    spiffeId: ID,
+    notAfterMs: NOW + 10_000,
+  })
+  for (const id of ['a', 'b', 'c']) store.addToken({ id, hash, spiffeId: ID, expiresAtMs: NOW + 1000 })
+  t.same(store.findToken('a'), { id: 'a', hash, spiffeId: ID, expiresAtMs: NOW + 1000 })
+  t.equal(store.redeemToken('a', issued('1'), NOW), true)
+  t.equal(store.redeemToken('a', issued('2'), NOW), false, 'a second time')
+  t.equal(store.revokeToken('b', NOW), true)
+  t.equal(store.revokeToken('b', NOW), false)
+  t.equal(store.redeemToken('b', issued('3'), NOW), false, 'revoked')
+  t.equal(store.redeemToken('c', issued('4'), NOW + 1000), false, 'expired')
+  t.equal(store.redeemToken('z', issued('5'), NOW), false, 'unknown')
+  t.throws(() => store.redeemToken('c', issued('1'), NOW), { code: 'database-failed' }, 'a serial is used once')
+  t.equal(store.findToken('c')?.usedAtMs, undefined, 'and the token was not used up for it')
+  t.equal(store.findToken('a')?.usedAtMs, NOW)
+  store.close()
+  const again = open()
+  t.equal(again.redeemToken('a', issued('6'), NOW), false, 'nor after a restart')
+  again.prune(NOW + 2 * 24 * 60 * 60 * 1000)
+  t.same(again.listTokens(), [])
+  t.notMatch(readFileSync(file, 'latin1'), /secret/)
+})
+
+t.test('sidecars are remembered', async (t) => {
+  const { open } = setUp(t)
+  const store = open()
+  const sidecar = {
+    spiffeId: ID,
+    sidecarId: 'one',
+    programVersion: '1.0',
+    lastSeenMs: NOW,
+    listeners: [{ address: '10.0.0.1', port: 15406, appPort: 8080 }],
+  }
+  store.commit({ sidecar }, NOW)
+  store.close()
+  const again = open()
+  t.same(again.sidecars(), [sidecar])
+  again.forgetSidecar(ID, 'one')
+  t.same(again.sidecars(), [])
+})
+
+t.test('a damaged database, one of another program and one of a later version are refused', async (t) => {
+  const { open, file } = setUp(t)
+  writeFileSync(file, 'this is a text file, and it is long enough to be taken for one: '.repeat(100))
+  t.throws(open, { code: 'database-corrupt', place: file })
+
+  const foreign = setUp(t)
+  const other = new DatabaseSync(foreign.file)
+  other.exec('CREATE TABLE notes (text TEXT)')
+  other.close()
+  t.throws(foreign.open, { code: 'database-foreign' })
+
+  const later = setUp(t)
+  later.open().close()
+  const raised = new DatabaseSync(later.file)
+  raised.exec('PRAGMA user_version = 2')
+  raised.close()
+  t.throws(later.open, { code: 'database-foreign' })
+
+  const cut = setUp(t)
+  const store = cut.open()
+  for (let index = 0; index < 50; index += 1) store.commit({ changes: [put(workload(`web-${index}`))] }, NOW)
+  store.close()
+  truncateSync(cut.file, statSync(cut.file).size - 8192)
+  t.throws(cut.open, { code: 'database-corrupt' })
+
+  const edited = setUp(t)
+  const valid = edited.open()
+  valid.commit({ changes: [put(workload('web'))] }, NOW)
+  valid.close()
+  const hand = new DatabaseSync(edited.file)
+  hand.exec(`UPDATE resources SET document = '{"kind":"Workload"}'`)
+  hand.close()
+  t.throws(edited.open, { code: 'database-corrupt', message: /Workload\/default\/web/ })
+})
