@@ -28,7 +28,7 @@ export interface Place {
 export interface ParsedDocument {
   readonly value: unknown
   /** Where a field path such as `spec.rules[0].from` stands, or else the nearest of its parents that is there. */
-  locate(field: string): Place
+  readonly locate: (field: string) => Place
 }
 
 export interface DocumentError extends Place {

@@ -35,7 +35,7 @@ t.test('a burst is exact, whatever fraction the interval is', async (t) => {
     [3, 1000],
     [7, 1000],
     [999, 1000],
-    [1_000_000, 1000],
+    [10_000, 1000],
     [1, 31 * 86_400_000],
   ] as const) {
     for (const now of [0, 123.456, 1e8]) {
