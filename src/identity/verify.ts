@@ -40,9 +40,9 @@ export interface RefusedPeer {
 export const chainErrorCodes = [
   'chain-empty',
   'chain-too-long',
+  'chain-too-complex',
   'trust-domain-unknown',
   'root-unknown',
-  'issuer-mismatch',
   'key-id-mismatch',
   'signature-algorithm-mismatch',
   'signature-invalid',
@@ -73,13 +73,15 @@ export const peerRefusalCodes: readonly PeerRefusalCode[] = [
 ]
 
 const MAX_CHAIN = 5
+/** Signatures that are verified for one peer: a stranger can show certificates that fit in every order. */
+const MAX_LINKS = 16
 /** Clocks differ: a certificate of this moment is taken by a peer whose clock is behind by so much. Ends are exact. */
 const CLOCK_SKEW_MS = 20_000
 const MIN_RSA_BITS = 2048
 
 /**
- * Verifies what a peer showed in its handshake: DER, leaf first, each further one the issuer of the one before, with or
- * without the root. Every rule of X.509-SVID and RFC 5280, section 6, that applies to the chain is checked against the
+ * Verifies what a peer showed in its handshake: DER, the leaf first, then its issuers in any order, with or without
+ * the root. Every rule of X.509-SVID and RFC 5280, section 6, that applies to the chain is checked against the
  * bundle of the leaf's own trust domain; `node:tls` checks few of them. Never throws on bad input.
  */
 export function verifyPeer(
@@ -110,7 +112,8 @@ function verifyChain(chain: readonly Uint8Array[], bundles: TrustBundleSet, nowM
   const bundle = bundles.get(trustDomain)
   if (bundle?.trustDomain !== trustDomain)
     throw refusal('trust-domain-unknown', `there is no bundle for the trust domain ${trustDomain}`)
-  const path = findPath(certificates, bundle, nowMs)
+  about('the leaf', () => checkCertificate(leaf, nowMs))
+  const path = findPath([leaf], certificates, { bundle, nowMs, linksLeft: MAX_LINKS })
   return {
     [verified]: true,
     kind: 'verified',
@@ -122,44 +125,42 @@ function verifyChain(chain: readonly Uint8Array[], bundles: TrustBundleSet, nowM
   }
 }
 
-/** The certificates from the leaf to an authority of `bundle`, all of them checked. Throws the refusal otherwise. */
-function findPath(certificates: readonly Certificate[], bundle: TrustBundle, nowMs: number): readonly Certificate[] {
-  const path: Certificate[] = []
-  let nearest: unknown
-  for (const [index, certificate] of certificates.entries()) {
-    const issued = path.at(-1)
-    about(positionOf(index), () => {
-      if (issued !== undefined) checkLink(issued, certificate)
-      checkCertificate(certificate, nowMs)
-      if (issued !== undefined) checkAuthority(certificate, path, bundle.trustDomain)
-    })
-    path.push(certificate)
-    // Several roots may bear one name, after a change of the root's key or a renewal: one that passes is enough.
-    for (const authority of bundle.authorities) {
-      if (!authority.subject.equals(certificate.issuer)) continue
-      try {
-        about('the root', () => {
-          checkLink(certificate, authority)
-          checkCertificate(authority, nowMs)
-          checkAuthority(authority, path, bundle.trustDomain)
-        })
-        return [...path, authority]
-      } catch (thrown) {
-        nearest ??= thrown
-      }
+/** How far a search for a path may go. */
+interface Search {
+  readonly bundle: TrustBundle
+  readonly nowMs: number
+  linksLeft: number
+}
+
+/**
+ * Continues `path`, which starts with the leaf, to an authority of the bundle; every certificate on it is checked.
+ * Issuers are found by name: several may bear one, after a renewal or a change of keys, and one that passes is enough.
+ * Throws the refusal of the first that did not.
+ */
+function findPath(path: readonly Certificate[], shown: readonly Certificate[], search: Search): readonly Certificate[] {
+  const { authorities, trustDomain } = search.bundle
+  const last = path.at(-1)!
+  let fault: unknown
+  for (const issuer of [...authorities, ...shown]) {
+    if (!issuer.subject.equals(last.issuer) || path.includes(issuer)) continue
+    const isAuthority = authorities.includes(issuer)
+    try {
+      about(isAuthority ? 'the root' : positionOf(shown.indexOf(issuer)), () => {
+        checkLink(last, issuer, search)
+        checkCertificate(issuer, search.nowMs)
+        checkAuthority(issuer, path, trustDomain)
+      })
+      return isAuthority ? [...path, issuer] : findPath([...path, issuer], shown, search)
+    } catch (thrown) {
+      if (search.linksLeft < 0) throw thrown
+      fault ??= thrown
     }
-    if (bundle.authorities.some(({ fingerprint }) => fingerprint === certificates[index + 1]?.fingerprint)) break
   }
-  throw (
-    nearest ??
-    refusal('root-unknown', `the chain ends at none of the ${bundle.authorities.length} roots of ${bundle.trustDomain}`)
-  )
+  throw fault ?? refusal('root-unknown', `the chain ends at none of the ${authorities.length} roots of ${trustDomain}`)
 }
 
 /** `issuer` signed `subject`. */
-function checkLink(subject: Certificate, issuer: Certificate): void {
-  if (!issuer.subject.equals(subject.issuer))
-    throw refusal('issuer-mismatch', 'is not the issuer that the certificate before it names')
+function checkLink(subject: Certificate, issuer: Certificate, search: Search): void {
   if (subject.authorityKeyId !== undefined && issuer.subjectKeyId?.equals(subject.authorityKeyId) === false)
     throw refusal('key-id-mismatch', 'has another key identifier than the certificate before it names')
   if (!fitsKey(subject.signatureAlgorithm, issuer.publicKey))
@@ -167,6 +168,9 @@ function checkLink(subject: Certificate, issuer: Certificate): void {
   // Before the signature is verified, so that a stranger cannot choose a key that is costly.
   if (issuer.publicKey.kind === 'rsa' && issuer.publicKey.bits < MIN_RSA_BITS)
     throw refusal('ca-key-too-small', `has an RSA key of ${issuer.publicKey.bits} bits, less than ${MIN_RSA_BITS}`)
+  search.linksLeft -= 1
+  if (search.linksLeft < 0)
+    throw refusal('chain-too-complex', `is the ${MAX_LINKS + 1}th issuer to be tried, at most ${MAX_LINKS} are`)
   if (!verifySignature(subject.signatureAlgorithm, issuer.publicKey, subject.tbs, subject.signature))
     throw refusal('signature-invalid', 'did not sign the certificate before it')
 }

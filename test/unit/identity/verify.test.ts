@@ -368,15 +368,9 @@ const hostile: readonly (readonly [PeerRefusalCode, string, () => readonly Buffe
   ],
   ['signature-invalid', 'the intermediate is signed by somebody else', () => below({ signWith: makeKey('p256') })],
   ['signature-invalid', 'an empty signature', () => changed(withoutSignature)],
-  ['issuer-mismatch', 'an intermediate that is not the issuer', () => [leaf({}, intermediate)[0]!, otherCa.der]],
-  [
-    'issuer-mismatch',
-    'intermediates in the wrong order',
-    () => {
-      const [first, second, third] = leaf({}, intermediate.intermediate())
-      return [first!, third!, second!]
-    },
-  ],
+  ['root-unknown', 'an intermediate that is not the issuer', () => [leaf({}, intermediate)[0]!, otherCa.der]],
+  ['chain-too-complex', 'four intermediates that fit in every order', everyOrder],
+  ['root-unknown', 'two intermediates that sign each other', circle],
   ['key-id-mismatch', 'another key identifier', () => leaf({ authorityKeyId: Buffer.alloc(20, 1) })],
   [
     'key-id-mismatch',
@@ -539,6 +533,22 @@ function compressedKey(): Buffer {
   return sequence(algorithm, encode(tags.bitString, hex('0002'), Buffer.from(x, 'base64url')))
 }
 
+/** Intermediates of one name and key, each of which may have signed each. The root bears the name, but has another key. */
+function everyOrder(): readonly Buffer[] {
+  const subject = encodeName('td.example', 'test root')
+  const privateKey = makeKey('p256')
+  const twin = makeTestCa('td.example', { subject, privateKey, authorityKeyId: 'none' })
+  const twins = Array.from({ length: 4 }, () => twin.intermediate({ subject, privateKey, authorityKeyId: 'none' }).der)
+  return [...leaf({ authorityKeyId: 'none' }, twin), ...twins]
+}
+
+function circle(): readonly Buffer[] {
+  const first = makeTestCa('td.example', { subject: encodeName('o', 'first') })
+  const second = first.intermediate({ subject: encodeName('o', 'second') })
+  const back = second.intermediate({ subject: encodeName('o', 'first'), privateKey: first.privateKey })
+  return [leaf({}, first)[0]!, back.der, second.der]
+}
+
 /** An RSA key that nobody has. */
 function rsaSpki(modulus: Buffer, exponent: number): Buffer {
   const digits = Buffer.alloc(4)
@@ -607,6 +617,11 @@ t.test('good chains', async (t) => {
   const renewed = makeTestCa('td.example', { subject: samePlace })
   const rsaRoot = makeTestCa('td.example', { privateKey: rsaKey })
   const expiredTwin = makeTestCa('td.example', { privateKey: ca.privateKey, notAfterMs: NOW - HOUR })
+  const expiredIntermediate = ca.intermediate({ privateKey: intermediate.privateKey, notAfterMs: NOW - HOUR })
+  const crossCertified = makeTestCa('td.example', { subject: encodeName('td.example', 'former root') }).intermediate({
+    subject: encodeName('td.example', 'test intermediate 1'),
+    privateKey: intermediate.privateKey,
+  })
   const good: readonly (readonly [string, readonly Buffer[] | Hostile])[] = [
     ['straight from the root', leaf()],
     ['root shown', [...leaf(), ca.der]],
@@ -614,6 +629,21 @@ t.test('good chains', async (t) => {
     ['one intermediate, root shown', [...leaf({}, intermediate), ca.der]],
     ['two intermediates', leaf({}, two)],
     ['two intermediates, root shown', [...leaf({}, two), ca.der]],
+    ['two intermediates in the wrong order, root shown', [leaf({}, two)[0]!, ca.der, intermediate.der, two.der]],
+    [
+      'another intermediate beside the right one',
+      [leaf({}, intermediate)[0]!, ca.intermediate().der, intermediate.der],
+    ],
+    [
+      'an expired twin of the intermediate beside it',
+      [leaf({}, intermediate)[0]!, expiredIntermediate.der, intermediate.der],
+    ],
+    [
+      'an intermediate that two roots certified',
+      {
+        chain: [leaf({}, intermediate)[0]!, crossCertified.der, intermediate.der],
+      },
+    ],
     ['three intermediates, root shown: five certificates', [...longest, ca.der]],
     [
       'another root of the trust domain bears the same name',
