@@ -9,7 +9,7 @@
 # Only /var/lib/outrider is ever written to, and only by `control`. The image holds Node, the libraries that it links,
 # and Outrider: no shell, no package manager.
 
-ARG NODE_IMAGE=node:24.21.0-bookworm-slim
+ARG NODE_IMAGE=node:24.20.0-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /outrider

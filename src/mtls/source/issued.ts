@@ -54,7 +54,7 @@ export class IssuedSource {
   private constructor(options: IssuedSourceOptions, first: Credentials) {
     this.#options = options
     this.#cell = new WatchCell(first)
-    const initialMs = Math.max(SHORTEST_RETRY_MS, lifetimeMs(first) * FIRST_RETRY)
+    const initialMs = Math.max(SHORTEST_RETRY_MS, (first.svid.notAfterMs - options.clock.now()) * FIRST_RETRY)
     this.#backoff = new Backoff({ ...RETRY, initialMs: Math.min(initialMs, RETRY.maxMs) }, options.random)
     this.#schedule(first)
   }
@@ -81,8 +81,8 @@ export class IssuedSource {
   #schedule({ svid }: Credentials): void {
     const { clock, random } = this.#options
     const part = RENEW_AT + RENEW_JITTER * (2 * random() - 1)
-    const at = svid.notBeforeMs + (svid.notAfterMs - svid.notBeforeMs) * part
-    this.#timer = clock.after(Math.max(0, at - clock.now()), () => void this.#renew())
+    // Counted from now, when it was issued: notBefore is back-dated for clocks that differ.
+    this.#timer = clock.after((svid.notAfterMs - clock.now()) * part, () => void this.#renew())
   }
 
   async #renew(): Promise<void> {
@@ -107,8 +107,4 @@ async function obtain(options: IssuedSourceOptions, ask: (csr: Buffer) => Promis
   const { privateKey }: { privateKey: KeyObject } = await generate('ec', { namedCurve: 'P-256' })
   const { chain, bundles } = await ask(buildCsr(privateKey, options.id))
   return Object.freeze({ svid: loadSvid(chain, privateKey, bundles, options.clock.now()), bundles })
-}
-
-function lifetimeMs({ svid }: Credentials): number {
-  return svid.notAfterMs - svid.notBeforeMs
 }
