@@ -192,17 +192,8 @@ const MAX_COUNTERS = 1000
 
 const reporterLabels = { inbound: { reporter: 'inbound' }, outbound: { reporter: 'outbound' } } as const
 
-function refusalOf(fault: StreamFault): Refusal['code'] {
-  switch (fault.code) {
-    case 'upstream-malformed':
-      return 'upstream-malformed'
-    case 'timed-out':
-      return 'timed-out'
-    case 'upstream-gone':
-    case 'client-gone':
-    case 'closed-here':
-      return 'upstream-gone'
-  }
+function refusalOf({ code }: StreamFault): Refusal['code'] {
+  return code === 'upstream-malformed' || code === 'timed-out' ? code : 'upstream-gone'
 }
 
 export function ruleName({ policy, rule }: RuleRef): string {

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { listen } from '../../sidecar/listen.ts'
 
 /** A small service that knows nothing of the mesh. */
 export interface Application {
@@ -18,11 +18,7 @@ export async function startApplication(name: string): Promise<Application> {
     response.setHeader('content-type', 'application/json')
     response.end(`${JSON.stringify({ service: name, path: request.url, caller: caller ?? null })}\n`)
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const { port } = server.address() as AddressInfo
+  const { port } = await listen(server, { host: '127.0.0.1', port: 0 }, `application ${name}`)
   return {
     port,
     requests: () => requests,

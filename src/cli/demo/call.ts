@@ -1,5 +1,6 @@
 import { Agent, type IncomingHttpHeaders, request } from 'node:http'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
+import { OutriderError } from '../../lib/errors.ts'
 
 export interface Answer {
   /** 0 when there was none. */
@@ -67,4 +68,16 @@ export async function load(
     agent.destroy()
   }
   return { requests, failed }
+}
+
+const POLL_MS = 5
+const GIVE_UP_MS = 30_000
+
+/** Looks until `holds`; throws `demo-timed-out`, which names `what`, when it never does. */
+export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + GIVE_UP_MS
+  while (!(await holds().catch(() => false))) {
+    if (performance.now() > deadline) throw new OutriderError('demo-timed-out', `${what}: not within ${GIVE_UP_MS} ms`)
+    await pause(POLL_MS)
+  }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { parseDocuments } from '../../policy/document.ts'
 import { type AdminClient, connectAdmin } from '../../rpc/client.ts'
 import { type Application, startApplication } from './application.ts'
+import { get, until } from './call.ts'
 import { type DemoProcess, start } from './process.ts'
 import { demoResources, trustDomain } from './resources.ts'
 
@@ -25,7 +26,10 @@ export interface DemoMesh {
 }
 
 /** Brings the mesh up; on failure takes down what is up already. `svidTtlMs` is short where rotation is to be seen. */
-export async function startMesh(svidTtlMs: number): Promise<DemoMesh> {
+export async function startMesh(
+  svidTtlMs: number,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<DemoMesh> {
   const folder = await mkdtemp(join(tmpdir(), 'outrider-demo-'))
   const opened: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })]
   const close = async (): Promise<void> => {
@@ -47,7 +51,7 @@ export async function startMesh(svidTtlMs: number): Promise<DemoMesh> {
           '--svid-ttl-ms',
           String(svidTtlMs),
         ],
-        {},
+        env,
       )
     let control = await startControl('127.0.0.1:0')
     const controlAddress = String(control.ready['grpc'])
@@ -66,7 +70,7 @@ export async function startMesh(svidTtlMs: number): Promise<DemoMesh> {
       const started = await start(
         `sidecar of ${workload}`,
         ['sidecar', '--control-address', controlAddress, '--sidecar-id', workload, '--admin', '127.0.0.1:0', ...ports],
-        { OUTRIDER_JOIN_TOKEN: token },
+        { ...env, OUTRIDER_JOIN_TOKEN: token },
       )
       opened.push(() => started.stop())
       return started
@@ -76,6 +80,8 @@ export async function startMesh(svidTtlMs: number): Promise<DemoMesh> {
       sidecar('orders', ['--inbound', `127.0.0.1:0=127.0.0.1:${orders.port}`, '--outbound', '']),
     ])
     const inbound = serving.ready['inbound']
+    const webAdmin = String(web.ready['admin'])
+    await until('the way to orders', async () => knowsEndpoint((await get(webAdmin, webAdmin, '/policy')).body))
     return {
       folder,
       adminSocket,
@@ -83,7 +89,7 @@ export async function startMesh(svidTtlMs: number): Promise<DemoMesh> {
       orders,
       webOutbound: String(web.ready['outbound']),
       ordersInbound: Array.isArray(inbound) ? String(inbound[0]) : '',
-      sidecarAdmins: [String(web.ready['admin']), String(serving.ready['admin'])],
+      sidecarAdmins: [webAdmin, String(serving.ready['admin'])],
       apply,
       async restartControl(whileDown) {
         await control.kill()
@@ -96,6 +102,13 @@ export async function startMesh(svidTtlMs: number): Promise<DemoMesh> {
     await close()
     throw error
   }
+}
+
+/** Whether a sidecar's policy has a service with an endpoint. */
+function knowsEndpoint(policy: string): boolean {
+  const { resources }: { resources: readonly { kind?: string; spec?: { endpoints?: readonly unknown[] } }[] } =
+    JSON.parse(policy)
+  return resources.some(({ kind, spec }) => kind === 'Service' && (spec?.endpoints?.length ?? 0) > 0)
 }
 
 async function applyYaml(admin: AdminClient, yaml: string): Promise<number> {

@@ -25,11 +25,11 @@ const STOP_WITHIN_MS = 15_000
 export async function start(
   name: string,
   args: readonly string[],
-  secrets: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string | undefined>>,
 ): Promise<DemoProcess> {
   const child = spawn(process.execPath, [join(packageRoot, 'bin', 'outrider'), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...secrets },
+    env,
   })
   const lines: string[] = []
   createInterface({ input: child.stderr }).on('line', (line) => {

@@ -1,13 +1,10 @@
 import { connect } from 'node:tls'
 import { setTimeout as pause } from 'node:timers/promises'
-import { OutriderError } from '../../lib/errors.ts'
-import { type Answer, get, load, type LoadResult } from './call.ts'
+import { type Answer, get, load, type LoadResult, until } from './call.ts'
 import type { DemoMesh } from './mesh.ts'
 import { ordersPolicy, REPORTS_PER_MINUTE } from './resources.ts'
 
 const ALLOWED_PATHS = '["/orders/*", "/reports"]'
-const POLL_MS = 5
-const GIVE_UP_MS = 30_000
 /** How long the control server stays away. */
 const DOWN_MS = 2_000
 
@@ -94,12 +91,4 @@ async function serials(mesh: DemoMesh): Promise<string[]> {
       return svid.serial
     }),
   )
-}
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + GIVE_UP_MS
-  while (!(await holds().catch(() => false))) {
-    if (performance.now() > deadline) throw new OutriderError('demo-timed-out', `${what}: not within ${GIVE_UP_MS} ms`)
-    await pause(POLL_MS)
-  }
 }
