@@ -49,6 +49,8 @@ export interface RpcServer extends Drainable {
 const KEEPALIVE_MS = 30_000
 const KEEPALIVE_TIMEOUT_MS = 10_000
 const HANDSHAKE_TIMEOUT_MS = 10_000
+/** A connection without a call is closed: strangers may connect, and must not hold the places of sidecars. */
+const IDLE_MS = 60_000
 /** Per connection. A sidecar uses three: policy, bundles and a renewal. */
 const MAX_STREAMS = 32
 /** Per connection, in MB: what HTTP/2 may hold for streams and headers; grpc-js lifts the bound unless told. */
@@ -166,6 +168,7 @@ class Engine {
       'grpc.enable_channelz': 0,
       'grpc.keepalive_time_ms': KEEPALIVE_MS,
       'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+      'grpc.max_connection_idle_ms': IDLE_MS,
       'grpc.max_concurrent_streams': MAX_STREAMS,
       'grpc.max_receive_message_length': limits.maxMessageBytes,
       'grpc-node.max_session_memory': MAX_SESSION_MB,

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { parseSpiffeId, type SpiffeId } from '../../identity/spiffe-id.ts'
 import { OutriderError } from '../../lib/errors.ts'
@@ -11,6 +11,9 @@ import { storageError } from './storage-error.ts'
 const APPLICATION_ID = 0x4f52_5452
 const SCHEMA_VERSION = 1
 const DAY_MS = 24 * 60 * 60 * 1000
+
+/** 4 GiB of 4 KiB pages: far above what the limits of the control server let in, so that a fault cannot fill the disk. */
+const MAX_PAGES = 1_048_576
 
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -39,14 +42,15 @@ const SCHEMA = `
  * Opens the store in `file`, making it where it is missing. Errors, each one line for an operator: `database-corrupt`,
  * `database-foreign` (another program's, or of a later version), `database-busy`, `disk-full`, `database-failed`.
  */
-export function openSqliteStore(file: string): Store {
+export function openSqliteStore(file: string, maxPages: number = MAX_PAGES): Store {
   let database: DatabaseSync | undefined
   try {
-    const isNew = !existsSync(file)
+    // SQLite would make it with the mode that the umask leaves.
+    closeSync(openSync(file, 'a', 0o600))
     database = new DatabaseSync(file, { timeout: 1000 })
-    if (isNew) chmodSync(file, 0o600)
     // FULL: what a call has answered survives the loss of power.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF')
+    database.exec(`PRAGMA max_page_count = ${maxPages}`)
     check(database, file)
     return new SqliteStore(database, file)
   } catch (thrown) {

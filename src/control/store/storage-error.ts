@@ -16,7 +16,11 @@ export function storageError(thrown: unknown, file: string): OutriderError {
     return new OutriderError('database-corrupt', 'the database is damaged: restore the folder from a backup', details)
   }
   if (result === FULL) {
-    return new OutriderError('disk-full', 'the disk is full: nothing was stored', { ...details, retryable: true })
+    return new OutriderError(
+      'disk-full',
+      'the disk, or what the database may take of it, is full: nothing was stored',
+      { ...details, retryable: true },
+    )
   }
   return new OutriderError('database-failed', `the database failed: ${describeError(thrown)}`, details)
 }

@@ -13,7 +13,6 @@ import { makeTestCa } from '../../../fixtures/ca.ts'
 import { TestClock } from '../../../fixtures/clock.ts'
 
 const OPTIONS = { debounceMs: 100, debounceMaxMs: 10_000, nackBackoffMs: 5_000 }
-const NAMES = ['web', 'api', 'db'] as const
 
 class FakeStream implements ServerDuplex<SubscribeRequest__Output, PolicyUpdate> {
   readonly sent: PolicyUpdate[] = []
@@ -55,17 +54,21 @@ function peer(clock: TestClock): VerifiedPeer {
   return verified
 }
 
+function name(text: string): { kind: string; namespace: string; name: string } {
+  return { kind: 'Workload', namespace: 'default', name: text }
+}
+
 /** A session, and the policy it is to bring to its sidecar: workloads by name and revision. */
 function setUp(): {
   clock: TestClock
   stream: FakeStream
   session: Session
   answers: string[]
-  want(wanted: Readonly<Partial<Record<(typeof NAMES)[number], number>>>): void
-  hello(held?: Readonly<Record<string, number>>): void
-  ack(index?: number): void
-  nack(names: readonly string[], index?: number): void
-  last(): { changed: string[]; removed: string[] }
+  want: (wanted: Readonly<Record<string, number>>) => void
+  hello: (held?: Readonly<Record<string, number>>) => void
+  ack: (index?: number) => void
+  nack: (names: readonly string[]) => void
+  last: () => { changed: string[]; removed: string[] }
 } {
   const clock = new TestClock(Date.now())
   const stream = new FakeStream()
@@ -82,11 +85,6 @@ function setUp(): {
     closed: () => void answers.push('closed'),
   }
   const session = new Session(stream, peer(clock), OPTIONS, events, clock, () => 0.5)
-  const name = (text: string): { kind: string; namespace: string; name: string } => ({
-    kind: 'Workload',
-    namespace: 'default',
-    name: text,
-  })
   const answered = (index: number): { nonce: string; revision: number } => {
     const update = stream.sent.at(index)
     return { nonce: update?.nonce ?? 'none', revision: Number(update?.revision ?? 0) }
@@ -117,9 +115,9 @@ function setUp(): {
       stream.receive({ message: 'hello', hello: { sidecarId: 'one', programVersion: '1.0', held: versions } })
     },
     ack: (index = -1) => stream.receive({ message: 'ack', ack: answered(index) }),
-    nack: (names, index = -1) => {
+    nack: (names) => {
       const violations = names.map((text) => ({ resource: name(text), field: 'spec', code: 'bad', message: 'no' }))
-      stream.receive({ message: 'nack', nack: { ...answered(index), violations } })
+      stream.receive({ message: 'nack', nack: { ...answered(-1), violations } })
     },
     last: () => {
       const update = stream.sent.at(-1)
