@@ -6,7 +6,12 @@ import { presentedChain } from '../lib/presented-chain.ts'
 /** Why a connection has no peer that may be believed. */
 export interface PeerRefusal {
   readonly kind: 'refused'
-  readonly code: PeerRefusalCode | 'no-certificate' | 'session-resumed' | 'chain-not-authorized' | 'identity-not-expected'
+  readonly code:
+    | PeerRefusalCode
+    | 'no-certificate'
+    | 'session-resumed'
+    | 'chain-not-authorized'
+    | 'identity-not-expected'
   /** For the log, with what was shown and what was expected. */
   readonly message: string
 }
@@ -16,7 +21,8 @@ export interface PeerRefusal {
  * a root we have" is taken, as a second lock.
  */
 export function peerOf(socket: TLSSocket, bundles: TrustBundleSet, nowMs: number): VerifiedPeer | PeerRefusal {
-  if (socket.isSessionReused()) return refusal('session-resumed', 'the TLS session was resumed, which checks no certificate')
+  if (socket.isSessionReused())
+    return refusal('session-resumed', 'the TLS session was resumed, which checks no certificate')
   const chain = presentedChain(socket)
   if (chain.length === 0) return refusal('no-certificate', 'the peer showed no certificate')
   const peer = verifyPeer(chain, bundles, nowMs)

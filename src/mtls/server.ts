@@ -3,7 +3,7 @@ import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { Watch } from '../lib/watch.ts'
 import { type Credentials, secureContextOptions } from './credentials.ts'
 
-/** Who waits for one handshake; one of the two is called, once, unless the client goes away before. */
+/** Who waits for one handshake: one of the two is called, once. */
 export interface HandshakeWaiter {
   /** The handshake is done; nobody has looked at the certificate yet. `credentials` is what it was made with. */
   onSecured(socket: TLSSocket, credentials: Credentials): void
@@ -49,8 +49,11 @@ export class Terminator {
     const key = keyOf(socket)
     const handshake = { waiter, credentials: this.#credentials.current }
     this.#handshakes.set(key, handshake)
+    // node:tls says nothing of a socket that is reset during its handshake.
     socket.once('close', () => {
-      if (this.#handshakes.get(key) === handshake) this.#handshakes.delete(key)
+      if (this.#handshakes.get(key) !== handshake) return
+      this.#handshakes.delete(key)
+      waiter.onFailed(Object.assign(new Error('the client closed the connection'), { code: 'ECONNRESET' }))
     })
     this.#server.emit('connection', socket)
   }

@@ -136,7 +136,13 @@ function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
   })
 }
 
-function issuedOf({ chain, bundles }: { chain: readonly Uint8Array[]; bundles: TrustBundleSet__Output | null }): Issued {
+function issuedOf({
+  chain,
+  bundles,
+}: {
+  chain: readonly Uint8Array[]
+  bundles: TrustBundleSet__Output | null
+}): Issued {
   return { chain, bundles: bundlesOf(bundles) }
 }
 

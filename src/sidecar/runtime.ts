@@ -44,5 +44,9 @@ export function serverLimits(config: SidecarConfig): HttpLimits {
 
 /** Bounds of connections that we open: idle ones end here first, so that no request meets a server that is closing. */
 export function clientLimits(config: SidecarConfig): HttpLimits {
-  return { ...serverLimits(config), connectionIdleTimeoutMs: config.upstreamIdleTimeoutMs, underscoresInHeaders: 'allow' }
+  return {
+    ...serverLimits(config),
+    connectionIdleTimeoutMs: config.upstreamIdleTimeoutMs,
+    underscoresInHeaders: 'allow',
+  }
 }

@@ -40,12 +40,7 @@ export class Snapshot {
   #revision = 0
   #appliedAtMs: number | undefined
 
-  constructor(
-    clock: Clock,
-    limiter: RateLimiter,
-    metrics: MetricsOf<typeof sidecarMetrics>,
-    log: Logger,
-  ) {
+  constructor(clock: Clock, limiter: RateLimiter, metrics: MetricsOf<typeof sidecarMetrics>, log: Logger) {
     this.clock = clock
     this.limiter = limiter
     this.metrics = metrics

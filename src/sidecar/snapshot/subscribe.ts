@@ -81,7 +81,10 @@ export class Subscription {
     if (this.#closed) return
     const retryInMs = Math.round(this.#backoff.next())
     const reason = error === undefined ? 'ended by the server' : describeError(error)
-    snapshot.log.warn({ reason, retryInMs, revision: snapshot.revision }, 'policy stream lost; the policy stays in force')
+    snapshot.log.warn(
+      { reason, retryInMs, revision: snapshot.revision },
+      'policy stream lost; the policy stays in force',
+    )
     this.#retry = clock.after(retryInMs, () => this.#connect())
   }
 }
