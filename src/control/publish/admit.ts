@@ -41,11 +41,6 @@ export interface Refused {
   readonly violations: readonly DocumentViolation[]
 }
 
-export interface AdmissionLimits {
-  readonly trustDomain: TrustDomain
-  readonly maxResources: number
-}
-
 export const MAX_DOCUMENTS = 1000
 export const MAX_DOCUMENT_BYTES: number = 4 * 1024 * 1024
 /** A broken file should not print a book. */
