@@ -27,13 +27,14 @@ export class Sweep {
 
   /** The deadline that lies `delayMs` ahead. */
   in(delayMs: number): number {
+    // Without members there is no tick that keeps the time.
+    if (this.#members.size === 0) this.#now = this.#clock.monotonic()
     return this.#now + delayMs + PERIOD_MS
   }
 
   add(member: Sweepable): void {
-    if (this.#members.size === 0) this.#now = this.#clock.monotonic()
     this.#members.add(member)
-    this.#timer ??= this.#clock.after(PERIOD_MS, this.#tick)
+    if (this.#timer === undefined) this.#timer = this.#clock.after(PERIOD_MS, this.#tick)
   }
 
   remove(member: Sweepable): void {

@@ -1,9 +1,9 @@
 import { type Headers, noHeaders } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
 import type { ProtocolFaultCode } from '../protocol-fault.ts'
-import { Gather } from './gather.ts'
+import { Gather, hasBareLineFeed } from './gather.ts'
 import { parseTrailers } from './head.ts'
-import { CR, hexDigit, LF, SP, valueByte } from './syntax.ts'
+import { CR, hexDigit, LF, SP, TAB, valueByte } from './syntax.ts'
 
 /** Where the decoded body goes. */
 export interface BodyTarget {
@@ -89,7 +89,7 @@ export class ChunkedDecoder implements BodyDecoder {
           const code = bytes[at]!
           if (code === CR) this.#state = 'size-lf'
           else if (code === LF) return 'bare-line-feed'
-          else if (valueByte[code] !== 1 || code === SP) return 'chunk-malformed'
+          else if (valueByte[code] !== 1 || code === SP || code === TAB) return 'chunk-malformed'
           else if (++this.#extensionBytes > MAX_EXTENSION_BYTES) return 'chunk-extensions-too-large'
           at += 1
           break
@@ -142,15 +142,11 @@ export class ChunkedDecoder implements BodyDecoder {
     const end = seen[0] === CR && seen[1] === LF ? 0 : section.find(SECTION_END) + CRLF_LENGTH
     if (end === NOT_FOUND) {
       if (seen.length >= this.#limits.maxHeadBytes) return 'head-too-large'
-      return endsWithBareLineFeed(seen) ? 'bare-line-feed' : at + slice.length
+      return hasBareLineFeed(seen, had) ? 'bare-line-feed' : at + slice.length
     }
     const trailers = parseTrailers(seen.toString('latin1', 0, end), this.#limits)
     if (typeof trailers === 'string') return trailers
     target.bodyEnd(trailers)
     return at + (end + CRLF_LENGTH - had)
   }
-}
-
-function endsWithBareLineFeed(bytes: Buffer): boolean {
-  return bytes.at(-1) === LF && bytes.at(-2) !== CR
 }

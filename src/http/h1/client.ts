@@ -98,16 +98,17 @@ export class H1ClientConnection implements ClientConnection, Sweepable {
   #onData(input: Buffer): void {
     let at = 0
     const bytes = input
-    while (at < bytes.length) {
+    while (at < bytes.length && !this.#socket.destroyed) {
       const stream = this.#stream
-      if (stream === undefined) {
-        // A response that nobody asked for could be taken for the answer to the next request.
-        this.#closing = true
+      if (stream === undefined || this.#outbox.written === stream.beginsAt) {
+        // A response that nobody asked for could be taken for the answer to the next request. That it came before the
+        // request was written shows it, too.
         this.#options.onFault('response-unexpected')
-        this.#socket.destroy()
+        this.#end('upstream-gone', protocolFaults['response-unexpected'].text)
         return
       }
       let end: number | ProtocolFaultCode
+      stream.received = true
       if (stream.awaitsHead) end = this.#receiveHead(stream, bytes, at)
       else {
         end = stream.receive(bytes, at)
@@ -142,7 +143,7 @@ export class H1ClientConnection implements ClientConnection, Sweepable {
     const end = head.find(HEAD_END)
     if (end < 0) {
       if (head.length >= limits.maxHeadBytes) return 'head-too-large'
-      return hasBareLineFeed(head.view().subarray(Math.max(0, had - 1))) ? 'bare-line-feed' : at + slice.length
+      return hasBareLineFeed(head.view(), had) ? 'bare-line-feed' : at + slice.length
     }
     this.#head = undefined
     return this.#takeHead(stream, head.take().toString('latin1', 0, end + 2), bytes, at + (end + HEAD_END.length - had))
@@ -171,6 +172,8 @@ export class H1ClientConnection implements ClientConnection, Sweepable {
       this.#socket.destroy()
     } else {
       this.deadline = this.#options.sweep.in(this.#options.limits.connectionIdleTimeoutMs)
+      // The last slice may have paused it, and who took it is done.
+      this.#socket.resume()
       this.#options.onIdle(this)
     }
     stream.finish()
@@ -234,11 +237,14 @@ class H1ClientStream implements ClientStream, BodyTarget {
   #left: number
   #over = false
   #blocked = false
-  #received = false
   #informational = 0
   #decoder: BodyDecoder | undefined
   #trailers: Headers = noHeaders
   awaitsHead = true
+  /** Whether any byte of response has come. */
+  received = false
+  /** What had been written on the connection before the request. */
+  readonly beginsAt: number
   requestDone = false
   complete = false
   endsWithConnection = false
@@ -258,11 +264,11 @@ class H1ClientStream implements ClientStream, BodyTarget {
     this.#head = head
     this.#sink = sink
     this.#reused = reused
+    this.beginsAt = outbox.written
     this.#left = Math.max(0, head.bodyLength)
   }
 
   takeHead(response: ParsedResponse, limits: HttpLimits): ProtocolFaultCode | undefined {
-    this.#received = true
     const { status, headers } = response
     if (status < 200 && status !== 101) {
       if (++this.#informational > MAX_INFORMATIONAL) return 'response-unexpected'
@@ -327,7 +333,7 @@ class H1ClientStream implements ClientStream, BodyTarget {
   fail(code: StreamFaultCode, message: string): void {
     if (this.#over) return
     this.#over = true
-    const replayable = this.#reused && !this.#received && code === 'upstream-gone'
+    const replayable = this.#reused && !this.received && code === 'upstream-gone'
     this.#sink.responseAborted({ code, message, replayable })
   }
 
@@ -372,7 +378,7 @@ class H1ClientStream implements ClientStream, BodyTarget {
     if (this.#left > 0) throw new Error('request body is shorter than its head declared')
     if (this.#head.bodyLength === UNKNOWN_LENGTH) this.#outbox.text(lastChunk(trailers))
     this.requestDone = true
-    this.#outbox.flush()
+    this.#outbox.flushLater()
   }
 
   abort(_fault: StreamFault): void {

@@ -49,10 +49,10 @@ export class Gather {
   }
 }
 
-/** Whether `bytes` has a LF that no CR precedes: then the CRLF CRLF that ends a head may never come. */
-export function hasBareLineFeed(bytes: Buffer): boolean {
-  for (let at = bytes.indexOf(LF); at >= 0; at = bytes.indexOf(LF, at + 1)) {
-    if (at === 0 || bytes[at - 1] !== CR) return true
+/** Whether `bytes` has, from `start` on, a LF that no CR precedes: then the CRLF CRLF that ends a head may never come. */
+export function hasBareLineFeed(bytes: Buffer, start: number): boolean {
+  for (let at = bytes.indexOf(LF, start); at >= 0; at = bytes.indexOf(LF, at + 1)) {
+    if (bytes[at - 1] !== CR) return true
   }
   return false
 }

@@ -268,7 +268,7 @@ function takeConnection(message: MessageFields): ProtocolFaultCode | readonly st
   if (listed === undefined) return noTokens
   if (listed === 'close') return closeTokens
   if (listed === 'keep-alive') return noTokens
-  const tokens = listed.split(',').map((token) => token.trim())
+  const tokens = listed.split(/[ \t]*,[ \t]*/)
   const nominated: string[] = []
   for (const token of tokens) {
     if (token === '' || connectionOptions.has(token)) continue
@@ -324,7 +324,9 @@ function checkTarget(request: ParsedRequest): ProtocolFaultCode | undefined {
   if (absolute === null) return 'target-malformed'
   if (absolute[1]!.toLowerCase() !== request.authority) return 'host-mismatch'
   const rest = absolute[2]!
-  request.target = rest.startsWith('/') ? rest : `/${rest}`
+  // RFC 9112 section 3.2.4: OPTIONS without a path asks about the server as a whole.
+  if (rest === '' && request.method === 'OPTIONS') request.target = '*'
+  else request.target = rest.startsWith('/') ? rest : `/${rest}`
   return undefined
 }
 
@@ -332,6 +334,9 @@ function checkResponse(response: ParsedResponse): ProtocolFaultCode | undefined 
   const tokens = takeConnection(response)
   if (typeof tokens === 'string') return tokens
   response.close = response.version === 'HTTP/1.0' || tokens.includes('close')
+  // A body where there can be none would be read as the next response.
+  const bodiless = response.status < 200 || response.status === 204
+  if (bodiless && (response.chunked || response.contentLength > 0)) response.close = true
   if (response.chunked) {
     if (response.version === 'HTTP/1.0') return 'transfer-encoding-in-1.0'
     if (response.contentLength !== NO_BODY) return 'length-and-encoding'

@@ -1,4 +1,6 @@
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import {
   type RequestHead,
   type RequestHandler,
@@ -61,6 +63,9 @@ export class H1ServerConnection implements Sweepable {
   #rest: Buffer | undefined
   #receiving = false
   #requests = 0
+  /** The next response head says that it is the last one. */
+  #retired = false
+  /** No request comes after the present one, whatever its response said. */
   #closing = false
   #lingering = false
   #lingered = 0
@@ -90,7 +95,7 @@ export class H1ServerConnection implements Sweepable {
 
   /** The next response is the last one. A connection between requests stays open for it: no request meets a closed door. */
   retire(): void {
-    this.#closing = true
+    this.#retired = true
   }
 
   /** Finishes the exchange under way, then closes. A connection between requests closes at once. */
@@ -195,9 +200,7 @@ export class H1ServerConnection implements Sweepable {
     const end = head.find(HEAD_END)
     if (end < 0) {
       if (head.length >= limits.maxHeadBytes) return this.#failHead('head-too-large', bytes)
-      if (hasBareLineFeed(slice.length === head.length ? slice : head.view().subarray(Math.max(0, had - 1)))) {
-        return this.#failHead('bare-line-feed', bytes)
-      }
+      if (hasBareLineFeed(head.view(), had)) return this.#failHead('bare-line-feed', bytes)
       return at + slice.length
     }
     const whole = head.take()
@@ -223,7 +226,7 @@ export class H1ServerConnection implements Sweepable {
     if (typeof request === 'string') return this.#fail(request)
     if (limits.maxBodyBytes > 0 && request.bodyLength > limits.maxBodyBytes) return this.#fail('body-too-large')
     this.#requests += 1
-    if (this.#requests === limits.maxRequestsPerConnection || request.close) this.#closing = true
+    if (this.#requests === limits.maxRequestsPerConnection || request.close) this.#retired = true
     const stream = new H1ServerStream(this, this.#socket, this.#outbox, request, limits)
     this.#stream = stream
     stream.start(handler)
@@ -231,6 +234,7 @@ export class H1ServerConnection implements Sweepable {
 
   /** The connection says why in its answer, when there is still an answer to give, and closes. */
   #fail(code: ProtocolFaultCode): void {
+    if (this.#lingering || this.#socket.destroyed) return
     this.#options.onFault(code)
     const stream = this.#stream
     this.#stream = undefined
@@ -238,7 +242,7 @@ export class H1ServerConnection implements Sweepable {
     const answered = stream?.responding ?? false
     stream?.gone({ code: 'client-gone', message: protocolFaults[code].text, replayable: false })
     if (answered) {
-      this.#socket.destroy()
+      this.cut()
       return
     }
     const { status, text } = protocolFaults[code]
@@ -249,14 +253,16 @@ export class H1ServerConnection implements Sweepable {
     this.#shutDown()
   }
 
-  /** Sends what is left, ends our side and reads on for a moment. */
+  /** Sends what is left, however slowly the client takes it, ends our side and reads on for a moment. */
   #shutDown(): void {
     if (this.#lingering) return
     this.#lingering = true
     this.#rest = undefined
-    this.deadline = this.#options.sweep.in(LINGER_MS)
+    this.touch()
     this.#outbox.flush()
-    this.#socket.end()
+    this.#socket.end(() => {
+      this.deadline = this.#options.sweep.in(LINGER_MS)
+    })
     this.#socket.resume()
   }
 
@@ -265,9 +271,16 @@ export class H1ServerConnection implements Sweepable {
     this.deadline = this.#options.sweep.in(this.#options.limits.requestIdleTimeoutMs)
   }
 
-  /** For the stream: whether this connection ends after the present response. */
+  /** For the stream: whether the response that begins now is the last one. */
   get closing(): boolean {
-    return this.#closing
+    return this.#retired || this.#closing
+  }
+
+  /** For the stream: breaks the response off. After a FIN, a body that ends with its connection would look complete. */
+  cut(): void {
+    const socket = this.#socket
+    if (socket instanceof Socket && !(socket instanceof TLSSocket) && !socket.writableEnded) socket.resetAndDestroy()
+    else socket.destroy()
   }
 
   /** For the stream: the response is complete. `reusable` is false when the request is not. */
@@ -340,13 +353,13 @@ class H1ServerStream implements ServerStream, BodyTarget {
     this.#maxBodyBytes = limits.maxBodyBytes
     if (request.bodyLength === UNKNOWN_LENGTH) this.#decoder = new ChunkedDecoder(limits)
     else if (request.bodyLength > 0) this.#decoder = new LengthDecoder(request.bodyLength)
-    this.#requestDone = false
+    this.#requestDone = this.#decoder === undefined && request.upgrade === undefined
   }
 
   start(handler: RequestHandler): void {
     const request: RequestHead = this.#request
     this.#sink = handler(request, this)
-    if (this.#decoder === undefined && request.upgrade === undefined) this.#endRequest(noHeaders)
+    if (this.#requestDone) this.#endRequest(noHeaders)
   }
 
   get wantsBody(): boolean {
@@ -362,7 +375,7 @@ class H1ServerStream implements ServerStream, BodyTarget {
    * True once when only the upstream can be late: its connection has the same deadline and gives the better answer.
    */
   awaitsUpstream(): boolean {
-    if (!this.#requestDone || this.responding || this.#waitedLonger) return false
+    if (this.wantsBody || this.responding || this.#waitedLonger) return false
     this.#waitedLonger = true
     return true
   }
@@ -383,6 +396,8 @@ class H1ServerStream implements ServerStream, BodyTarget {
 
   bodyEnd(trailers: Headers): void {
     this.#decoder = undefined
+    // The last slice may have paused it, and nobody resumes a request that is complete.
+    this.#socket.resume()
     this.#endRequest(trailers)
   }
 
@@ -423,12 +438,12 @@ class H1ServerStream implements ServerStream, BodyTarget {
   respond(head: ResponseHead): void {
     if (this.#over || this.responding) return
     const request = this.#request
-    const close = head.close || this.#connection.closing
     const framing = responseFraming(request.method, head, request.version === 'HTTP/1.1')
     this.#framing = framing
     this.#left = framing === 'length' ? Math.max(0, head.bodyLength) : 0
-    this.#outbox.text(responseHeadText(head, framing, request.upgrade, close || framing === 'until-close'))
-    this.#closes = head.close || framing === 'until-close'
+    // Who answers before the body has come seldom reads it to its end.
+    this.#closes = head.close || this.#connection.closing || framing === 'until-close' || this.wantsBody
+    this.#outbox.text(responseHeadText(head, framing, request.upgrade, this.#closes))
     if (head.status === 101 && request.upgrade !== undefined) this.#openTunnel()
     else if (request.upgrade !== undefined) this.#requestDone = true
     this.#outbox.flushLater()
@@ -439,9 +454,9 @@ class H1ServerStream implements ServerStream, BodyTarget {
     this.#framing = 'until-close'
     this.#closes = true
     this.#decoder = new UntilCloseDecoder()
+    this.#socket.resume()
     const rest = this.#connection.takeRest()
     if (rest !== undefined) this.bodyData(rest)
-    this.#socket.resume()
   }
 
   data(slice: Buffer): boolean {
@@ -482,7 +497,7 @@ class H1ServerStream implements ServerStream, BodyTarget {
       return
     }
     if (this.#framing === 'chunked') this.#outbox.text(lastChunk(trailers))
-    this.#outbox.flush()
+    this.#outbox.flushLater()
     this.#responseDone = true
     // The other half of a tunnel goes on until the client ends it.
     if (this.tunnel && !this.#requestDone) this.#socket.end()
@@ -502,6 +517,6 @@ class H1ServerStream implements ServerStream, BodyTarget {
   abort(_fault: StreamFault): void {
     if (this.#over) return
     this.#over = true
-    this.#socket.destroy()
+    this.#connection.cut()
   }
 }
