@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
-import { pathOf, trustDomainOf, type TrustDomain } from '../../identity/spiffe-id.ts'
+import { pathOf, spiffeIdOf, trustDomainOf, type TrustDomain } from '../../identity/spiffe-id.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import { unreachable } from '../../lib/unreachable.ts'
-import { compilePolicy } from '../../policy/compile.ts'
+import { compilePolicy, type PolicyInput } from '../../policy/compile.ts'
 import {
+  type AuthorizationPolicy,
   nameOf,
+  type RateLimit,
   type Reference,
   type Resource,
   type ResourceName,
@@ -16,7 +18,7 @@ import { validateResource } from '../../policy/validate.ts'
 import type { Change, Store } from '../store/store.ts'
 import { type Catalogue, concerns } from './catalogue.ts'
 import type { Mesh } from './mesh.ts'
-import { resolveWorkload } from './resolve.ts'
+import { resolvedWorkload, visible } from './resolve.ts'
 
 export interface DocumentViolation extends Violation {
   /** Index of the document in the proposal. */
@@ -57,7 +59,8 @@ interface Proposed {
  * touch, by the very code that sidecars run; or nothing is admitted. Throws `too-many-documents`,
  * `documents-too-large`, `too-many-resources`.
  */
-export function admit(documents: readonly string[], { catalogue, store, limits }: Mesh): Admitted | Refused {
+export function admit(documents: readonly string[], mesh: Mesh): Admitted | Refused {
+  const { catalogue, store, limits } = mesh
   checkSize(documents)
   const proposed: Proposed[] = []
   const violations: DocumentViolation[] = []
@@ -78,7 +81,7 @@ export function admit(documents: readonly string[], { catalogue, store, limits }
     const resources = proposed.map(({ resource }) => resource)
     catalogue.whatIf(resources, () => {
       violations.push(...references(proposed, catalogue), ...identities(proposed, catalogue, limits.trustDomain))
-      if (violations.length === 0) violations.push(...compilation(proposed, catalogue))
+      if (violations.length === 0) violations.push(...compilation(proposed, mesh))
     })
   }
   if (violations.length > 0) return { kind: 'refused', violations: violations.slice(0, MAX_VIOLATIONS) }
@@ -176,13 +179,13 @@ function* identities(
   }
 }
 
-function* compilation(proposed: readonly Proposed[], catalogue: Catalogue): Generator<DocumentViolation> {
+function* compilation(proposed: readonly Proposed[], mesh: Mesh): Generator<DocumentViolation> {
   const documents = new Map(proposed.map(({ document, resource }) => [resourceKey(nameOf(resource)), document]))
   const seen = new Set<string>()
-  for (const workload of touchedWorkloads(proposed, catalogue)) {
-    for (const { resource, field, code, message } of compilePolicy(resolveWorkload(workload, catalogue)).violations) {
+  for (const input of compilerInputs(proposed, mesh)) {
+    for (const { resource, field, code, message } of compilePolicy(input).violations) {
       const key = resourceKey(resource)
-      // The same fault shows in every workload that the resource reaches.
+      // The same fault shows to every workload that sees the resource.
       if (seen.has(`${key} ${field} ${code}`)) continue
       seen.add(`${key} ${field} ${code}`)
       const document = documents.get(key)
@@ -193,9 +196,40 @@ function* compilation(proposed: readonly Proposed[], catalogue: Catalogue): Gene
   }
 }
 
-function touchedWorkloads(proposed: readonly Proposed[], catalogue: Catalogue): Workload[] {
-  const resources = proposed.map(({ resource }) => nameOf(resource))
-  return [...catalogue.workloads()].filter((workload) => resources.some((name) => concerns(name, workload)))
+/**
+ * What sidecars will compile, without repetition: a policy or limit compiles alike in every workload it governs, and
+ * services compile alike in all workloads that see the same ones, from the same namespace. A namespace with thousands
+ * of workloads thus costs what one of them does.
+ */
+function* compilerInputs(
+  proposed: readonly Proposed[],
+  { catalogue, limits: { trustDomain } }: Mesh,
+): Generator<PolicyInput> {
+  const names: ResourceName[] = []
+  for (const { resource } of proposed) {
+    if (resource.kind === 'Service' || resource.kind === 'Workload') names.push(nameOf(resource))
+    else yield governedInput(resource, trustDomain)
+  }
+  const views = new Map<string, Workload>()
+  for (const workload of catalogue.workloads()) {
+    views.set(`${workload.metadata.namespace} ${JSON.stringify(workload.spec.upstreams)}`, workload)
+  }
+  for (const workload of views.values()) {
+    if (!names.some((name) => concerns(name, workload))) continue
+    yield { workload: resolvedWorkload(workload), policies: [], limits: [], services: visible(workload, catalogue) }
+  }
+}
+
+function governedInput(resource: AuthorizationPolicy | RateLimit, trustDomain: TrustDomain): PolicyInput {
+  const { namespace } = resource.metadata
+  const workload: PolicyInput['workload'] = {
+    kind: 'Workload',
+    metadata: { namespace, name: resource.spec.workloads[0] ?? 'any' },
+    spec: { spiffeId: spiffeIdOf(trustDomain, '/any') },
+  }
+  return resource.kind === 'RateLimit'
+    ? { workload, policies: [], limits: [resource], services: [] }
+    : { workload, policies: [resource], limits: [], services: [] }
 }
 
 function compare(

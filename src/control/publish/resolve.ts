@@ -1,5 +1,4 @@
 import type { SpiffeId } from '../../identity/spiffe-id.ts'
-import type { PolicyInput } from '../../policy/compile.ts'
 import {
   type AuthorizationPolicy,
   type Endpoint,
@@ -7,6 +6,7 @@ import {
   type RateLimit,
   type ResolvedResource,
   type ResolvedService,
+  type ResolvedWorkload,
   resourceKey,
   type Service,
   type Workload,
@@ -43,15 +43,13 @@ export function resolve(id: SpiffeId, mesh: Mesh): WorkloadPolicy | undefined {
   return policy
 }
 
-/** As `resolve`, without addresses: what is compiled at admission, when nothing of it is stored. */
-export function resolveWorkload(workload: Workload, catalogue: Catalogue): PolicyInput {
-  const governing = catalogue.governing(workload.metadata)
-  return {
-    workload: resolvedWorkload(workload),
-    policies: governing.filter((resource): resource is AuthorizationPolicy => resource.kind === 'AuthorizationPolicy'),
-    limits: governing.filter((resource): resource is RateLimit => resource.kind === 'RateLimit'),
-    services: catalogue.upstreams(workload).map((service) => resolveService(service, catalogue, () => [])),
-  }
+/** The services a workload sees, without addresses: as they are compiled at admission, when they are not stored yet. */
+export function visible(workload: Workload, catalogue: Catalogue): ResolvedService[] {
+  return catalogue.upstreams(workload).map((service) => resolveService(service, catalogue, () => []))
+}
+
+export function resolvedWorkload({ kind, metadata, spec }: Workload): ResolvedWorkload {
+  return { kind, metadata, spec: { spiffeId: spec.spiffeId } }
 }
 
 /** A stored resource is replaced whenever its resolved form changes, so that it can be the key of that form. */
@@ -72,10 +70,6 @@ function resolved(
         : source
   resolvedOf.set(stored, made)
   return made
-}
-
-function resolvedWorkload({ kind, metadata, spec }: Workload): PolicyInput['workload'] {
-  return { kind, metadata, spec: { spiffeId: spec.spiffeId } }
 }
 
 function resolveService(
