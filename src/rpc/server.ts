@@ -183,8 +183,6 @@ class Engine {
   }
 
   accept(socket: Socket): void {
-    this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
     // The HTTP/2 session reports what matters; without a listener a reset would end the process.
     socket.on('error', () => socket.destroy())
     socket.setNoDelay(true)
@@ -196,6 +194,11 @@ class Engine {
     server.on('drop', (dropped) =>
       this.#events.connectionDropped(dropped?.remoteAddress ?? 'unix', this.#maxConnections),
     )
+    // Raw connections: one that is still in its handshake has to go too.
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
     const stopped = new Promise<void>((resolve) => server.once('close', () => resolve()))
     return {
       address,
@@ -209,8 +212,8 @@ class Engine {
             }),
           )
         }
-        await new Promise<void>((resolve) => this.#grpc.tryShutdown(() => resolve()))
-        for (const socket of this.#sockets) socket.destroySoon()
+        // Its callback comes too early: Node has then asked every session to close, and grpc-js takes that for closed.
+        this.#grpc.tryShutdown(() => {})
         await stopped
       },
       destroy: () => {
