@@ -46,7 +46,7 @@ export function createAdminServer(pages: AdminPages, log: Logger): Server {
 
 async function answer(pages: AdminPages, request: IncomingMessage): Promise<AdminAnswer> {
   if (!namesLoopback(request.headers.host ?? '')) return text('the admin endpoint answers loopback names only\n', 403)
-  const path = new URL(request.url ?? '/', 'http://admin').pathname
+  const path = (request.url ?? '/').split('?')[0]!
   const page = pages[`${request.method} ${path}`]
   if (page !== undefined) {
     const body = await read(request)
@@ -64,7 +64,8 @@ function namesLoopback(authority: string): boolean {
 
 async function read(request: IncomingMessage): Promise<string | undefined> {
   let body = ''
-  for await (const chunk of request.setEncoding('utf8')) {
+  // Leaving the loop must not destroy the socket: the answer is still to be sent.
+  for await (const chunk of request.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
     body += String(chunk)
     if (body.length > MAX_BODY_BYTES) return undefined
   }
@@ -72,5 +73,7 @@ async function read(request: IncomingMessage): Promise<string | undefined> {
 }
 
 function send(response: ServerResponse, { status, body, contentType }: AdminAnswer): void {
+  // What is left of a body that was refused is not worth reading.
+  if (!response.req.complete) response.setHeader('connection', 'close')
   response.writeHead(status, { 'content-type': contentType, 'cache-control': 'no-store' }).end(body)
 }
