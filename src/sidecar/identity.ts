@@ -42,7 +42,7 @@ const RETRY = { initialMs: 200, maxMs: 10_000, jitter: 0.3 }
  * yet; rejects at once when it answers and refuses.
  */
 export async function establishIdentity(options: IdentityOptions): Promise<Identity> {
-  const { config, clock, log, metrics, random, signal } = options
+  const { config, clock, log, metrics, random } = options
   const token = joinToken(config)
   const serverId = controlIdOf(trustDomainOf(token.spiffeId))
   const address = config.controlAddress
@@ -67,8 +67,10 @@ export async function establishIdentity(options: IdentityOptions): Promise<Ident
         log.error({ reason, retryInMs: Math.round(retryInMs) }, 'SVID not renewed')
       },
     }),
-  )
-  signal.throwIfAborted()
+  ).catch((error: unknown) => {
+    client.close()
+    throw error
+  })
   const adopt = (credentials: Credentials): void => {
     metrics.svidExpiry.set(credentials.svid.notAfterMs / 1000)
     bundles.set(credentials.bundles)
@@ -166,8 +168,9 @@ function watchBundles(
     const stream = client.watchTrustBundles()
     stream.onMessage((message) => {
       backoff.reset()
+      const next = readable(message, log)
+      if (next === undefined) return
       const present = source.credentials.current.bundles
-      const next = bundlesOf(message)
       const older = [...next.values()].find((bundle) => isOlder(bundle, present.get(bundle.trustDomain)))
       if (older !== undefined) {
         log.error({ trustDomain: older.trustDomain, sequence: older.sequence }, 'trust bundles refused: older')
@@ -189,6 +192,16 @@ function watchBundles(
       closed = true
       cancel()
     },
+  }
+}
+
+/** A bundle that cannot be read changes nothing: what is trusted now stays trusted. */
+function readable(message: TrustBundleSet__Output, log: Logger): TrustBundleSet | undefined {
+  try {
+    return bundlesOf(message)
+  } catch (error) {
+    log.error({ error }, 'trust bundles refused: malformed')
+    return undefined
   }
 }
 
