@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls'
 import type { TrustBundleSet } from '../identity/bundle.ts'
+import { trustDomainOf } from '../identity/spiffe-id.ts'
 import { type PeerRefusalCode, type VerifiedPeer, verifyPeer } from '../identity/verify.ts'
 import { presentedChain } from '../lib/presented-chain.ts'
 
@@ -30,6 +31,12 @@ export function peerOf(socket: TLSSocket, bundles: TrustBundleSet, nowMs: number
     return refusal('chain-not-authorized', `OpenSSL did not accept the chain: ${String(socket.authorizationError)}`)
   }
   return peer
+}
+
+/** Whether a peer that was verified before would still find the root of its chain in `bundles`. */
+export function isStillTrusted({ id, authorityFingerprint }: VerifiedPeer, bundles: TrustBundleSet): boolean {
+  const authorities = bundles.get(trustDomainOf(id))?.authorities ?? []
+  return authorities.some(({ fingerprint }) => fingerprint === authorityFingerprint)
 }
 
 function refusal(code: PeerRefusal['code'], message: string): PeerRefusal {

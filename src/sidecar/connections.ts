@@ -22,10 +22,13 @@ export interface OpenConnection {
 /** All accepted connections of the process; bounded by `maxConnections` per listener. */
 export class Connections implements Drainable {
   readonly #open = new Set<OpenConnection>()
+  /** What a connection that comes late is told at once. */
+  #leaving: 'retire' | 'close' | 'destroy' | undefined
   #onEmpty: (() => void)[] = []
 
   add(connection: OpenConnection): void {
     this.#open.add(connection)
+    if (this.#leaving !== undefined) connection[this.#leaving]()
   }
 
   remove(connection: OpenConnection): void {
@@ -45,10 +48,12 @@ export class Connections implements Drainable {
   }
 
   retire(): void {
+    this.#leaving = 'retire'
     for (const connection of this.#open) connection.retire()
   }
 
   close(): Promise<void> {
+    this.#leaving = 'close'
     for (const connection of this.#open) connection.close()
     return this.whenEmpty()
   }
@@ -61,6 +66,7 @@ export class Connections implements Drainable {
   }
 
   destroy(): void {
+    this.#leaving = 'destroy'
     for (const connection of this.#open) connection.destroy()
   }
 }

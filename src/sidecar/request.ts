@@ -68,6 +68,7 @@ export class Request implements ExchangeOwner {
     this.requestId = requestIdOf(headerValue(head.headers, 'x-request-id') ?? '', runtime.randomBytes)
     this.trace = traceHop(headerValue(head.headers, 'traceparent') ?? '', runtime.randomBytes, false)
     runtime.load.inFlight += 1
+    runtime.metrics.requestsInFlight.set(runtime.load.inFlight)
   }
 
   /** The client's end-to-end fields without those that only we may set, and ours. */
@@ -87,6 +88,9 @@ export class Request implements ExchangeOwner {
   /** Answers in place of the upstream. */
   refuse(refusal: Refusal): void {
     this.#refusal = refusal
+    const { code, detail } = refusal
+    if (detail !== undefined)
+      this.#source.runtime.log.debug({ requestId: this.requestId, code, detail }, 'request refused')
     const { head, body } = respond(refusal, this.requestId, this.#source.explain)
     this.#status = head.status
     this.exchange.refuse(head, body)
@@ -133,10 +137,17 @@ export class Request implements ExchangeOwner {
     const { runtime, reporter } = this.#source
     const { metrics, clock, accessLog, load } = runtime
     load.inFlight -= 1
+    metrics.requestsInFlight.set(load.inFlight)
     const durationMs = clock.monotonic() - this.#startMs
     const refusal = this.#refusal?.code ?? fault?.code
     this.#counter(refusal ?? 'none').inc()
-    metrics.requestDuration.with(reporterLabels[reporter]).observe(durationMs / 1000)
+    const labels = reporterLabels[reporter]
+    metrics.requestDuration.with(labels).observe(durationMs / 1000)
+    if (this.#refusal === undefined) {
+      const { requestBytes, responseBytes } = this.exchange
+      if (requestBytes > 0) metrics.requestBytes.with(labels).inc(requestBytes)
+      if (responseBytes > 0) metrics.responseBytes.with(labels).inc(responseBytes)
+    }
     if (accessLog.wants(refusal !== undefined)) this.#log(durationMs, refusal)
   }
 

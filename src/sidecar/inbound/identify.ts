@@ -9,7 +9,8 @@ export function identify(secured: Secured, inbound: Inbound): InboundConnection 
   const { runtime } = inbound
   const { metrics, log, clock } = runtime
   const { socket, remote, credentials } = secured
-  const peer = peerOf(socket, credentials.bundles, clock.now())
+  // The bundles of this moment: a root that was withdrawn during the handshake counts no more.
+  const peer = peerOf(socket, runtime.credentials.current.bundles, clock.now())
   if (peer.kind === 'refused') {
     metrics.tlsHandshakeFailures.with({ listener: 'inbound', reason: peer.code }).inc()
     log.warn({ remote, reason: peer.code, detail: peer.message }, 'peer refused')

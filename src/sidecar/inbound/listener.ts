@@ -15,7 +15,7 @@ export interface InboundListener {
   readonly appPort: number
   /** Accepts no more; connections that are open go on. */
   stop(): Promise<void>
-  /** Lets the connections to the application go. */
+  /** Cuts what is still open: handshakes that did not end, and the connections to the application. */
   release(): void
 }
 
@@ -46,6 +46,9 @@ export async function openInbound(
     address,
     appPort: mapping.app.port,
     stop: () => stopListening(server),
-    release: () => pool.destroy(),
+    release: () => {
+      for (const socket of inbound.sockets) socket.destroy()
+      pool.destroy()
+    },
   }
 }

@@ -13,7 +13,7 @@ import { outboundConnection } from './path.ts'
 export interface OutboundListener {
   readonly address: Address
   stop(): Promise<void>
-  /** Lets the connections to other sidecars go. */
+  /** Cuts what is still open, here and to other sidecars. */
   release(): void
 }
 
@@ -49,6 +49,7 @@ export async function openOutbound(at: Address, runtime: Runtime, random: Random
     stop: () => stopListening(server),
     release: () => {
       for (const stop of unsubscribe) stop()
+      for (const socket of outbound.sockets) socket.destroy()
       endpoints.destroy()
     },
   }
