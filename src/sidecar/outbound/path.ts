@@ -22,7 +22,7 @@ export function outboundConnection(socket: Socket, outbound: Outbound): void {
   serve(accepted, (head, stream) => outboundRequest(head, stream, accepted))
 }
 
-/** Once per request. `send` is tried again, on another endpoint, while nothing of the request has left. */
+/** Once per request. `send` is tried again, by the policy of then, while nothing of the request has left. */
 export function outboundRequest(head: RequestHead, stream: ServerStream, connection: OutboundConnection): RequestSink {
   const request = new Request(connection, head, stream)
   const received = receive(request, connection)
@@ -30,12 +30,9 @@ export function outboundRequest(head: RequestHead, stream: ServerStream, connect
     request.refuse(received)
     return request.exchange
   }
-  const destination = resolve(received, connection)
-  if (destination.kind === 'refusal') {
-    request.refuse(destination)
-    return request.exchange
-  }
   const send = (attempt: number): void => {
+    const destination = resolve(received, connection)
+    if (destination.kind === 'refusal') return request.refuse(destination)
     const endpoint = balance(destination, connection)
     if (endpoint.kind === 'refusal') return request.refuse(endpoint)
     originate(endpoint, attempt, request, connection, send, (upstream) => forward(upstream, received))

@@ -42,7 +42,7 @@ interface Waiting {
   readonly until: number
 }
 
-/** A connection is given up this long before it expires, so that no exchange begins that must be cut. */
+/** A connection takes no more exchanges this long before it expires; what is not over when it does, is cut. */
 const EXPIRY_MARGIN = 0.05
 const LONGEST_EXPIRY_MARGIN_MS = 10_000
 
@@ -56,6 +56,8 @@ export class UpstreamPool implements Sweepable {
   readonly #open = new Map<H1ClientConnection, Timer | undefined>()
   readonly #waiting = new Fifo<Waiting>()
   #dialling = 0
+  /** Rises with each `retire`: what was dialled in an earlier era is not used. */
+  #era = 0
   #closed = false
 
   constructor(options: PoolOptions) {
@@ -81,13 +83,14 @@ export class UpstreamPool implements Sweepable {
     this.#wait(waiter)
   }
 
-  /** As `acquire`, but never on a connection that carried something before: for what failed on one that did. */
+  /** As `acquire`, but on no connection that lies idle: for what failed on one that had lain idle too long. */
   acquireFresh(waiter: Waiter): void {
     this.#wait(waiter)
   }
 
   /** Our identity changed, or the endpoint's: idle connections close now, the others after their exchange. */
   retire(): void {
+    this.#era += 1
     for (const connection of this.#open.keys()) connection.close()
     this.#idle.length = 0
   }
@@ -101,6 +104,7 @@ export class UpstreamPool implements Sweepable {
 
   destroy(): void {
     this.#closed = true
+    this.#era += 1
     for (const connection of this.#open.keys()) connection.destroy()
     this.#failWaiting('no-endpoint', 'the sidecar stops')
   }
@@ -128,13 +132,25 @@ export class UpstreamPool implements Sweepable {
   }
 
   #dial(): void {
+    const era = this.#era
     this.#dialling += 1
     this.#options.dial((result) => {
       this.#dialling -= 1
-      if (result.kind === 'failed') this.#next()?.failed(result.code, result.message)
-      else if (this.#closed) result.socket.destroy()
-      else this.#adopt(result.socket, result.expiresAtMs)
+      const current = era === this.#era
+      if (result.kind === 'failed') {
+        if (current) this.#next()?.failed(result.code, result.message)
+      } else if (current) this.#adopt(result.socket, result.expiresAtMs)
+      else result.socket.destroy()
+      this.#dialForWaiting()
     })
+  }
+
+  /** Whoever waits has a connection being opened, as long as there may be more of them. */
+  #dialForWaiting(): void {
+    const { maxConnections } = this.#options
+    while (!this.#closed && this.#waiting.size > this.#dialling && this.#open.size + this.#dialling < maxConnections) {
+      this.#dial()
+    }
   }
 
   #adopt(socket: Duplex, expiresAtMs: number): void {
@@ -155,7 +171,13 @@ export class UpstreamPool implements Sweepable {
     if (expiresAtMs === Number.POSITIVE_INFINITY) return undefined
     const left = expiresAtMs - clock.now()
     const margin = Math.min(LONGEST_EXPIRY_MARGIN_MS, left * EXPIRY_MARGIN)
-    return clock.after(left - margin, () => connection.close())
+    return clock.after(left - margin, () => {
+      this.#open.set(
+        connection,
+        clock.after(margin, () => connection.destroy()),
+      )
+      connection.close()
+    })
   }
 
   #offer(connection: H1ClientConnection): void {
@@ -170,7 +192,7 @@ export class UpstreamPool implements Sweepable {
     this.#options.active.add(-1)
     const index = this.#idle.indexOf(connection)
     if (index >= 0) this.#idle.splice(index, 1)
-    if (this.#waiting.size > this.#dialling && !this.#closed) this.#dial()
+    this.#dialForWaiting()
   }
 
   /** The first request that still waits. */
