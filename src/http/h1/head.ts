@@ -76,6 +76,7 @@ const MAX_METHOD_LENGTH = 32
 
 /** RFC 9112 section 3: exactly one SP between the parts, nothing else around them. */
 function parseRequestLine(text: string, end: number, request: ParsedRequest): ProtocolFaultCode | undefined {
+  if (text.charCodeAt(end + 1) !== LF) return 'bare-carriage-return'
   let at = 0
   while (at < end && tokenClass[text.charCodeAt(at)] !== NOT_TOKEN) at += 1
   if (at === 0 || at > MAX_METHOD_LENGTH) return text.charCodeAt(0) === LF ? 'bare-line-feed' : 'method-malformed'

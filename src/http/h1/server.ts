@@ -129,6 +129,7 @@ export class H1ServerConnection implements Sweepable {
   #onEnd(): void {
     const stream = this.#stream
     if (stream?.tunnel === true) stream.clientEnded()
+    else if (stream?.wantsBody === true) this.#fail('body-incomplete')
     else if (stream !== undefined && !this.#lingering) this.#socket.destroy()
     else this.#socket.end()
   }
