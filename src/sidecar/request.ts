@@ -3,10 +3,10 @@ import { type Headers, headerValue } from '../http/headers.ts'
 import { Exchange, type ExchangeOwner } from '../http/pump.ts'
 import type { RuleRef } from '../policy/decision.ts'
 import type { AccessSource } from '../telemetry/access-log.ts'
-import type { Counter } from '../telemetry/series.ts'
 import { requestIdOf, type TraceHop, traceHop } from '../telemetry/trace.ts'
 import type { Waiter } from './upstream/pool.ts'
-import { type Refusal, refuse } from './refusal.ts'
+import type { RequestMeter } from './meter.ts'
+import { type Refusal, type RefusalCode, refuse } from './refusal.ts'
 import { respond } from './respond.ts'
 import type { Runtime } from './runtime.ts'
 
@@ -15,13 +15,9 @@ export interface RequestSource {
   readonly runtime: Runtime
   readonly reporter: 'inbound' | 'outbound'
   readonly source: AccessSource
-  /** The caller as a label of metrics. */
-  readonly principal: string
-  readonly security: 'mutual_tls' | 'none'
+  readonly meter: RequestMeter
   /** Whether the client may know why it was refused. */
   readonly explain: boolean
-  /** The request counters that this connection has used, by their labels. */
-  readonly counters: Map<string, Counter>
 }
 
 /** RFC 9110 section 9.2.2: sending these twice is the same as sending them once. */
@@ -67,8 +63,7 @@ export class Request implements ExchangeOwner {
     this.#startMs = runtime.clock.monotonic()
     this.requestId = requestIdOf(headerValue(head.headers, 'x-request-id') ?? '', runtime.randomBytes)
     this.trace = traceHop(headerValue(head.headers, 'traceparent') ?? '', runtime.randomBytes, false)
-    runtime.load.inFlight += 1
-    runtime.metrics.requestsInFlight.set(runtime.load.inFlight)
+    source.meter.begin()
   }
 
   /** The client's end-to-end fields without those that only we may set, and ours. */
@@ -96,20 +91,14 @@ export class Request implements ExchangeOwner {
     this.exchange.refuse(head, body)
   }
 
-  /** Waits for a connection on behalf of this request. */
+  /** Waits for a connection on behalf of this request. Without `failed` the request is refused when there is none. */
   waiter(connected: Waiter['connected'], failed?: Waiter['failed']): Waiter {
-    const { exchange } = this
-    return {
-      get gone() {
-        return exchange.finished
-      },
-      connected,
-      failed: (code, detail) => {
-        this.#source.runtime.metrics.upstreamFailures.with({ reason: code }).inc()
-        if (failed !== undefined) failed(code, detail)
-        else this.refuse(refuse(code, { detail }))
-      },
-    }
+    return new RequestWaiter(this, connected, failed)
+  }
+
+  /** An attempt at an endpoint came to nothing. */
+  countFailure(code: RefusalCode): void {
+    this.#source.runtime.metrics.upstreamFailures.with({ reason: code }).inc()
   }
 
   onResponseHead(head: ResponseHead): ResponseHead {
@@ -129,44 +118,17 @@ export class Request implements ExchangeOwner {
       return
     }
     const code = refusalOf(fault)
-    metrics.upstreamFailures.with({ reason: code }).inc()
+    this.countFailure(code)
     this.refuse(refuse(code, { detail: fault.message }))
   }
 
   onFinished(fault: StreamFault | undefined): void {
-    const { runtime, reporter } = this.#source
-    const { metrics, clock, accessLog, load } = runtime
-    load.inFlight -= 1
-    metrics.requestsInFlight.set(load.inFlight)
-    const durationMs = clock.monotonic() - this.#startMs
+    const { runtime, meter } = this.#source
+    const durationMs = runtime.clock.monotonic() - this.#startMs
     const refusal = this.#refusal?.code ?? fault?.code
-    this.#counter(refusal ?? 'none').inc()
-    const labels = reporterLabels[reporter]
-    metrics.requestDuration.with(labels).observe(durationMs / 1000)
-    if (this.#refusal === undefined) {
-      const { requestBytes, responseBytes } = this.exchange
-      if (requestBytes > 0) metrics.requestBytes.with(labels).inc(requestBytes)
-      if (responseBytes > 0) metrics.responseBytes.with(labels).inc(responseBytes)
-    }
-    if (accessLog.wants(refusal !== undefined)) this.#log(durationMs, refusal)
-  }
-
-  #counter(refusal: string): Counter {
-    const { counters, reporter, principal, security, runtime } = this.#source
-    const key = `${this.#status} ${refusal} ${this.destination}`
-    let counter = counters.get(key)
-    if (counter === undefined) {
-      counter = runtime.metrics.requests.with({
-        reporter,
-        source_principal: principal,
-        destination_service: this.destination,
-        response_code: String(this.#status),
-        refusal,
-        connection_security_policy: security,
-      })
-      if (counters.size < MAX_COUNTERS) counters.set(key, counter)
-    }
-    return counter
+    meter.end({ status: this.#status, refusal: refusal ?? 'none', destination: this.destination }, durationMs)
+    if (this.#refusal === undefined) meter.forwarded(this.exchange.requestBytes, this.exchange.responseBytes)
+    if (runtime.accessLog.wants(refusal !== undefined)) this.#log(durationMs, refusal)
   }
 
   #log(durationMs: number, code: string | undefined): void {
@@ -198,10 +160,27 @@ export class Request implements ExchangeOwner {
   }
 }
 
-/** Of one connection: statuses and refusals are few, services as many as the policy has. Beyond it, look-ups are slower. */
-const MAX_COUNTERS = 1000
+class RequestWaiter implements Waiter {
+  readonly connected: Waiter['connected']
+  readonly #request: Request
+  readonly #failed: Waiter['failed'] | undefined
 
-const reporterLabels = { inbound: { reporter: 'inbound' }, outbound: { reporter: 'outbound' } } as const
+  constructor(request: Request, connected: Waiter['connected'], failed: Waiter['failed'] | undefined) {
+    this.#request = request
+    this.connected = connected
+    this.#failed = failed
+  }
+
+  get gone(): boolean {
+    return this.#request.exchange.finished
+  }
+
+  failed(code: RefusalCode, detail: string): void {
+    this.#request.countFailure(code)
+    if (this.#failed === undefined) this.#request.refuse(refuse(code, { detail }))
+    else this.#failed(code, detail)
+  }
+}
 
 function refusalOf({ code }: StreamFault): Refusal['code'] {
   return code === 'upstream-malformed' || code === 'timed-out' ? code : 'upstream-gone'

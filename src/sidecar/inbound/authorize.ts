@@ -6,17 +6,16 @@ import type { Received } from './receive.ts'
 
 /** Asks the policy of this moment. Only its permit opens the way to `forward`. */
 export function authorize(principal: Principal, received: Received, connection: InboundConnection): Permit | Refusal {
-  const { policy, metrics } = connection.runtime
+  const { policy } = connection.runtime
+  const { meter } = connection
   const { request, head, path, port } = received
   const decision = decide(policy.current, { principal, method: head.method, path, port })
   if (decision.kind === 'permit') {
     request.rule = decision.rule
-    const { namespace, name } = decision.rule.policy
-    metrics.authorizationDecisions.with({ decision: 'allow', policy: `${namespace}/${name}` }).inc()
+    meter.allowed(decision.rule.policy)
     return decision
   }
   const { code, rule, nearest, detail } = decision
-  const decider = rule === undefined ? 'none' : `${rule.policy.namespace}/${rule.policy.name}`
-  metrics.authorizationDecisions.with({ decision: 'deny', policy: decider }).inc()
+  meter.denied(rule?.policy)
   return refuse(code, { rule, nearest, detail })
 }

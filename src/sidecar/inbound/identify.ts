@@ -1,4 +1,5 @@
 import { peerOf } from '../../mtls/peer.ts'
+import { RequestMeter } from '../meter.ts'
 import type { Inbound, InboundConnection, Secured } from './connection.ts'
 
 /**
@@ -26,10 +27,8 @@ export function identify(secured: Secured, inbound: Inbound): InboundConnection 
     peerPrincipal: { kind: 'peer', id: peer.id },
     reporter: 'inbound',
     source: { kind: 'peer', id: peer.id },
-    principal: peer.id,
-    security: 'mutual_tls',
     explain: true,
-    counters: new Map(),
+    meter: new RequestMeter(runtime, 'inbound', peer.id, 'mutual_tls'),
     clientCertificate: `By=${credentials.svid.id};Hash=${peer.fingerprint};URI=${peer.id}`,
     expiresAtMs: Math.min(peer.notAfterMs, credentials.svid.notAfterMs),
   }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { remoteOf } from '../connections.ts'
+import { RequestMeter } from '../meter.ts'
 import type { Outbound, OutboundConnection } from './connection.ts'
 
 /**
@@ -31,9 +32,7 @@ export function accept(socket: Socket, outbound: Outbound): OutboundConnection |
     remote: remoteOf(socket),
     reporter: 'outbound',
     source: { kind: 'peer', id },
-    principal: id,
-    security: 'mutual_tls',
     explain: true,
-    counters: new Map(),
+    meter: new RequestMeter(runtime, 'outbound', id, 'mutual_tls'),
   }
 }
