@@ -163,7 +163,7 @@ function watchBundles(
 ): { close(): void } {
   const backoff = new Backoff(RETRY, random)
   let closed = false
-  let cancel = (): void => {}
+  let cancel: (() => void) | undefined
   const open = (): void => {
     const stream = client.watchTrustBundles()
     stream.onMessage((message) => {
@@ -190,7 +190,7 @@ function watchBundles(
   return {
     close: () => {
       closed = true
-      cancel()
+      cancel?.()
     },
   }
 }

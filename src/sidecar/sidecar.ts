@@ -4,7 +4,7 @@ import { type Address, formatAddress, isUnspecified, type Mapping } from '../con
 import type { SidecarConfig } from '../config/sidecar.ts'
 import { Sweep } from '../http/sweep.ts'
 import type { Clock } from '../lib/clock.ts'
-import { type Drainable, drain } from '../lib/drain.ts'
+import { drain } from '../lib/drain.ts'
 import type { Random } from '../lib/random.ts'
 import { waitFor } from '../lib/watch.ts'
 import { Terminator } from '../mtls/server.ts'
@@ -140,8 +140,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
         log.info({ connections: connections.list().length }, 'draining')
         const started = clock.monotonic()
         connections.retire()
-        const quiet: Drainable = { close: () => connections.whenEmpty(), destroy: () => {} }
-        await atMost(quiet, Math.min(WITHDRAWAL_MS, config.drainTimeoutMs / 2), clock)
+        await atMost(Math.min(WITHDRAWAL_MS, config.drainTimeoutMs / 2), connections.whenEmpty(), clock)
         await Promise.all([...inbound.map((listener) => listener.stop()), outbound?.stop()])
         const left = config.drainTimeoutMs - (clock.monotonic() - started)
         const inTime = await drain([connections], left, clock)
@@ -158,15 +157,12 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   }
 }
 
-/** Waits for the part to close, but no longer than `ms`. */
-function atMost(part: Drainable, ms: number, clock: Clock): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = clock.after(ms, resolve)
-    void part.close().then(() => {
-      timer.cancel()
-      resolve()
-    })
-  })
+/** Waits for `closed`, but no longer than `ms`. */
+async function atMost(ms: number, closed: Promise<void>, clock: Clock): Promise<void> {
+  const { promise: over, resolve } = Promise.withResolvers<void>()
+  const timer = clock.after(ms, resolve)
+  await Promise.race([closed, over])
+  timer.cancel()
 }
 
 /** Where peers reach a listener. */

@@ -64,8 +64,7 @@ function namesLoopback(authority: string): boolean {
 
 async function read(request: IncomingMessage): Promise<string | undefined> {
   let body = ''
-  // Leaving the loop must not destroy the socket: the answer is still to be sent.
-  for await (const chunk of request.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+  for await (const chunk of request.setEncoding('utf8')) {
     body += String(chunk)
     if (body.length > MAX_BODY_BYTES) return undefined
   }
