@@ -62,30 +62,32 @@ t.test('every fault code of a request has a vector, or a test of its own', (t) =
   t.end()
 })
 
+/** Requests with so many bytes of head, of fields, of chunk extensions, of trailers. */
+const head = (fill: number): string => {
+  const bare = 'GET / HTTP/1.1\r\nHost: a\r\nX: \r\nConnection: close\r\n\r\n'
+  return bare.replace('X: ', `X: ${'x'.repeat(fill - bare.length)}`)
+}
+const fields = (count: number): string =>
+  `GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${'X: 1\r\n'.repeat(count - 2)}\r\n`
+const chunked = (body: string): string =>
+  `POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n${body}`
+const extended = (total: number): string =>
+  chunked(`1;${'x'.repeat(2000)}\r\na\r\n0;${'x'.repeat(total - 2000)}\r\n\r\n`)
+const trailers = (fill: number): string => chunked(`0\r\nX: ${'x'.repeat(fill - 7)}\r\n\r\n`)
+
 t.test('bounds: what fits is forwarded, one more is refused', async (t) => {
   const app = await nodeApp(t)
   const path = await httpPath(t, app)
-  const head = (fill: number): string => {
-    const bare = 'GET / HTTP/1.1\r\nHost: a\r\nX: \r\nConnection: close\r\n\r\n'
-    return bare.replace('X: ', `X: ${'x'.repeat(fill - bare.length)}`)
-  }
   t.match(await path.exchange(head(testLimits.maxHeadBytes)), /^HTTP\/1\.1 200/)
   t.match(await path.exchange(head(testLimits.maxHeadBytes + 1)), /^HTTP\/1\.1 431 [^]*head-too-large/)
   t.match(await path.exchange(`GET /${'x'.repeat(100_000)}`), /^HTTP\/1\.1 431 [^]*head-too-large/, 'without an end')
   t.match(await path.exchange('GET '.repeat(1024)), /^HTTP\/1\.1 431 [^]*head-too-large/, 'as many bytes, no end')
 
-  const fields = (count: number): string =>
-    `GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${'X: 1\r\n'.repeat(count - 2)}\r\n`
   t.match(await path.exchange(fields(testLimits.maxHeadFields)), /^HTTP\/1\.1 200/)
   t.match(await path.exchange(fields(testLimits.maxHeadFields + 1)), /^HTTP\/1\.1 431 [^]*too-many-fields/)
 
-  const chunked = (body: string): string =>
-    `POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n${body}`
-  const extended = (total: number): string =>
-    chunked(`1;${'x'.repeat(2000)}\r\na\r\n0;${'x'.repeat(total - 2000)}\r\n\r\n`)
   t.match(await path.exchange(extended(4096)), /^HTTP\/1\.1 200/)
   t.match(await path.exchange(extended(4097)), /^HTTP\/1\.1 400 [^]*chunk-extensions-too-large/, 'over all chunks')
-  const trailers = (fill: number): string => chunked(`0\r\nX: ${'x'.repeat(fill - 7)}\r\n\r\n`)
   t.match(await path.exchange(trailers(testLimits.maxHeadBytes)), /^HTTP\/1\.1 200/)
   t.match(await path.exchange(trailers(testLimits.maxHeadBytes + 1)), /^HTTP\/1\.1 431 [^]*head-too-large/)
   t.match(await path.exchange(chunked(`0\r\n${'X: 1\r\n'.repeat(21)}\r\n`)), /^HTTP\/1\.1 431 [^]*too-many-fields/)
