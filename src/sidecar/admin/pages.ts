@@ -1,38 +1,24 @@
 import { createHash } from 'node:crypto'
-import type { LogLevel, RootLogger } from '../../telemetry/log.ts'
-import type { MetricRegistry } from '../../telemetry/registry.ts'
-import type { sidecarMetrics } from '../../telemetry/names.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Watch } from '../../lib/watch.ts'
 import type { Credentials } from '../../mtls/credentials.ts'
+import { type AdminAnswer, type AdminPages, json, text } from '../../telemetry/admin-server.ts'
+import { type ProcessState, processPages } from '../../telemetry/process-pages.ts'
 import type { Connections } from '../connections.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import { type AdminAnswer, type AdminPages, json, text } from './server.ts'
 
-export interface AdminSources {
-  readonly clock: Clock
-  readonly log: RootLogger
-  readonly registry: MetricRegistry<typeof sidecarMetrics>
+export interface AdminSources extends ProcessState {
   readonly snapshot: Snapshot
   readonly connections: Connections
   /** Undefined until the first SVID. */
   readonly credentials: () => Watch<Credentials> | undefined
-  /** Undefined when the sidecar is ready, else why not. */
-  readonly notReady: () => string | undefined
 }
-
-const logLevels: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error'] satisfies LogLevel[]
 
 /** What the admin endpoint shows. */
 export function adminPages(sources: AdminSources): AdminPages {
-  const { log, registry, snapshot, connections } = sources
+  const { snapshot, connections } = sources
   return {
-    'GET /live': () => text('live\n'),
-    'GET /ready': () => {
-      const why = sources.notReady()
-      return why === undefined ? text('ready\n') : text(`not ready: ${why}\n`, 503)
-    },
-    'GET /metrics': async () => ({ status: 200, body: await registry.expose(), contentType: registry.contentType }),
+    ...processPages(sources),
     'GET /policy': () =>
       json({
         revision: snapshot.revision,
@@ -54,18 +40,7 @@ export function adminPages(sources: AdminSources): AdminPages {
         })),
       ),
     'GET /certs': () => certificates(sources.credentials()?.current),
-    'GET /log-level': () => text(`${log.level}\n`),
-    'PUT /log-level': ({ body }) => {
-      const level = body.trim()
-      if (!isLogLevel(level)) return text(`a log level is one of ${logLevels.join(', ')}\n`, 400)
-      log.level = level
-      return text(`${level}\n`)
-    },
   }
-}
-
-function isLogLevel(level: string): level is LogLevel {
-  return logLevels.includes(level)
 }
 
 function certificates(credentials: Credentials | undefined): AdminAnswer {

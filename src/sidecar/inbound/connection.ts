@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import type { Address } from '../../config/address.ts'
+import type { Address } from '../../lib/address.ts'
 import type { VerifiedPeer } from '../../identity/verify.ts'
 import type { Credentials } from '../../mtls/credentials.ts'
 import type { Terminator } from '../../mtls/server.ts'

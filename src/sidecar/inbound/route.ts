@@ -1,4 +1,4 @@
-import { formatAddress } from '../../config/address.ts'
+import { formatAddress } from '../../lib/address.ts'
 import type { UpstreamPool } from '../upstream/pool.ts'
 import type { InboundConnection } from './connection.ts'
 

@@ -68,7 +68,8 @@ export class Subscription {
       stream.send(takeUpdate(update, snapshot))
     })
     stream.onEnd((error) => this.#ended(error))
-    const held = [...snapshot.held.values()].map(({ name, revision }) => ({ name, revision }))
+    // What could not be read is held at no revision: the server sends it again, and learns again that it is broken.
+    const held = [...snapshot.held.values()].map(({ ok, name, revision }) => ({ name, revision: ok ? revision : 0 }))
     stream.send({ hello: { sidecarId, programVersion, held } })
     if (this.#draining) stream.send({ draining: {} })
     else if (this.#listeners !== undefined) stream.send({ listening: { listeners: [...this.#listeners] } })

@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import type { Address } from '../../config/address.ts'
+import type { Address } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Dial } from './pool.ts'
 

@@ -1,4 +1,4 @@
-import { formatAddress } from '../../config/address.ts'
+import { formatAddress } from '../../lib/address.ts'
 import type { SpiffeId } from '../../identity/spiffe-id.ts'
 import type { Random } from '../../lib/random.ts'
 import type { CompiledPolicy } from '../../policy/compile.ts'

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { request, type OutgoingHttpHeaders } from 'node:http'
 import t, { type Test } from 'tap'
-import { type AdminPages, createAdminServer, json, text } from '../../../src/sidecar/admin/server.ts'
+import { type AdminPages, createAdminServer, json, text } from '../../../src/telemetry/admin-server.ts'
 import { adminPages } from '../../../src/sidecar/admin/pages.ts'
 import { Connections, type OpenConnection } from '../../../src/sidecar/connections.ts'
 import { Snapshot } from '../../../src/sidecar/snapshot/snapshot.ts'
