@@ -498,11 +498,15 @@ class H1ServerStream implements ServerStream, BodyTarget {
       return
     }
     if (this.#framing === 'chunked') this.#outbox.text(lastChunk(trailers))
-    this.#outbox.flushLater()
     this.#responseDone = true
-    // The other half of a tunnel goes on until the client ends it.
-    if (this.tunnel && !this.#requestDone) this.#socket.end()
-    else this.#finish()
+    if (this.tunnel && !this.#requestDone) {
+      // The other half of a tunnel goes on until the client ends it.
+      this.#outbox.flush()
+      this.#socket.end()
+    } else {
+      this.#outbox.flushLater()
+      this.#finish()
+    }
   }
 
   #finish(): void {
