@@ -68,7 +68,16 @@ export const outrider: Subject = {
     }
     try {
       const data = join(folder, 'control')
-      const place = ['--data', data, '--listen', '127.0.0.1:0', '--trust-domain', TRUST_DOMAIN]
+      const place = [
+        '--data',
+        data,
+        '--listen',
+        '127.0.0.1:0',
+        '--admin',
+        '127.0.0.1:0',
+        '--trust-domain',
+        TRUST_DOMAIN,
+      ]
       const control = await run('control', ['control', ...place]).firstLine(signal)
       const socket = textAt(control, 'adminSocket')
       const command = async (...args: readonly string[]): Promise<string> =>

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { didYouMean } from '../config/nearest.ts'
+import { didYouMean } from '../lib/nearest.ts'
 import { OutriderError } from '../lib/errors.ts'
 import { defaultNamespace, type Kind, kinds } from '../policy/model.ts'
 import { type AdminClient, connectAdmin } from '../rpc/client.ts'

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { didYouMean } from '../config/nearest.ts'
+import { didYouMean } from '../lib/nearest.ts'
 import { OutriderError } from '../lib/errors.ts'
 import type { CommandOption, CommandOptions, OptionValues } from './command.ts'
 

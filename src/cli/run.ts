@@ -1,4 +1,4 @@
-import { didYouMean } from '../config/nearest.ts'
+import { didYouMean } from '../lib/nearest.ts'
 import { describeError, OutriderError } from '../lib/errors.ts'
 import { parseArguments } from './arguments.ts'
 import { type Command, type CommandContext, exitCode } from './command.ts'

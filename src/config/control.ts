@@ -21,6 +21,14 @@ export const controlOptions = {
     optional: true,
     doc: 'Unix socket of the administration API, open to the owner of the process alone. Empty: `admin.sock` in the data folder.',
   },
+  admin: {
+    type: 'address',
+    use: 'listen',
+    default: '127.0.0.1:15490',
+    loopback: true,
+    optional: true,
+    doc: 'Health, metrics and the log level over HTTP. Loopback only: it asks nobody who they are. Empty: there is none.',
+  },
   trustDomain: {
     type: 'string',
     default: 'outrider.local',

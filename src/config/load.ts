@@ -1,5 +1,5 @@
 import { OutriderError } from '../lib/errors.ts'
-import { didYouMean, nearest } from './nearest.ts'
+import { didYouMean, nearest } from '../lib/nearest.ts'
 import { type ConfigOf, flagOf, type Option, type OptionTable, type OptionValue, variableOf } from './option.ts'
 import { parseValue, type ValueErrorCode } from './value.ts'
 

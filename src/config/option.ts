@@ -1,4 +1,4 @@
-import type { Address, Mapping } from './address.ts'
+import type { Address, Mapping } from '../lib/address.ts'
 import type { Secret } from './secret.ts'
 
 interface Described {

@@ -1,6 +1,6 @@
 import { unreachable } from '../lib/unreachable.ts'
-import { isLoopback, isUnspecified, parseAddress, parseHost, parseMapping } from './address.ts'
-import { parseDuration } from './duration.ts'
+import { isLoopback, isUnspecified, parseAddress, parseHost, parseMapping } from '../lib/address.ts'
+import { parseDuration } from '../lib/duration.ts'
 import type { Option, OptionValue } from './option.ts'
 import { Secret } from './secret.ts'
 
@@ -85,8 +85,8 @@ function parseNumber(option: Extract<Option, { type: 'integer' | 'duration' }>, 
   const read = (value: unknown): number | undefined => {
     if (typeof value === 'number') return Number.isSafeInteger(value) ? value : undefined
     if (typeof value !== 'string') return undefined
-    if (option.type === 'duration') return parseDuration(value)
-    return /^\d{1,15}$/.test(value) ? Number(value) : undefined
+    if (/^\d{1,15}$/.test(value)) return Number(value)
+    return option.type === 'duration' ? parseDuration(value) : undefined
   }
   const value = read(raw)
   if (value === undefined) {

@@ -3,14 +3,18 @@ import type { ControlConfig } from '../config/control.ts'
 import type { TrustBundleSet } from '../identity/bundle.ts'
 import { parseTrustDomain } from '../identity/spiffe-id.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
+import { type Address, formatAddress } from '../lib/address.ts'
 import type { Drainable } from '../lib/drain.ts'
 import { describeError } from '../lib/errors.ts'
+import { listen } from '../lib/listen.ts'
 import type { Random } from '../lib/random.ts'
 import { type Watch, WatchCell } from '../lib/watch.ts'
 import { adminService, identityService, policyService } from '../rpc/handler.ts'
-import { type RpcServer, type ServerEvents, serveSocket, serveTls } from '../rpc/server.ts'
-import type { Logger } from '../telemetry/log.ts'
+import { type ServerEvents, serveSocket, serveTls } from '../rpc/server.ts'
+import { createAdminServer } from '../telemetry/admin-server.ts'
+import type { Logger, RootLogger } from '../telemetry/log.ts'
 import { controlMetrics } from '../telemetry/names.ts'
+import { type ProcessState, processPages } from '../telemetry/process-pages.ts'
 import { createMetrics, type MetricRegistry } from '../telemetry/registry.ts'
 import { adminHandlers } from './admin/handlers.ts'
 import { openAuthority } from './ca/authority.ts'
@@ -26,7 +30,7 @@ import { openSqliteStore } from './store/sqlite.ts'
 export interface ControlSurroundings {
   readonly clock: Clock
   readonly random: Random
-  readonly log: Logger
+  readonly log: RootLogger
   readonly programVersion: string
 }
 
@@ -35,6 +39,8 @@ export interface ControlServer extends Drainable {
   readonly grpcAddress: string
   /** Path of the Unix socket of the administration API. */
   readonly adminSocket: string
+  /** `host:port` of the admin endpoint, when there is one. */
+  readonly adminAddress: string | undefined
   readonly metrics: MetricRegistry<typeof controlMetrics>
 }
 
@@ -68,6 +74,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     const registry = createMetrics(controlMetrics, clock)
     undo.push(() => registry.destroy())
     const { metrics } = registry
+    let notReady: string | undefined = 'starting'
+    const adminAddress = await openAdmin(config.admin, { log, registry, notReady: () => notReady }, undo)
     metrics.storeRevision.set(store.revision)
     const catalogue = new Catalogue(store.list().map(({ resource }) => resource))
     // The first to hear of a commit: whoever is told later finds the catalogue current.
@@ -117,29 +125,38 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       { grpcAddress: grpc.address, adminSocket: admin.address, trustDomain, revision, root: authority.rootFingerprint },
       'control server is ready',
     )
-    return running(grpc, admin, registry, undo)
+    notReady = undefined
+    return {
+      grpcAddress: grpc.address,
+      adminSocket: admin.address,
+      adminAddress,
+      metrics: registry,
+      close: async () => {
+        notReady = 'stopping'
+        await Promise.all([grpc.close(), admin.close()])
+        unwind(undo)
+      },
+      destroy: () => unwind(undo),
+    }
   } catch (thrown) {
     unwind(undo)
     throw thrown
   }
 }
 
-function running(
-  grpc: RpcServer,
-  admin: RpcServer,
-  metrics: MetricRegistry<typeof controlMetrics>,
+/** Opens the admin endpoint where one is wanted; gives its address with the real port. */
+async function openAdmin(
+  address: Address | undefined,
+  state: ProcessState,
   undo: (() => void)[],
-): ControlServer {
-  return {
-    grpcAddress: grpc.address,
-    adminSocket: admin.address,
-    metrics,
-    close: async () => {
-      await Promise.all([grpc.close(), admin.close()])
-      unwind(undo)
-    },
-    destroy: () => unwind(undo),
-  }
+): Promise<string | undefined> {
+  if (address === undefined) return undefined
+  const server = createAdminServer(processPages(state), state.log)
+  undo.push(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return formatAddress(await listen(server, address, 'admin'))
 }
 
 /** Undoes in the opposite order; each step once, whoever comes first. */

@@ -1,4 +1,4 @@
-import { isUnspecified, parseHost } from '../config/address.ts'
+import { isUnspecified, parseHost } from '../lib/address.ts'
 import type { SpiffeId } from '../identity/spiffe-id.ts'
 import type { VerifiedPeer } from '../identity/verify.ts'
 import type { Clock, Timer } from '../lib/clock.ts'

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { parseIdPattern } from '../identity/match.ts'
 import { parseSpiffeId, parseTrustDomain } from '../identity/spiffe-id.ts'
+import { parseDuration } from '../lib/duration.ts'
 import { OutriderError } from '../lib/errors.ts'
-import { parseDuration } from './duration.ts'
 import { parseAddress, parseHost } from './host.ts'
 import { parseMethod } from './match/method.ts'
 import { parsePath } from './match/path.ts'
@@ -121,9 +121,19 @@ function uniqueBy<T>(key: (item: T) => string | number | undefined): z.core.Chec
   }
 }
 
+/** A duration as it stands in a resource, in milliseconds. */
+function durationMs(text: string): number {
+  const ms = parseDuration(text)
+  if (ms !== undefined) return ms
+  throw new OutriderError(
+    'duration-malformed',
+    `a duration is a number with its unit, such as 500ms, 10s, 5m, 24h or 90d, not ${JSON.stringify(text.slice(0, 100))}`,
+  )
+}
+
 function duration(minMs: number, maxMs: number, range: string): z.ZodType<number> {
-  return checked(parseDuration).transform((text, context) => {
-    const ms = parseDuration(text)
+  return checked(durationMs).transform((text, context) => {
+    const ms = durationMs(text)
     if (ms < minMs || ms > maxMs)
       context.issues.push({
         code: 'custom',

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
+import { nearest } from '../lib/nearest.ts'
 import { unreachable } from '../lib/unreachable.ts'
 import type { Violation } from './model.ts'
-import { nearestSpelling } from './suggest.ts'
 
 /** What the schema library found, in our codes and words. */
 export function violationsOf(issue: z.core.$ZodIssue): readonly Violation[] {
@@ -68,7 +68,7 @@ export function describe(value: unknown): string {
 
 /** The hint for a key that an object does not have; one line. */
 export function unknownKey(key: string, known: readonly string[]): string {
-  const meant = nearestSpelling(key, known)
+  const meant = nearest(key, known)
   // The key stands in the field path; a line break in the hint would shift the hints after it.
   return meant === undefined
     ? `is not known here; there are ${known.join(', ')}`
@@ -76,7 +76,7 @@ export function unknownKey(key: string, known: readonly string[]): string {
 }
 
 export function unknownValue(value: unknown, known: readonly string[]): { code: string; message: string } {
-  const meant = typeof value === 'string' ? nearestSpelling(value, known) : undefined
+  const meant = typeof value === 'string' ? nearest(value, known) : undefined
   const hint = meant === undefined ? `must be ${known.join(' or ')}` : `did you mean ${meant}?`
   return { code: 'value-unknown', message: `is ${describe(value)}; ${hint}` }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { connect } from 'node:tls'
-import { type Address, formatAddress } from '../config/address.ts'
+import { type Address, formatAddress } from '../lib/address.ts'
 import { parseBundle, type TrustBundle } from '../identity/bundle.ts'
 import { type SpiffeId, trustDomainOf } from '../identity/spiffe-id.ts'
 import { verifyPeer } from '../identity/verify.ts'

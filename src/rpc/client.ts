@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { createSecureContext, type DetailedPeerCertificate, type PeerCertificate } from 'node:tls'
 import grpc from '@grpc/grpc-js'
-import { type Address, formatAddress } from '../config/address.ts'
+import { type Address, formatAddress } from '../lib/address.ts'
 import type { TrustBundleSet } from '../identity/bundle.ts'
 import type { SpiffeId } from '../identity/spiffe-id.ts'
 import type { Svid } from '../identity/svid.ts'

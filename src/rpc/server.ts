@@ -4,11 +4,12 @@ import { connect, createServer, type Server as NetServer, type Socket } from 'no
 import { basename, dirname, join } from 'node:path'
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
 import grpc from '@grpc/grpc-js'
-import { type Address, formatAddress } from '../config/address.ts'
+import { type Address, formatAddress } from '../lib/address.ts'
 import type { RefusedPeer } from '../identity/verify.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Drainable } from '../lib/drain.ts'
 import { OutriderError } from '../lib/errors.ts'
+import { listen, listenOnSocket } from '../lib/listen.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { BoundService, HandlerContext } from './handler.ts'
 import { peerOf, RefusedConnections, type Trust } from './peer.ts'
@@ -64,7 +65,7 @@ const MAX_SOCKET_PATH_BYTES = 107
  * handshakes and connections, nor tell why it could not listen.
  */
 export async function serveTls(
-  listen: Address,
+  where: Address,
   credentials: Watch<ServerCredentials>,
   services: readonly BoundService[],
   limits: ServerLimits,
@@ -100,11 +101,7 @@ export async function serveTls(
   })
   server.on('tlsClientError', (cause, socket) => events.handshakeFailed(sourceOf(socket), cause))
   server.on('close', unsubscribe)
-  const place = formatAddress(listen)
-  await listening(server, { host: listen.host, port: listen.port }, place)
-  const bound = server.address()
-  const port = typeof bound === 'object' && bound !== null ? bound.port : listen.port
-  return engine.run(server, formatAddress({ host: listen.host, port }))
+  return engine.run(server, formatAddress(await listen(server, where, 'listen')))
 }
 
 /**
@@ -137,7 +134,7 @@ export async function serveSocket(
       events,
     )
     const server = createServer((socket) => engine.accept(socket))
-    await listening(server, { path: birthplace }, path)
+    await listenOnSocket(server, birthplace, path)
     chmodSync(birthplace, 0o600)
     renameSync(birthplace, path)
     server.on('close', () => rmSync(path, { force: true }))
@@ -231,32 +228,6 @@ function secureContext(credentials: ServerCredentials): Pick<TlsOptions, 'ca' | 
 
 function sourceOf(socket: Socket): string {
   return socket.remoteAddress ?? 'unknown'
-}
-
-function listening(
-  server: NetServer,
-  where: { path: string } | { host: string; port: number },
-  place: string,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onError = (cause: NodeJS.ErrnoException): void => {
-      const why: Readonly<Record<string, string>> = {
-        EADDRINUSE: 'another program listens there',
-        EACCES: 'this user may not listen there',
-        EADDRNOTAVAIL: 'this machine does not have that address',
-      }
-      reject(
-        new OutriderError('listen-failed', `cannot listen on ${place}: ${why[cause.code ?? ''] ?? cause.message}`, {
-          cause,
-        }),
-      )
-    }
-    server.once('error', onError)
-    server.listen(where, () => {
-      server.removeListener('error', onError)
-      resolve()
-    })
-  })
 }
 
 async function removeStale(path: string): Promise<void> {

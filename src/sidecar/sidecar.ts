@@ -72,7 +72,6 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   let outbound: OutboundListener | undefined
 
   const pages = adminPages({
-    clock,
     log,
     registry,
     snapshot,

@@ -1,4 +1,4 @@
-import { formatAddress } from '../../config/address.ts'
+import { formatAddress } from '../../lib/address.ts'
 import { loadSidecarConfig, sidecarOptions } from '../../config/sidecar.ts'
 import { startSidecar } from '../../sidecar/sidecar.ts'
 import { createLogger } from '../../telemetry/log.ts'

@@ -1,4 +1,4 @@
-import { parseDuration } from '../../config/duration.ts'
+import { parseDuration } from '../../lib/duration.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import { millisecondsOf } from '../../rpc/time.ts'
 import { namespaceOption, parseName, socketOption, withAdmin } from '../admin.ts'

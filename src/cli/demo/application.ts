@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import { listen } from '../../sidecar/listen.ts'
+import { listen } from '../../lib/listen.ts'
 
 /** A small service that knows nothing of the mesh. */
 export interface Application {

@@ -46,6 +46,8 @@ export async function startMesh(
           join(folder, 'control'),
           '--listen',
           listen,
+          '--admin',
+          '127.0.0.1:0',
           '--trust-domain',
           trustDomain,
           '--svid-ttl-ms',

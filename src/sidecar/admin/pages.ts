@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import type { Clock } from '../../lib/clock.ts'
 import type { Watch } from '../../lib/watch.ts'
 import type { Credentials } from '../../mtls/credentials.ts'
 import { type AdminAnswer, type AdminPages, json, text } from '../../telemetry/admin-server.ts'

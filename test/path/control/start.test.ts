@@ -115,3 +115,22 @@ t.test('destroy stops at once, and may come after close', async (t) => {
   const again = await startTestControl(t, { data: control.data })
   t.equal((await again.admin.list({})).resources.length, 1)
 })
+
+t.test('the admin endpoint tells what every process tells', async (t) => {
+  const control = await startTestControl(t, { admin: '127.0.0.1:0' })
+  const at = `http://${control.server.adminAddress}`
+  const ask = async (path: string, init: RequestInit = {}): Promise<readonly [number, string]> => {
+    const response = await fetch(`${at}${path}`, { ...init, headers: { connection: 'close' } })
+    return [response.status, await response.text()]
+  }
+  t.same(await ask('/live'), [200, 'live\n'])
+  t.same(await ask('/ready'), [200, 'ready\n'])
+  t.match(await ask('/metrics'), [200, /^outrider_store_revision \d+$/m])
+  t.same(await ask('/log-level', { method: 'PUT', body: 'warn' }), [200, 'warn\n'])
+  t.same(await ask('/log-level'), [200, 'warn\n'])
+  await control.close()
+  await t.rejects(ask('/live'))
+
+  const none = await startTestControl(t)
+  t.equal(none.server.adminAddress, undefined)
+})

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:tls'
 import t, { type Test } from 'tap'
-import type { Address } from '../../../src/config/address.ts'
+import type { Address } from '../../../src/lib/address.ts'
 import { boundAddress } from '../../fixtures/app.ts'
 import { makeTestCa, type TestLeaf } from '../../fixtures/ca.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'

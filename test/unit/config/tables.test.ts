@@ -1,7 +1,7 @@
 import t from 'tap'
 import { controlOptions, loadControlConfig } from '../../../src/config/control.ts'
-import { parseDuration } from '../../../src/config/duration.ts'
-import { nearest } from '../../../src/config/nearest.ts'
+import { parseDuration } from '../../../src/lib/duration.ts'
+import { nearest } from '../../../src/lib/nearest.ts'
 import { flagOf, type OptionTable, variableOf } from '../../../src/config/option.ts'
 import { loadSidecarConfig, sidecarOptions } from '../../../src/config/sidecar.ts'
 import { weakenedBy } from '../../../src/config/weakened.ts'
@@ -16,7 +16,7 @@ for (const [tableName, table] of Object.entries(tables)) {
       t.equal(option.type === 'duration', name.endsWith('Ms'), `${name}: the name carries the unit`)
       if (option.type === 'integer' && option.unit === 'bytes') t.match(name, /Bytes$/)
       if (option.type !== 'duration') continue
-      const [min, max] = [parseDuration(option.min), parseDuration(option.max)]
+      const [min, max] = [option.min === '0' ? 0 : parseDuration(option.min), parseDuration(option.max)]
       t.ok(min !== undefined && max !== undefined && min < max, `${name} has a range`)
     }
   })

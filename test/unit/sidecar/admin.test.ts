@@ -103,7 +103,6 @@ t.test('what the sidecar knows', async (t) => {
   const ask = await serve(
     t,
     adminPages({
-      clock,
       log,
       registry,
       snapshot,

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { didYouMean, nearest } from '../../../src/config/nearest.ts'
+import { didYouMean, nearest } from '../../../src/lib/nearest.ts'
 
 const known = ['drainTimeoutMs', 'headTimeoutMs', 'admin', 'inbound', 'outbound']
 

@@ -6,7 +6,7 @@ import {
   parseAddress,
   parseHost,
   parseMapping,
-} from '../../../src/config/address.ts'
+} from '../../../src/lib/address.ts'
 
 t.test('reads IPv4, IPv6 and names', async (t) => {
   t.same(parseAddress('127.0.0.1:80'), { host: '127.0.0.1', port: 80 })
