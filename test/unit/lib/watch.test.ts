@@ -35,9 +35,12 @@ t.test('whoever comes or leaves while a value is told changes nothing for the ot
   t.same(heard, ['second', 'late'])
 })
 
+function even(value: number | string): boolean {
+  return typeof value === 'number' && value % 2 === 0
+}
+
 t.test('waitFor takes a present value, or the first future one that fits', async (t) => {
   const cell = new WatchCell<number | string>(4)
-  const even = (value: number | string): boolean => typeof value === 'number' && value % 2 === 0
   t.equal(await waitFor(cell, even), 4)
   cell.set(5)
   const waiting = waitFor(cell, even)
