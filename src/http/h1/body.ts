@@ -3,7 +3,7 @@ import type { HttpLimits } from '../limits.ts'
 import type { ProtocolFaultCode } from '../protocol-fault.ts'
 import { Gather, hasBareLineFeed } from './gather.ts'
 import { parseTrailers } from './head.ts'
-import { CR, hexDigit, LF, SP, TAB, valueByte } from './syntax.ts'
+import { CR, hexDigit, LF, NOT_TOKEN, SP, TAB, tokenClass, valueByte } from './syntax.ts'
 
 /** Where the decoded body goes. */
 export interface BodyTarget {
@@ -53,7 +53,7 @@ const CRLF_LENGTH = 2
 const NOT_FOUND = -1 + CRLF_LENGTH
 const SEMICOLON = 0x3b
 
-type ChunkState = 'size' | 'extension' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailers'
+type ChunkState = 'size' | 'extension-name' | 'extension' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailers'
 
 /** RFC 9112 section 7.1. Extensions are checked, counted over the whole body and dropped. */
 export class ChunkedDecoder implements BodyDecoder {
@@ -80,11 +80,16 @@ export class ChunkedDecoder implements BodyDecoder {
             this.#size = this.#size * 16 + digit
           } else if (this.#digits === 0) return code === LF ? 'bare-line-feed' : 'chunk-malformed'
           else if (code === CR) this.#state = 'size-lf'
-          else if (code === SEMICOLON) this.#state = 'extension'
+          else if (code === SEMICOLON) this.#state = 'extension-name'
           else return code === LF ? 'bare-line-feed' : 'chunk-malformed'
           at += 1
           break
         }
+        case 'extension-name':
+          if (bytes[at] === LF) return 'bare-line-feed'
+          if (tokenClass[bytes[at]!] === NOT_TOKEN) return 'chunk-malformed'
+          this.#state = 'extension'
+          break
         case 'extension': {
           const code = bytes[at]!
           if (code === CR) this.#state = 'size-lf'
