@@ -24,7 +24,9 @@ export function originate(
   request.upstream = endpoint.address
   const waiter = request.waiter(connected, (code, detail) => {
     endpoint.avoidUntilMs = clock.monotonic() + AVOID_MS
-    if (attempt < Math.min(choices, MAX_ATTEMPTS)) again(attempt + 1)
+    // An endpoint that was withdrawn meanwhile may have been the only one, and have a successor.
+    const others = code === 'no-endpoint' || attempt < choices
+    if (others && attempt < MAX_ATTEMPTS) again(attempt + 1)
     else request.refuse(refuse(code, { detail }))
   })
   request.resend = () => endpoint.pool.acquireFresh(waiter)
