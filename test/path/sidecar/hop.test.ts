@@ -61,6 +61,11 @@ t.test('identity fields are ours alone', async (t) => {
     t.equal(raw.filter((name) => name.toLowerCase() === 'x-forwarded-client-cert').length, 1)
     for (const name of ['client-cert', 'client-cert-chain', 'x-outrider-refusal']) t.notOk(name in headers, name)
   }
+  // To many applications this is the same name.
+  const disguised = { x_forwarded_client_cert: `URI=${idOf('admin')}` }
+  t.equal((await sendTls(api.inbound, ca, leaf, { headers: disguised })).status, 400)
+  t.equal((await send(web.outbound, { headers: disguised })).status, 400)
+  t.equal(app.seen.length, 2)
 })
 
 t.test('request ids and traces are carried on where they are valid', async (t) => {
