@@ -12,6 +12,7 @@ import {
   policyOf,
   sendTls,
   startTestSidecar,
+  type TestSidecarOptions,
   TRUST_DOMAIN,
   type Wire,
   wireTcp,
@@ -34,14 +35,14 @@ const federated = makeTestCa('partner.example')
 const bundles = new Map([...ca.bundles(), ...federated.bundles()])
 
 const app = await startApp(t)
-const api = await startTestSidecar(t, {
+const options: TestSidecarOptions = {
   ca,
   id: '/ns/default/sa/api',
   bundles,
   policy: policyOf({ policies: [allow('all')] }),
   app: app.address,
-  config: { handshakeTimeoutMs: 200 },
-})
+}
+const api = await startTestSidecar(t, options)
 
 interface Hostile {
   readonly what: string
@@ -110,11 +111,11 @@ const hostile: readonly Hostile[] = [
   },
 ]
 
-for (const { what, reason, leaf, options } of hostile) {
+for (const { what, reason, leaf, options: tls } of hostile) {
   t.test(`nothing is answered to ${what}`, async (t) => {
     const own: ConnectionOptions = leaf === undefined ? { rejectUnauthorized: false } : clientTls(ca, leaf)
     await refused(t, reason, () => {
-      const client = wireTls(t, api.inbound, { ...own, ...options })
+      const client = wireTls(t, api.inbound, { ...own, ...tls })
       // Written before the handshake, so that it leaves with its last message.
       client.socket.write(REQUEST)
       return client
@@ -135,7 +136,10 @@ for (const [what, bytes] of [
   )
 }
 
-t.test('a handshake that does not end is cut', (t) => refused(t, 'handshake-timed-out', () => wireTcp(t, api.inbound)))
+t.test('a handshake that does not end is cut', async (t) => {
+  const impatient = await startTestSidecar(t, { ...options, config: { handshakeTimeoutMs: 100 } })
+  await refused(t, 'handshake-timed-out', () => wireTcp(t, impatient.inbound), impatient)
+})
 
 t.test('a client that goes away in its handshake is counted', (t) =>
   refused(t, 'client-gone', () => {
@@ -166,15 +170,17 @@ t.test('the good client is served', async (t) => {
   t.match(app.seen.at(-1)?.headers['x-forwarded-client-cert'], `URI=${idOf('web')}`)
 })
 
-async function refused(t: Test, reason: string, open: () => Wire): Promise<void> {
+async function refused(t: Test, reason: string, open: () => Wire, sidecar = api): Promise<void> {
   const labels = { listener: 'inbound', reason }
-  const before = await api.metric(FAILURES, labels)
+  const before = await sidecar.metric(FAILURES, labels)
   const asked = app.seen.length
   const client = open()
-  const line = await api.lines.take(({ message }) => message === 'peer refused' || message === 'TLS handshake failed')
+  const line = await sidecar.lines.take(
+    ({ message }) => message === 'peer refused' || message === 'TLS handshake failed',
+  )
   await client.closed
   t.equal(client.text.includes('HTTP'), false)
   t.match(line, { reason, remote: /^127\.0\.0\.1:\d+$/ })
-  t.equal(await api.metric(FAILURES, labels), before + 1)
+  t.equal(await sidecar.metric(FAILURES, labels), before + 1)
   t.equal(app.seen.length, asked)
 }
