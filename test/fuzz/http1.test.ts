@@ -12,6 +12,7 @@ checkLeaks(t)
 const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31)
 const seconds = Number(process.env['FUZZ_SECONDS'] ?? 5)
 console.log(`seed ${seed}`)
+t.setTimeout((seconds + 60) * 1000)
 
 /** mulberry32 */
 let state = seed
@@ -47,7 +48,7 @@ function field(): string {
 }
 
 function chunks(): { wire: string; trailers: string } {
-  const extension = (): string => some(10, () => `;${pick('a', 'a=b', 'n="q"')}`)
+  const extension = (): string => some(10, () => `;${pick('a', 'a=b', 'n="q"', 'a;b="c; d"')}`)
   const wire = repeat(4, () => {
     const data = pick('x', 'hello', '\r\n', '0\r\n\r\n', 'GET / HTTP/1.1\r\n\r\n', 'y'.repeat(below(2000) + 1))
     const size = data.length.toString(16)
@@ -197,7 +198,7 @@ function counted(reasons: ReadonlyMap<string, number>): string {
     .join(', ')
 }
 
-t.test('requests', async (t) => {
+t.test('requests', { timeout: (seconds + 60) * 1000 }, async (t) => {
   const app = await nodeApp(t)
   const end = performance.now() + (seconds * 1000) / 2
   let runs = 0
@@ -319,7 +320,7 @@ function readResponse(port: number): Promise<Reading | string> {
 
 const droppedFromResponses = new Set([...ownFraming, 'http2-settings'])
 
-t.test('responses', async (t) => {
+t.test('responses', { timeout: (seconds + 60) * 1000 }, async (t) => {
   let text = ''
   const app = await rawApp(t, (peer) => {
     peer.socket.once('data', () => {

@@ -3,7 +3,7 @@ import type { HttpLimits } from '../limits.ts'
 import type { ProtocolFaultCode } from '../protocol-fault.ts'
 import { Gather, hasBareLineFeed } from './gather.ts'
 import { parseTrailers } from './head.ts'
-import { CR, hexDigit, LF, NOT_TOKEN, SP, TAB, tokenClass, valueByte } from './syntax.ts'
+import { CR, hexDigit, LF, valueByte } from './syntax.ts'
 
 /** Where the decoded body goes. */
 export interface BodyTarget {
@@ -52,8 +52,10 @@ const CRLF_LENGTH = 2
 /** `find` answers -1, and the CRLF of the last field line is part of the section. */
 const NOT_FOUND = -1 + CRLF_LENGTH
 const SEMICOLON = 0x3b
+/** `;name[=value]`, repeated; neither white space around them nor escapes in a quoted value. */
+const extensionsPattern = /^(?:;[!#$%&'*+.^_`|~\w-]+(?:=(?:[!#$%&'*+.^_`|~\w-]+|"[^"\\]*"))?)+$/
 
-type ChunkState = 'size' | 'extension-name' | 'extension' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailers'
+type ChunkState = 'size' | 'extension' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailers'
 
 /** RFC 9112 section 7.1. Extensions are checked, counted over the whole body and dropped. */
 export class ChunkedDecoder implements BodyDecoder {
@@ -62,6 +64,8 @@ export class ChunkedDecoder implements BodyDecoder {
   #size = 0
   #digits = 0
   #extensionBytes = 0
+  /** Of the present chunk, behind the first semicolon. */
+  #extensions = ''
   #section: Gather | undefined
 
   constructor(limits: HttpLimits) {
@@ -80,22 +84,21 @@ export class ChunkedDecoder implements BodyDecoder {
             this.#size = this.#size * 16 + digit
           } else if (this.#digits === 0) return code === LF ? 'bare-line-feed' : 'chunk-malformed'
           else if (code === CR) this.#state = 'size-lf'
-          else if (code === SEMICOLON) this.#state = 'extension-name'
+          else if (code === SEMICOLON) this.#state = 'extension'
           else return code === LF ? 'bare-line-feed' : 'chunk-malformed'
           at += 1
           break
         }
-        case 'extension-name':
-          if (bytes[at] === LF) return 'bare-line-feed'
-          if (tokenClass[bytes[at]!] === NOT_TOKEN) return 'chunk-malformed'
-          this.#state = 'extension'
-          break
         case 'extension': {
           const code = bytes[at]!
-          if (code === CR) this.#state = 'size-lf'
-          else if (code === LF) return 'bare-line-feed'
-          else if (valueByte[code] !== 1 || code === SP || code === TAB) return 'chunk-malformed'
+          if (code === CR) {
+            if (!extensionsPattern.test(`;${this.#extensions}`)) return 'chunk-malformed'
+            this.#extensions = ''
+            this.#state = 'size-lf'
+          } else if (code === LF) return 'bare-line-feed'
+          else if (valueByte[code] !== 1) return 'chunk-malformed'
           else if (++this.#extensionBytes > MAX_EXTENSION_BYTES) return 'chunk-extensions-too-large'
+          else this.#extensions += String.fromCharCode(code)
           at += 1
           break
         }
