@@ -12,12 +12,18 @@ const WIRE_STATE = {
   draining: 'STATE_DRAINING',
 } as const satisfies Record<SyncState, Sidecar['state']>
 
-/** Which sidecars there are, or were a while ago, and which revision each one runs. */
+/** Which sidecars there are, or were a while ago, and which revision each one runs; by SPIFFE ID and sidecar ID. */
 export function listSidecars(sidecars: SidecarRegistry, sessions: Sessions): Sidecar[] {
-  return [...sidecars.records()].map(({ record }) => {
+  const records = [...sidecars.records()].map(({ record }) => record)
+  return records.toSorted(byName).map((record) => {
     const session = sessions.get(record.spiffeId, record.sidecarId)
     return session === undefined ? disconnected(record) : { ...disconnected(record), ...connected(session) }
   })
+}
+
+function byName(a: SidecarRecord, b: SidecarRecord): number {
+  if (a.spiffeId !== b.spiffeId) return a.spiffeId < b.spiffeId ? -1 : 1
+  return a.sidecarId < b.sidecarId ? -1 : 1
 }
 
 function disconnected({ sidecarId, spiffeId, programVersion, lastSeenMs, listeners }: SidecarRecord): Sidecar {
