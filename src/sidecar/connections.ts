@@ -37,12 +37,6 @@ export class Connections implements Drainable {
     for (const tell of this.#onEmpty.splice(0)) tell()
   }
 
-  count(listener: OpenConnection['listener']): number {
-    let count = 0
-    for (const connection of this.#open) if (connection.listener === listener) count += 1
-    return count
-  }
-
   list(): readonly OpenConnection[] {
     return [...this.#open]
   }

@@ -62,7 +62,7 @@ t.test('a retired connection announces its end with the next response', async (t
 })
 
 t.test('a handshake that is under way does not outlive the drain', async (t) => {
-  const { api } = await startHop(t)
+  const { api } = await startHop(t, { api: { config: { handshakeTimeoutMs: 60_000 } } })
   const silent = wireTcp(t, api.inbound)
   await eventually(async () => (await api.metric('outrider_connections_active')) === 1, 'the connection is accepted')
   t.equal(await api.drain(5000), true)

@@ -180,6 +180,7 @@ t.test('the path that is decided on is the path that is forwarded', async (t) =>
     ]) {
       t.equal((await ask()).status, 200, sent)
       t.equal(app.seen.at(-1)!.target, seen, sent)
+      t.match(await api.records.take(), { path: seen.split('?')[0] }, 'and the path that is logged')
     }
   }
   const asked = app.seen.length
