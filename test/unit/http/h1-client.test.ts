@@ -167,3 +167,14 @@ t.test('a body that is not as long as its head says is a bug of ours', async (t)
   short.data(Buffer.from('ab'))
   t.throws(() => short.end([]))
 })
+
+t.test('a sink that was full at the last slice does not leave the connection unread', async (t) => {
+  const { socket, connection } = connect()
+  const sink = await ask(connection)
+  sink.responseData = () => false
+  socket.emit('data', Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab'))
+  t.ok(socket.isPaused())
+  socket.emit('data', Buffer.from('cd'))
+  t.ok(connection.ready)
+  t.notOk(socket.isPaused())
+})
