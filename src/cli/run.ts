@@ -39,12 +39,18 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     const code = exitCodeOf(thrown, signal)
     if (code === exitCode.interrupted) return code
     // An error of ours explains itself; anything else is a bug, and its place is what helps.
-    if (thrown instanceof OutriderError) stderr.write(`${label}: ${describeError(thrown)} (${thrown.code})\n`)
+    if (thrown instanceof OutriderError) stderr.write(`${label}: ${withPlace(thrown)} (${thrown.code})\n`)
     else
       stderr.write(`${label}: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : describeError(thrown)}\n`)
     if (code === exitCode.usage) stderr.write(`Run "${label} --help" for its options.\n`)
     return code
   }
+}
+
+/** The message, its causes, and the place where the message does not name it. */
+function withPlace(error: OutriderError): string {
+  const text = describeError(error)
+  return error.place === undefined || text.includes(error.place) ? text : `${error.place}: ${text}`
 }
 
 async function dispatch(argv: readonly string[], surroundings: Surroundings): Promise<number> {

@@ -1,6 +1,6 @@
-import { lstatSync, mkdirSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describeError, OutriderError } from '../lib/errors.ts'
 import { storageError } from './store/storage-error.ts'
 
@@ -17,7 +17,7 @@ export interface DataFolder {
  */
 export function openDataFolder(path: string): DataFolder {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    make(path)
   } catch (cause) {
     throw unusable(path, describeError(cause), cause)
   }
@@ -36,6 +36,13 @@ export function openDataFolder(path: string): DataFolder {
     )
   }
   return { path, release: lock(path) }
+}
+
+/** The last folder on its own: a `recursive` mkdir says ENOENT where the file system is read-only. */
+function make(path: string): void {
+  if (existsSync(path)) return
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  mkdirSync(path, { mode: 0o700 })
 }
 
 /** An exclusive transaction that never ends: Node has no file locks, SQLite has, and the kernel ends them with us. */
