@@ -34,6 +34,8 @@ const forbiddenTrailers: ReadonlySet<string> = new Set([
   ...hopByHopFields,
   'authorization',
   'cache-control',
+  'client-cert',
+  'client-cert-chain',
   'content-encoding',
   'content-length',
   'content-range',
@@ -44,7 +46,9 @@ const forbiddenTrailers: ReadonlySet<string> = new Set([
   'max-forwards',
   'proxy-authorization',
   'set-cookie',
+  'traceparent',
   'x-forwarded-client-cert',
+  'x-request-id',
 ])
 
 export function mayBeTrailer(name: string): boolean {

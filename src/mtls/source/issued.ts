@@ -6,7 +6,7 @@ import type { SpiffeId } from '../../identity/spiffe-id.ts'
 import { loadSvid } from '../../identity/svid.ts'
 import { Backoff } from '../../lib/backoff.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
-import { describeError } from '../../lib/errors.ts'
+import { describeError, OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import { type Watch, WatchCell } from '../../lib/watch.ts'
 import type { Credentials } from '../credentials.ts'
@@ -106,5 +106,9 @@ export class IssuedSource {
 async function obtain(options: IssuedSourceOptions, ask: (csr: Buffer) => Promise<Issued>): Promise<Credentials> {
   const { privateKey }: { privateKey: KeyObject } = await generate('ec', { namedCurve: 'P-256' })
   const { chain, bundles } = await ask(buildCsr(privateKey, options.id))
-  return Object.freeze({ svid: loadSvid(chain, privateKey, bundles, options.clock.now()), bundles })
+  const svid = loadSvid(chain, privateKey, bundles, options.clock.now())
+  if (svid.id !== options.id) {
+    throw new OutriderError('svid-id-unexpected', `the SVID is for ${svid.id}; ${options.id} was asked for`)
+  }
+  return Object.freeze({ svid, bundles })
 }

@@ -191,3 +191,13 @@ t.test('after close nothing is taken any more', async (t) => {
   t.same(events, ['attest', 'renew'])
   t.equal(clock.pending, 0)
 })
+
+t.test('an SVID for somebody else is not used', async (t) => {
+  const made = bench()
+  made.answer = async (csr) => {
+    const { publicKey } = parseCsr(csr)
+    const spki = publicKey.export({ type: 'spki', format: 'der' })
+    return { chain: ca.issue('/ns/default/sa/other', { spki }).chainDer, bundles: ca.bundles() }
+  }
+  await t.rejects(IssuedSource.open(made.options), { code: 'svid-id-unexpected' })
+})
