@@ -63,6 +63,16 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
+t.test('the scenario can be stopped', async (t) => {
+  const TMPDIR = folder(t)
+  const demo = startProgram(t, process.execPath, [launcher, 'demo', '--once'], { env: { TMPDIR } })
+  await demo.line(/^policy /)
+  const children = childrenOf(demo.pid)
+  t.match(await demo.stop('SIGINT'), { code: 130, signal: null, stderr: '' })
+  await until('all have ended', () => !children.some(isRunning), 5000)
+  t.same(readdirSync(TMPDIR), [])
+})
+
 t.test('Ctrl-C in a terminal reaches every process at once, and all the same nothing is left', async (t) => {
   const TMPDIR = folder(t)
   const demo = await startDemo(t, { TMPDIR })

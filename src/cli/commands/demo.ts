@@ -38,7 +38,7 @@ export const command: Command = defineCommand({
       if (!json) context.stdout.write(`${line}\n`)
     }
     say('Starting a control server, two services with a sidecar each ...')
-    const mesh = await startMesh(once ? SHORT_SVID_TTL_MS : HOUR_MS, context.env)
+    const mesh = await startMesh(once ? SHORT_SVID_TTL_MS : HOUR_MS, context.env, context.signal)
     try {
       if (!once) return await stay(mesh, say, context)
       const report = await scenario(mesh, say)

@@ -48,11 +48,11 @@ export async function load(
   during: () => Promise<void>,
 ): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
-  let running = true
+  const over = new AbortController()
   let requests = 0
   let failed = 0
   const one = async (): Promise<void> => {
-    while (running) {
+    while (!over.signal.aborted) {
       const { status } = await get(address, authority, path, agent)
       requests += 1
       if (status !== 200) failed += 1
@@ -63,7 +63,7 @@ export async function load(
   try {
     await during()
   } finally {
-    running = false
+    over.abort()
     await Promise.all(loops)
     agent.destroy()
   }
@@ -73,11 +73,11 @@ export async function load(
 const POLL_MS = 5
 const GIVE_UP_MS = 30_000
 
-/** Looks until `holds`; throws `demo-timed-out`, which names `what`, when it never does. */
-export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+/** Looks until `holds`; throws `demo-timed-out`, which names `what`, when it never does, and ends early with `signal`. */
+export async function until(what: string, signal: AbortSignal, holds: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + GIVE_UP_MS
   while (!(await holds().catch(() => false))) {
     if (performance.now() > deadline) throw new OutriderError('demo-timed-out', `${what}: not within ${GIVE_UP_MS} ms`)
-    await pause(POLL_MS)
+    await pause(POLL_MS, undefined, { signal })
   }
 }

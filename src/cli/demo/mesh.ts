@@ -11,6 +11,8 @@ import { demoResources, trustDomain } from './resources.ts'
 /** A whole mesh on this machine: a control server, two applications, a sidecar beside each. */
 export interface DemoMesh {
   readonly folder: string
+  /** Ends everything that waits. */
+  readonly signal: AbortSignal
   readonly adminSocket: string
   readonly admin: AdminClient
   readonly orders: Application
@@ -29,6 +31,7 @@ export interface DemoMesh {
 export async function startMesh(
   svidTtlMs: number,
   env: Readonly<Record<string, string | undefined>>,
+  signal: AbortSignal,
 ): Promise<DemoMesh> {
   const folder = await mkdtemp(join(tmpdir(), 'outrider-demo-'))
   const opened: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })]
@@ -83,9 +86,10 @@ export async function startMesh(
     ])
     const inbound = serving.ready['inbound']
     const webAdmin = String(web.ready['admin'])
-    await until('the way to orders', async () => knowsEndpoint((await get(webAdmin, webAdmin, '/policy')).body))
+    await until('the way to orders', signal, async () => knowsEndpoint((await get(webAdmin, webAdmin, '/policy')).body))
     return {
       folder,
+      signal,
       adminSocket,
       admin,
       orders,

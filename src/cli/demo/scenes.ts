@@ -53,8 +53,8 @@ export async function policyChange(mesh: DemoMesh): Promise<number> {
 async function enforced(mesh: DemoMesh, paths: string, status: number): Promise<number> {
   const started = performance.now()
   const revision = await mesh.apply(ordersPolicy(paths))
-  await until(`status ${status}`, async () => (await allowed(mesh)).status === status)
-  await until(`revision ${revision} everywhere`, async () => {
+  await until(`status ${status}`, mesh.signal, async () => (await allowed(mesh)).status === status)
+  await until(`revision ${revision} everywhere`, mesh.signal, async () => {
     const { sidecars } = await mesh.admin.listSidecars({})
     return sidecars.length === mesh.sidecarAdmins.length && sidecars.every(({ state }) => state === 'STATE_SYNCED')
   })
@@ -65,7 +65,7 @@ async function enforced(mesh: DemoMesh, paths: string, status: number): Promise<
 export async function rotation(mesh: DemoMesh): Promise<LoadResult> {
   const before = await serials(mesh)
   return load(mesh.webOutbound, 'orders', '/orders/42', () =>
-    until('new certificates in both sidecars', async () => {
+    until('new certificates in both sidecars', mesh.signal, async () => {
       const now = await serials(mesh)
       return now.every((serial, index) => serial !== before[index])
     }),
@@ -75,8 +75,8 @@ export async function rotation(mesh: DemoMesh): Promise<LoadResult> {
 /** Load on the mesh while the control server is killed, stays away, and comes back until it sees both sidecars again. */
 export async function controlDown(mesh: DemoMesh): Promise<LoadResult> {
   return load(mesh.webOutbound, 'orders', '/orders/42', async () => {
-    await mesh.restartControl(() => pause(DOWN_MS))
-    await until('both sidecars back at the control server', async () => {
+    await mesh.restartControl(() => pause(DOWN_MS, undefined, { signal: mesh.signal }))
+    await until('both sidecars back at the control server', mesh.signal, async () => {
       const { connectedSidecars } = await mesh.admin.getStatus({})
       return connectedSidecars === mesh.sidecarAdmins.length
     })
