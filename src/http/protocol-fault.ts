@@ -12,7 +12,7 @@ export const protocolFaults = {
   'request-line-malformed': { status: 400, text: 'the request line is not "method target HTTP/1.x"' },
   'status-line-malformed': { status: 400, text: 'the status line is not "HTTP/1.x status reason"' },
   'method-malformed': { status: 400, text: 'the method is not a token of at most 32 characters' },
-  'method-unsupported': { status: 501, text: 'CONNECT is not served here' },
+  'method-unsupported': { status: 501, text: 'the method is CONNECT or none of the registered ones' },
   'target-malformed': { status: 400, text: 'the request target is not in origin, absolute or asterisk form' },
   'version-unsupported': { status: 505, text: 'the version is not HTTP/1.0 or HTTP/1.1' },
   'bare-line-feed': { status: 400, text: 'a line ends with LF without CR' },

@@ -1,3 +1,4 @@
+import { METHODS } from 'node:http'
 import { type HttpVersion, NO_BODY, UNKNOWN_LENGTH } from '../exchange.ts'
 import { mayBeTrailer } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
@@ -293,8 +294,14 @@ function isToken(text: string): boolean {
   return text.length > 0
 }
 
+/**
+ * The registered methods, as the parsers of applications know them. One that the next parser does not know may be read
+ * there as anything. CONNECT asks for a tunnel to somewhere else, which is not what a sidecar is for.
+ */
+const servedMethods: ReadonlySet<string> = new Set(METHODS.filter((method) => method !== 'CONNECT'))
+
 function checkRequest(request: ParsedRequest): ProtocolFaultCode | undefined {
-  if (request.method === 'CONNECT') return 'method-unsupported'
+  if (!servedMethods.has(request.method)) return 'method-unsupported'
   const host = request.host
   if (host === undefined) return 'host-missing'
   request.authority = host.toLowerCase()
