@@ -24,7 +24,8 @@ export class WatchCell<T> implements Watch<T> {
 
   set(value: T): void {
     this.#current = value
-    for (const listener of [...this.#listeners]) listener(value)
+    // A copy: who subscribes meanwhile has seen this value already.
+    for (const listener of Array.from(this.#listeners)) listener(value)
   }
 
   subscribe(listener: (value: T) => void): () => void {

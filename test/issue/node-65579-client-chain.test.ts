@@ -1,6 +1,7 @@
 import { connect, createServer, type TLSSocket } from 'node:tls'
 import t from 'tap'
 import { presentedChain } from '../../src/lib/presented-chain.ts'
+import { boundAddress } from '../fixtures/app.ts'
 import { makeTestCa } from '../fixtures/ca.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
 
@@ -18,8 +19,10 @@ t.test('a TLS server sees the intermediates that its client presented', async (t
       server.close()
     })
     server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      connect({ ...options, host: '127.0.0.1', port, rejectUnauthorized: false }).on('error', reject)
+      connect({ ...options, host: '127.0.0.1', port: boundAddress(server).port, rejectUnauthorized: false }).on(
+        'error',
+        reject,
+      )
     })
   })
   t.equal(seen[0]?.toString('hex'), leaf.chainDer[0]?.toString('hex'), 'the leaf')

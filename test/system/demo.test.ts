@@ -31,7 +31,7 @@ t.test('the whole scenario, once', async (t) => {
   const TMPDIR = folder(t)
   const { code, stdout, stderr } = await outrider(t, ['demo', '--once', '--json'], { env: { TMPDIR } })
   t.equal(code, 0, stderr)
-  t.comment(stdout.trim())
+  t.comment(`demo: ${stdout.trim()}`)
   const report: Readonly<Record<string, unknown>> = JSON.parse(stdout)
   t.match(report, {
     allowed: 200,

@@ -18,7 +18,7 @@ t.test('the built package runs without its sources', async (t) => {
   symlinkSync(modules, join(home, 'build', 'node_modules'))
   const tsc = join(modules, '.bin', 'tsc')
   const built = await runProgram(t, tsc, ['-p', 'tsconfig.build.json'], { cwd: join(home, 'build') })
-  t.equal(built.code, 0, built.stdout)
+  t.equal(built.code, 0, built.stdout + built.stderr)
 
   const place = join(home, 'package')
   mkdirSync(place)
