@@ -168,11 +168,18 @@ function parseFields(
     at += 2
     const value = text.slice(valueStart, valueEnd)
     if (isMessageField(name)) {
+      // `chunked<HTAB>` is chunked by the standard, and something unknown to parsers that trim spaces only.
+      if (hasTab(text, nameStart + name.length, valueStart) || hasTab(text, valueEnd, at)) return 'field-value-malformed'
       const fault = takeMessageField(name, value, message)
       if (fault !== undefined) return fault
     } else headers.push(name, value)
   }
   return undefined
+}
+
+function hasTab(text: string, start: number, end: number): boolean {
+  for (let at = start; at < end; at += 1) if (text.charCodeAt(at) === TAB) return true
+  return false
 }
 
 function faultInName(text: string, start: number, at: number): ProtocolFaultCode {
