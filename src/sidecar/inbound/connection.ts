@@ -6,8 +6,9 @@ import type { Credentials } from '../../mtls/credentials.ts'
 import type { Terminator } from '../../mtls/server.ts'
 import type { Principal } from '../../policy/decision.ts'
 import type { RateLimiter } from '../../ratelimit/limiter.ts'
-import type { RequestSource } from '../request.ts'
 import type { Runtime } from '../runtime.ts'
+import type { HttpSource } from '../serve-http.ts'
+import type { Sockets } from '../sockets.ts'
 import type { UpstreamPool } from '../upstream/pool.ts'
 
 /** One inbound listener and the application behind it. */
@@ -17,8 +18,7 @@ export interface Inbound {
   readonly pool: UpstreamPool
   readonly limiter: RateLimiter
   readonly terminator: Terminator
-  /** All that are open, before and after their handshake. */
-  readonly sockets: Set<Socket>
+  readonly sockets: Sockets
 }
 
 /** A socket that may begin a handshake. */
@@ -36,14 +36,10 @@ export interface Secured {
 }
 
 /** The peer is verified: from here on a connection carries requests. */
-export interface InboundConnection extends RequestSource {
+export interface InboundConnection extends HttpSource {
   readonly inbound: Inbound
-  readonly socket: TLSSocket
-  readonly remote: string
   readonly peer: VerifiedPeer
   readonly peerPrincipal: Principal
   /** The value of x-forwarded-client-cert for each request. */
   readonly clientCertificate: string
-  /** Wall-clock time at which one of the two certificates of this connection has expired. */
-  readonly expiresAtMs: number
 }

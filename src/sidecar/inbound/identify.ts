@@ -24,6 +24,7 @@ export function identify(secured: Secured, inbound: Inbound): InboundConnection 
     socket,
     remote,
     peer,
+    peerName: peer.id,
     peerPrincipal: { kind: 'peer', id: peer.id },
     reporter: 'inbound',
     source: { kind: 'peer', id: peer.id },

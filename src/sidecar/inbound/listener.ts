@@ -4,6 +4,7 @@ import type { Terminator } from '../../mtls/server.ts'
 import type { RateLimiter } from '../../ratelimit/limiter.ts'
 import { listen, stopListening } from '../../lib/listen.ts'
 import { clientLimits, type Runtime } from '../runtime.ts'
+import { Sockets } from '../sockets.ts'
 import { dialApplication } from '../upstream/application.ts'
 import { UpstreamPool } from '../upstream/pool.ts'
 import type { Inbound } from './connection.ts'
@@ -37,7 +38,14 @@ export async function openInbound(
     active: metrics.upstreamConnectionsActive.with({ service: 'application' }),
     onFault: (code) => runtime.log.warn({ code }, 'the application sent a malformed response'),
   })
-  const inbound: Inbound = { runtime, app: mapping.app, pool, limiter, terminator, sockets: new Set() }
+  const inbound: Inbound = {
+    runtime,
+    app: mapping.app,
+    pool,
+    limiter,
+    terminator,
+    sockets: new Sockets('inbound', runtime),
+  }
   const server: Server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) =>
     inboundConnection(socket, inbound),
   )
@@ -47,7 +55,7 @@ export async function openInbound(
     appPort: mapping.app.port,
     stop: () => stopListening(server),
     release: () => {
-      for (const socket of inbound.sockets) socket.destroy()
+      inbound.sockets.destroy()
       pool.destroy()
     },
   }

@@ -9,22 +9,8 @@ import type { Outbound, OutboundConnection } from './connection.ts'
  */
 export function accept(socket: Socket, outbound: Outbound): OutboundConnection | undefined {
   const { runtime } = outbound
-  const { config, metrics, credentials } = runtime
-  socket.on('error', () => socket.destroy())
-  if (outbound.sockets.size >= config.maxConnections) {
-    metrics.connectionsRefused.with({ listener: 'outbound', reason: 'too-many-connections' }).inc()
-    socket.destroy()
-    return undefined
-  }
-  outbound.sockets.add(socket)
-  metrics.connections.with({ listener: 'outbound' }).inc()
-  const active = metrics.connectionsActive.with({ listener: 'outbound' })
-  active.add(1)
-  socket.once('close', () => {
-    outbound.sockets.delete(socket)
-    active.add(-1)
-  })
-  const { id } = credentials.current.svid
+  if (!outbound.sockets.admit(socket)) return undefined
+  const { id } = runtime.credentials.current.svid
   return {
     outbound,
     runtime,
@@ -32,6 +18,8 @@ export function accept(socket: Socket, outbound: Outbound): OutboundConnection |
     remote: remoteOf(socket),
     reporter: 'outbound',
     source: { kind: 'peer', id },
+    peerName: 'application',
+    expiresAtMs: Number.POSITIVE_INFINITY,
     explain: true,
     meter: new RequestMeter(runtime, 'outbound', id, 'mutual_tls'),
   }

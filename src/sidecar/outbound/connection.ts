@@ -1,7 +1,7 @@
-import type { Socket } from 'node:net'
 import type { Random } from '../../lib/random.ts'
-import type { RequestSource } from '../request.ts'
 import type { Runtime } from '../runtime.ts'
+import type { HttpSource } from '../serve-http.ts'
+import type { Sockets } from '../sockets.ts'
 import type { Endpoints } from '../upstream/endpoints.ts'
 
 /** The outbound listener. */
@@ -9,12 +9,10 @@ export interface Outbound {
   readonly runtime: Runtime
   readonly endpoints: Endpoints
   readonly random: Random
-  readonly sockets: Set<Socket>
+  readonly sockets: Sockets
 }
 
 /** One connection of the own application. */
-export interface OutboundConnection extends RequestSource {
+export interface OutboundConnection extends HttpSource {
   readonly outbound: Outbound
-  readonly socket: Socket
-  readonly remote: string
 }

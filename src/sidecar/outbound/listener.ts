@@ -3,6 +3,7 @@ import type { Address } from '../../lib/address.ts'
 import type { Random } from '../../lib/random.ts'
 import { listen, stopListening } from '../../lib/listen.ts'
 import { clientLimits, type Runtime } from '../runtime.ts'
+import { Sockets } from '../sockets.ts'
 import { Endpoints } from '../upstream/endpoints.ts'
 import { dialMesh } from '../upstream/mesh.ts'
 import { UpstreamPool } from '../upstream/pool.ts'
@@ -36,7 +37,7 @@ export async function openOutbound(at: Address, runtime: Runtime, random: Random
       onFault: (code) => log.warn({ service, code }, 'an upstream sent a malformed response'),
     })
   })
-  const outbound: Outbound = { runtime, endpoints, random, sockets: new Set() }
+  const outbound: Outbound = { runtime, endpoints, random, sockets: new Sockets('outbound', runtime) }
   const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => outboundConnection(socket, outbound))
   const address = await listen(server, at, 'outbound')
   endpoints.update(policy.current)
@@ -49,7 +50,7 @@ export async function openOutbound(at: Address, runtime: Runtime, random: Random
     stop: () => stopListening(server),
     release: () => {
       for (const stop of unsubscribe) stop()
-      for (const socket of outbound.sockets) socket.destroy()
+      outbound.sockets.destroy()
       endpoints.destroy()
     },
   }
