@@ -1,7 +1,4 @@
-import { once } from 'node:events'
-import { request, type OutgoingHttpHeaders } from 'node:http'
-import t, { type Test } from 'tap'
-import { type AdminPages, createAdminServer, json, text } from '../../../src/telemetry/admin-server.ts'
+import t from 'tap'
 import { adminPages } from '../../../src/sidecar/admin/pages.ts'
 import { Connections, type OpenConnection } from '../../../src/sidecar/connections.ts'
 import { Snapshot } from '../../../src/sidecar/snapshot/snapshot.ts'
@@ -12,77 +9,13 @@ import { createMetrics } from '../../../src/telemetry/registry.ts'
 import { RateLimiter } from '../../../src/ratelimit/limiter.ts'
 import { WatchCell } from '../../../src/lib/watch.ts'
 import type { Credentials } from '../../../src/mtls/credentials.ts'
-import { boundAddress } from '../../fixtures/app.ts'
+import { serveAdmin } from '../../fixtures/admin.ts'
 import { makeTestCa } from '../../fixtures/ca.ts'
 import { TestClock } from '../../fixtures/clock.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
 import { allow, credentialsOf, Inbox, TRUST_DOMAIN, update, workloadOf } from '../../fixtures/sidecar.ts'
 
 checkLeaks(t)
-
-interface Answer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, unknown>>
-  readonly body: string
-}
-
-type Ask = (method: string, path: string, options?: { headers?: OutgoingHttpHeaders; body?: string }) => Promise<Answer>
-
-async function serve(t: Test, pages: AdminPages): Promise<Ask> {
-  const log = createLogger({ name: 'sidecar', level: 'error', clock: new TestClock(), sink: { write: () => {} } })
-  const server = createAdminServer(pages, log)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const { port } = boundAddress(server)
-  return (method, path, { headers = {}, body } = {}) =>
-    new Promise((resolve, reject) => {
-      const sent = request({ host: '127.0.0.1', port, method, path, headers, agent: false }, (response) => {
-        let answer = ''
-        response.setEncoding('utf8')
-        response.on('data', (part: string) => (answer += part))
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: answer }))
-      })
-      sent.on('error', reject)
-      sent.end(body)
-    })
-}
-
-t.test('pages by method and path', async (t) => {
-  const bodies: string[] = []
-  const ask = await serve(t, {
-    'GET /one': () => text('one\n'),
-    'PUT /one': ({ body }) => {
-      bodies.push(body)
-      return json({ body })
-    },
-    'GET /broken': () => {
-      throw new Error('a bug')
-    },
-  })
-  const one = await ask('GET', '/one?x=1')
-  t.match(one, { status: 200, body: 'one\n', headers: { 'cache-control': 'no-store' } })
-  t.match(await ask('PUT', '/one', { body: 'x' }), { status: 200, headers: { 'content-type': 'application/json' } })
-  t.match(await ask('POST', '/one'), { status: 405, body: 'use GET or PUT\n' })
-  t.match(await ask('GET', '/none'), { status: 404, body: /GET \/one\nPUT \/one/ })
-  t.match(await ask('GET', '//'), { status: 404 })
-  t.match(await ask('GET', '/broken'), { status: 500, body: 'a bug\n' })
-
-  const large = await ask('PUT', '/one', { body: 'x'.repeat(1_000_000) })
-  t.match(large, { status: 413, headers: { connection: 'close' } })
-  t.same(bodies, ['x'])
-})
-
-t.test('only names of loopback are answered', async (t) => {
-  const ask = await serve(t, { 'GET /one': () => text('one\n') })
-  for (const host of ['localhost', 'localhost:15400', '127.0.0.1', '127.9.9.9:1', '[::1]', '[::1]:15400', 'LOCALHOST'])
-    t.equal((await ask('GET', '/one', { headers: { host } })).status, 200, host)
-  for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:80', '10.0.0.1', '[::2]'])
-    t.equal((await ask('GET', '/one', { headers: { host } })).status, 403, host)
-})
 
 t.test('what the sidecar knows', async (t) => {
   const clock = new TestClock()
@@ -100,7 +33,7 @@ t.test('what the sidecar knows', async (t) => {
   const ca = makeTestCa(TRUST_DOMAIN)
   let credentials: WatchCell<Credentials> | undefined
   let notReady: string | undefined = 'no identity yet'
-  const ask = await serve(
+  const ask = await serveAdmin(
     t,
     adminPages({
       log,
