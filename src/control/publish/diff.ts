@@ -15,8 +15,8 @@ export interface Difference {
 }
 
 /**
- * Fourth stage: what is to be sent to one sidecar. Revisions are compared for equality, not order: a store that was
- * restored from a backup is behind its sidecars and right all the same.
+ * Fourth stage: what is to be sent to one sidecar. Whatever is not of the very revision that is wanted is sent; that it is
+ * newer than what a store restored from a backup has, the sidecar finds and refuses with `revision-older`.
  */
 export function diff(wanted: WorkloadPolicy, held: Held): Difference {
   const changed: Versioned[] = []
