@@ -21,7 +21,10 @@ export const protocolFaults = {
   'field-name-malformed': { status: 400, text: 'a field name is empty or not a token' },
   'space-before-colon': { status: 400, text: 'there is white space between a field name and its colon' },
   'underscore-in-field-name': { status: 400, text: 'a field name contains "_" (underscoresInHeaders: refuse)' },
-  'field-value-malformed': { status: 400, text: 'a field value contains a control character, or a tab stands beside that of a framing field' },
+  'field-value-malformed': {
+    status: 400,
+    text: 'a field value contains a control character, or a tab stands beside that of a framing field',
+  },
   'host-missing': { status: 400, text: 'the request has no Host' },
   'host-duplicate': { status: 400, text: 'the request has more than one Host' },
   'host-malformed': { status: 400, text: 'the Host is not a host name or address with an optional port' },

@@ -169,7 +169,8 @@ function parseFields(
     const value = text.slice(valueStart, valueEnd)
     if (isMessageField(name)) {
       // `chunked<HTAB>` is chunked by the standard, and something unknown to parsers that trim spaces only.
-      if (hasTab(text, nameStart + name.length, valueStart) || hasTab(text, valueEnd, at)) return 'field-value-malformed'
+      if (hasTab(text, nameStart + name.length, valueStart) || hasTab(text, valueEnd, at))
+        return 'field-value-malformed'
       const fault = takeMessageField(name, value, message)
       if (fault !== undefined) return fault
     } else headers.push(name, value)
