@@ -20,6 +20,12 @@ export interface RequestSource {
   readonly explain: boolean
 }
 
+/** One try to send a request over one pool of connections. */
+export interface Attempt extends Waiter {
+  /** Sends it once more, on a connection that carried nothing before. */
+  replay(): void
+}
+
 /** RFC 9110 section 9.2.2: sending these twice is the same as sending them once. */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
@@ -57,8 +63,8 @@ export class Request implements ExchangeOwner {
   upstream: string | undefined
   /** Fields to add to the response, flat. */
   responseHeaders: Headers | undefined
-  /** Sends the request again, on another connection. */
-  resend: (() => void) | undefined
+  /** The try under way. */
+  attempt: Attempt | undefined
   #refusal: Refusal | undefined
   #status = 0
 
@@ -99,11 +105,6 @@ export class Request implements ExchangeOwner {
     this.exchange.refuse(head, body)
   }
 
-  /** Waits for a connection on behalf of this request. Without `failed` the request is refused when there is none. */
-  waiter(connected: Waiter['connected'], failed?: Waiter['failed']): Waiter {
-    return new RequestWaiter(this, connected, failed)
-  }
-
   /** An attempt at an endpoint came to nothing. */
   countFailure(code: RefusalCode): void {
     this.#source.runtime.metrics.upstreamFailures.with({ reason: code }).inc()
@@ -118,11 +119,11 @@ export class Request implements ExchangeOwner {
 
   onUpstreamFault(fault: StreamFault): void {
     const { metrics } = this.#source.runtime
-    const resend = this.resend
-    if (fault.replayable && this.exchange.replayable && resend !== undefined && idempotent.has(this.head.method)) {
-      this.resend = undefined
+    const { attempt } = this
+    if (fault.replayable && this.exchange.replayable && attempt !== undefined && idempotent.has(this.head.method)) {
+      this.attempt = undefined
       metrics.upstreamRequestsRetried.inc()
-      resend()
+      attempt.replay()
       return
     }
     const code = refusalOf(fault)
@@ -165,28 +166,6 @@ export class Request implements ExchangeOwner {
       bytesSent: this.exchange.responseBytes,
       durationMs,
     })
-  }
-}
-
-class RequestWaiter implements Waiter {
-  readonly connected: Waiter['connected']
-  readonly #request: Request
-  readonly #failed: Waiter['failed'] | undefined
-
-  constructor(request: Request, connected: Waiter['connected'], failed: Waiter['failed'] | undefined) {
-    this.#request = request
-    this.connected = connected
-    this.#failed = failed
-  }
-
-  get gone(): boolean {
-    return this.#request.exchange.finished
-  }
-
-  failed(code: RefusalCode, detail: string): void {
-    this.#request.countFailure(code)
-    if (this.#failed === undefined) this.#request.refuse(refuse(code, { detail }))
-    else this.#failed(code, detail)
   }
 }
 

@@ -1,5 +1,8 @@
 import type { ClientConnection, RequestHead } from '../../http/exchange.ts'
 import type { Permit } from '../../policy/decision.ts'
+import { type RefusalCode, refuse } from '../refusal.ts'
+import type { Attempt, Request } from '../request.ts'
+import type { UpstreamPool } from '../upstream/pool.ts'
 import type { InboundConnection } from './connection.ts'
 import type { Admitted } from './limit.ts'
 import type { Received } from './receive.ts'
@@ -16,7 +19,7 @@ export function forward(
   const { request, head } = received
   request.upstream = target.address
   request.responseHeaders = admitted.headers
-  const forwarded: RequestHead = {
+  const outgoing: RequestHead = {
     method: head.method,
     authority: head.authority,
     target: received.target,
@@ -25,7 +28,37 @@ export function forward(
     upgrade: head.upgrade,
     version: head.version,
   }
-  const waiter = request.waiter((upstream: ClientConnection) => request.exchange.forward(upstream, forwarded))
-  request.resend = () => target.pool.acquireFresh(waiter)
-  target.pool.acquire(waiter)
+  const attempt = new ApplicationAttempt(request, target.pool, outgoing)
+  request.attempt = attempt
+  target.pool.acquire(attempt)
+}
+
+class ApplicationAttempt implements Attempt {
+  readonly #request: Request
+  readonly #pool: UpstreamPool
+  readonly #outgoing: RequestHead
+
+  constructor(request: Request, pool: UpstreamPool, outgoing: RequestHead) {
+    this.#request = request
+    this.#pool = pool
+    this.#outgoing = outgoing
+  }
+
+  get gone(): boolean {
+    return this.#request.exchange.finished
+  }
+
+  connected(application: ClientConnection): void {
+    this.#request.exchange.forward(application, this.#outgoing)
+  }
+
+  /** There is one application: nobody else to ask. */
+  failed(code: RefusalCode, detail: string): void {
+    this.#request.countFailure(code)
+    this.#request.refuse(refuse(code, { detail }))
+  }
+
+  replay(): void {
+    this.#pool.acquireFresh(this)
+  }
 }

@@ -5,8 +5,7 @@ import { accept } from './accept.ts'
 import { balance } from './balance.ts'
 import type { Outbound, OutboundConnection } from './connection.ts'
 import { forward } from './forward.ts'
-import { originate } from './originate.ts'
-import { receive } from './receive.ts'
+import { type Received, receive } from './receive.ts'
 import { resolve } from './resolve.ts'
 import { serve } from './serve.ts'
 
@@ -22,21 +21,20 @@ export function outboundConnection(socket: Socket, outbound: Outbound): void {
   serve(accepted, (head, stream) => outboundRequest(head, stream, accepted))
 }
 
-/** Once per request. `send` is tried again, by the policy of then, while nothing of the request has left. */
+/** Once per request. */
 export function outboundRequest(head: RequestHead, stream: ServerStream, connection: OutboundConnection): RequestSink {
   const request = new Request(connection, head, stream)
   const received = receive(request, connection)
-  if (received.kind === 'refusal') {
-    request.refuse(received)
-    return request.exchange
-  }
-  const send = (attempt: number): void => {
-    const destination = resolve(received, connection)
-    if (destination.kind === 'refusal') return request.refuse(destination)
-    const endpoint = balance(destination, connection)
-    if (endpoint.kind === 'refusal') return request.refuse(endpoint)
-    originate(endpoint, attempt, request, connection, send, (upstream) => forward(upstream, received))
-  }
-  send(1)
+  if (received.kind === 'refusal') request.refuse(received)
+  else send(received, connection, 1)
   return request.exchange
+}
+
+/** Tried again, with the policy and the endpoints of that moment, while nothing of the request has left. */
+function send(received: Received, connection: OutboundConnection, attempts: number): void {
+  const destination = resolve(received, connection)
+  if (destination.kind === 'refusal') return received.request.refuse(destination)
+  const endpoint = balance(destination, connection)
+  if (endpoint.kind === 'refusal') return received.request.refuse(endpoint)
+  forward(endpoint, received, connection, attempts, send)
 }
