@@ -18,6 +18,7 @@ import { pooledRandom } from '../telemetry/trace.ts'
 import { adminPages } from './admin/pages.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
 import { Connections } from './connections.ts'
+import { collectStartUp } from './garbage.ts'
 import { establishIdentity, type Identity } from './identity.ts'
 import { type InboundListener, openInbound } from './inbound/listener.ts'
 import { listen, stopListening } from '../lib/listen.ts'
@@ -125,6 +126,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     for (const mapping of config.inbound) inbound.push(await openInbound(mapping, runtime, terminator, limiter))
     if (config.outbound !== undefined) outbound = await openOutbound(config.outbound, runtime, random)
     subscription.listening(inbound.map((listener, index) => advertised(config, config.inbound[index]!, listener)))
+    collectStartUp()
     notReady = undefined
     log.info({ inbound: inbound.map(({ address }) => formatAddress(address)) }, 'sidecar ready')
 
