@@ -45,8 +45,9 @@ WORKDIR /outrider
 USER 15400:15400
 VOLUME /var/lib/outrider
 # outbound, inbound, health, metrics, control gRPC; admin (15400) stays on loopback
-EXPOSE 15401 15406 15412 15421 15490
-# For a sidecar. A control server is asked with ["CMD", "node", "bin/outrider", "status"] (compose) or --no-healthcheck.
+# 15401 and the admin ports listen on loopback: they are for the containers of the same pod.
+EXPOSE 15406 15412
+# For a sidecar. For a control server set OUTRIDER_ADMIN=127.0.0.1:15490, where its own admin endpoint is.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://${process.env.OUTRIDER_ADMIN ?? '127.0.0.1:15400'}/live`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "bin/outrider"]
