@@ -17,7 +17,8 @@ import { controlMetrics } from '../telemetry/names.ts'
 import { type ProcessState, processPages } from '../telemetry/process-pages.ts'
 import { createMetrics, type MetricRegistry } from '../telemetry/registry.ts'
 import { adminHandlers } from './admin/handlers.ts'
-import { openAuthority } from './ca/authority.ts'
+import { OutriderError } from '../lib/errors.ts'
+import { hasAuthority, openAuthority } from './ca/authority.ts'
 import { openDataFolder } from './data-folder.ts'
 import { identityHandlers } from './identity/service.ts'
 import { OwnIdentity } from './own-identity.ts'
@@ -66,6 +67,12 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => store.close())
 
     const trustDomain = parseTrustDomain(config.trustDomain)
+    if (store.revision > 0 && !hasAuthority(folder.path)) {
+      // A new root would strand every sidecar that trusts the old one.
+      throw new OutriderError('ca-file-missing', 'the store is of a mesh whose CA is gone: restore the folder "ca"', {
+        place: folder.path,
+      })
+    }
     const authority = openAuthority(folder.path, trustDomain, clock)
     const bundles: Watch<TrustBundleSet> = new WatchCell(new Map([[trustDomain, authority.bundle()]]))
     const identity = new OwnIdentity(authority, bundles.current, store, config.svidTtlMs, clock, log)

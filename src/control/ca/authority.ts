@@ -81,6 +81,11 @@ const RENEWAL_PART = 1 / 3
 const BACKDATE_MS = 20_000
 const SERIAL_BYTES = 16
 
+/** Whether there is a CA in `dataDir/ca`. Throws as `openAuthority` when there is a part of one. */
+export function hasAuthority(dataDir: string): boolean {
+  return readAuthority(dataDir) !== undefined
+}
+
 /**
  * Opens the CA in `dataDir/ca`, or makes one where there is none at all. What is there is verified as a whole: a CA that
  * is damaged, exposed or of another trust domain is refused, never replaced. Throws `OutriderError<AuthorityErrorCode>`.

@@ -42,6 +42,18 @@ t.test('a folder or a key that others can read is refused', async (t) => {
   await t.rejects(startTestControl(t, { data: control.data }), { code: /^ca-/ })
 })
 
+t.test('a CA that is gone is not replaced while the store knows a mesh', async (t) => {
+  const control = await startTestControl(t)
+  await control.apply(workload('web'))
+  await control.close()
+  const elsewhere = join(temporaryFolder(t), 'ca')
+  renameSync(join(control.data, 'ca'), elsewhere)
+  await t.rejects(startTestControl(t, { data: control.data }), { code: 'ca-file-missing', place: control.data })
+  t.notOk(existsSync(join(control.data, 'ca')), 'nothing was made')
+  renameSync(elsewhere, join(control.data, 'ca'))
+  await startTestControl(t, { data: control.data })
+})
+
 t.test('a path that is no folder is refused', async (t) => {
   const folder = temporaryFolder(t)
   writeFileSync(join(folder, 'file'), '')
