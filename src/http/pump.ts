@@ -52,11 +52,6 @@ export class Exchange implements RequestSink, ResponseSink {
     return this.#finished
   }
 
-  /** Whether a response head has gone to the client. */
-  get responding(): boolean {
-    return this.#responding
-  }
-
   /** Whether nothing of the request is lost when it is sent again: it is complete and had no body. */
   get replayable(): boolean {
     return this.#requestEnded && this.requestBytes === 0

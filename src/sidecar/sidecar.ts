@@ -1,7 +1,8 @@
 import { hostname, networkInterfaces } from 'node:os'
 import { randomFillSync } from 'node:crypto'
 import { type Address, formatAddress, isUnspecified, type Mapping } from '../lib/address.ts'
-import type { SidecarConfig } from '../config/sidecar.ts'
+import { type SidecarConfig, sidecarOptions } from '../config/sidecar.ts'
+import { weakenedBy } from '../config/weakened.ts'
 import { Sweep } from '../http/sweep.ts'
 import type { Clock } from '../lib/clock.ts'
 import { drain } from '../lib/drain.ts'
@@ -55,6 +56,9 @@ const WITHDRAWAL_MS = 2_000
  */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const { config, clock, random, log, programVersion, signal } = options
+  for (const option of weakenedBy(sidecarOptions, config)) {
+    log.warn({ option }, 'this option weakens the defaults: see docs/reference/options.md')
+  }
   const registry = createMetrics(sidecarMetrics, clock)
   const { metrics } = registry
   const limiter = new RateLimiter(() => clock.monotonic(), { maxKeys: config.rateLimitMaxKeys })

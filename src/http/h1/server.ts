@@ -88,11 +88,6 @@ export class H1ServerConnection implements Sweepable {
     return this.#stream === undefined
   }
 
-  /** Bytes written to the client. */
-  get bytesWritten(): number {
-    return this.#outbox.written
-  }
-
   /** The next response is the last one. A connection between requests stays open for it: no request meets a closed door. */
   retire(): void {
     this.#retired = true

@@ -1,0 +1,28 @@
+import t from 'tap'
+import { loadSidecarConfig } from '../../../src/config/sidecar.ts'
+import { systemClock } from '../../../src/lib/clock.ts'
+import { startSidecar } from '../../../src/sidecar/sidecar.ts'
+import { createLogger } from '../../../src/telemetry/log.ts'
+import { checkLeaks } from '../../fixtures/leaks.ts'
+
+checkLeaks(t)
+
+async function warningsOf(flags: Readonly<Record<string, string>>): Promise<string[]> {
+  const lines: string[] = []
+  const sink = { write: (line: string) => void lines.push(line) }
+  const env = { OUTRIDER_SIDECAR_ID: 'one' }
+  const config = loadSidecarConfig({ env, flags: { admin: '127.0.0.1:0', ...flags } })
+  const log = createLogger({ name: 'sidecar', level: 'info', clock: systemClock, sink })
+  const { signal } = new AbortController()
+  const starting = startSidecar({ config, clock: systemClock, random: () => 0.5, log, programVersion: '0', signal })
+  // It goes no further than the join token that is not there, and leaves nothing open.
+  await t.rejects(starting, { code: 'join-token-missing' })
+  return lines.filter((line) => line.includes('weakens'))
+}
+
+t.test('an option that weakens the defaults is said at the start', async (t) => {
+  t.same(await warningsOf({}), [])
+  const [line = '', ...more] = await warningsOf({ 'underscores-in-headers': 'allow' })
+  t.match(line, /"level":"warn".*"option":"underscoresInHeaders"/)
+  t.same(more, [])
+})
