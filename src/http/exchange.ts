@@ -1,8 +1,8 @@
 import type { Headers } from './headers.ts'
 
 /**
- * The narrow contract between codecs (HTTP/1.1 now, others beside it) and what forwards between them. It knows nothing
- * of chunks, frames or sockets: heads, slices of body, ends, aborts.
+ * The narrow contract between codecs (HTTP/1.1, HTTP/2, raw TCP) and what forwards between them. It knows nothing of
+ * chunks, frames or sockets: heads, slices of body, ends, aborts.
  *
  * Backpressure is a return value: `false` from a `...Data` call means "full, stop your source"; the source goes on when
  * its `resume...` is called. It is advice for the next read: slices of the read under way may still come, so what a
@@ -15,24 +15,35 @@ export const NO_BODY = -1
 export const UNKNOWN_LENGTH = -2
 
 export interface RequestHead {
-  /** Token of RFC 9110 section 9, as sent. */
+  /** Token of RFC 9110 section 9, as sent. CONNECT asks for a tunnel of raw bytes: only HTTP/2 and plain TCP carry it here. */
   readonly method: string
   /** `host` or `host:port` in lower case; never empty. */
   readonly authority: string
-  /** Origin form: path and query, or `*` for OPTIONS. */
+  /** Origin form: path and query; `*` for OPTIONS; empty for CONNECT. */
   readonly target: string
   readonly headers: Headers
   /** Bytes of body, or NO_BODY, or UNKNOWN_LENGTH. */
   readonly bodyLength: number
-  /** The protocol that the client wants to change to (`websocket`), in lower case. */
+  /**
+   * The protocol that the client wants to change to (`websocket`), in lower case. The method is then GET, also where
+   * the wire has an extended CONNECT (RFC 8441).
+   */
   readonly upgrade: string | undefined
+  /** The client will not throw trailers away: `TE: trailers` (RFC 9110 section 10.1.4). */
+  readonly acceptsTrailers: boolean
   readonly version: HttpVersion
 }
 
-export type HttpVersion = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2'
+/** What the client speaks. `TCP` are raw bytes, which come as the body of a CONNECT. */
+export type HttpVersion = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | 'TCP'
+
+/** Whether a response to this request opens a tunnel: both directions are opaque bytes then, and end each by itself. */
+export function opensTunnel({ method }: { readonly method: string }, status: number): boolean {
+  return status === 101 || (method === 'CONNECT' && status < 300)
+}
 
 export interface ResponseHead {
-  /** 200 to 599, or 101 when `upgrade` was granted: then both directions are opaque bytes until they end. */
+  /** 200 to 599, or 101 when `upgrade` was granted: see `opensTunnel`. */
   readonly status: number
   readonly headers: Headers
   /** As in RequestHead. For HEAD and 304 it is what the body would have. */
@@ -46,9 +57,15 @@ export interface StreamFault {
   readonly code: StreamFaultCode
   /** One line for the log; never for the peer. */
   readonly message: string
-  /** The connection had carried another exchange before and gave no byte of response to this one: RFC 9110 section 9.2.2. */
-  readonly replayable: boolean
+  readonly replay: Replay
 }
+
+/**
+ * May the request be sent again? `safe`: the upstream said that it did not look at it (RFC 9113 section 8.7).
+ * `idempotent`: the connection had carried another exchange before and gave no byte of response to this one, so a request
+ * that may be repeated can be (RFC 9110 section 9.2.2).
+ */
+export type Replay = 'safe' | 'idempotent' | 'never'
 
 export type StreamFaultCode =
   /** The client closed, reset or broke the protocol before its response was complete. */

@@ -1,12 +1,13 @@
-import type {
-  ClientConnection,
-  ClientStream,
-  RequestHead,
-  RequestSink,
-  ResponseHead,
-  ResponseSink,
-  ServerStream,
-  StreamFault,
+import {
+  type ClientConnection,
+  type ClientStream,
+  opensTunnel,
+  type RequestHead,
+  type RequestSink,
+  type ResponseHead,
+  type ResponseSink,
+  type ServerStream,
+  type StreamFault,
 } from './exchange.ts'
 import { type Headers, noHeaders } from './headers.ts'
 
@@ -16,7 +17,7 @@ export interface ExchangeOwner {
   onResponseHead(head: ResponseHead): ResponseHead
   /**
    * The upstream failed before any response reached the client. The owner answers with `forward` (only when
-   * `fault.replayable` and `exchange.replayable`) or `refuse`.
+   * `fault.replay` allows it and `exchange.replayable` holds) or `refuse`.
    */
   onUpstreamFault(fault: StreamFault): void
   /** Called exactly once, when nothing more will happen. `fault` says why it ended early. */
@@ -39,6 +40,8 @@ export class Exchange implements RequestSink, ResponseSink {
   #tunnel = false
   #responseEnded = false
   #finished = false
+  /** Of the request as it was forwarded. */
+  method = ''
   /** Bytes of body so far. */
   requestBytes = 0
   responseBytes = 0
@@ -60,6 +63,7 @@ export class Exchange implements RequestSink, ResponseSink {
   /** Sends the request on. Without effect when the client has gone meanwhile. */
   forward(connection: ClientConnection, head: RequestHead): void {
     if (this.#finished) return
+    this.method = head.method
     const client = connection.request(head, this)
     this.#client = client
     const held = this.#held
@@ -78,7 +82,7 @@ export class Exchange implements RequestSink, ResponseSink {
     this.#responding = true
     const client = this.#client
     this.#client = undefined
-    client?.abort({ code: 'closed-here', message: 'the request was refused', replayable: false })
+    client?.abort({ code: 'closed-here', message: 'the request was refused', replay: 'never' })
     this.#server.respond(head)
     this.#server.data(body)
     this.responseBytes = body.length
@@ -127,7 +131,7 @@ export class Exchange implements RequestSink, ResponseSink {
   responseHead(head: ResponseHead): void {
     if (this.#finished) return
     this.#responding = true
-    this.#tunnel = head.status === 101
+    this.#tunnel = opensTunnel(this, head.status)
     this.#server.respond(this.#owner.onResponseHead(head))
   }
 

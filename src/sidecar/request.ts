@@ -120,7 +120,8 @@ export class Request implements ExchangeOwner {
   onUpstreamFault(fault: StreamFault): void {
     const { metrics } = this.#source.runtime
     const { attempt } = this
-    if (fault.replayable && this.exchange.replayable && attempt !== undefined && idempotent.has(this.head.method)) {
+    const repeatable = fault.replay === 'safe' || (fault.replay === 'idempotent' && idempotent.has(this.head.method))
+    if (repeatable && this.exchange.replayable && attempt !== undefined) {
       this.attempt = undefined
       metrics.upstreamRequestsRetried.inc()
       attempt.replay()

@@ -20,7 +20,7 @@ export interface AccessRecord {
   /** Without the query, which often holds secrets. */
   readonly path: string
   readonly authority: string
-  readonly protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2'
+  readonly protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | 'TCP'
   /** 0 when the request ended without a response. */
   readonly status: number
   /** Code of the refusal; absent where the upstream answered. */

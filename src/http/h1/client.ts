@@ -17,7 +17,7 @@ import type { Sweep, Sweepable } from '../sweep.ts'
 import { type BodyDecoder, type BodyTarget, ChunkedDecoder, LengthDecoder, UntilCloseDecoder } from './body.ts'
 import { Gather, hasBareLineFeed } from './gather.ts'
 import { type ParsedResponse, parseResponseHead } from './head.ts'
-import { Outbox } from './outbox.ts'
+import { Outbox } from '../outbox.ts'
 import { chunkLine, lastChunk, requestHeadText } from './serialize.ts'
 
 export interface ClientConnectionOptions {
@@ -334,7 +334,7 @@ class H1ClientStream implements ClientStream, BodyTarget {
     if (this.#over) return
     this.#over = true
     const replayable = this.#reused && !this.received && code === 'upstream-gone'
-    this.#sink.responseAborted({ code, message, replayable })
+    this.#sink.responseAborted({ code, message, replay: replayable ? 'idempotent' : 'never' })
   }
 
   drained(): void {

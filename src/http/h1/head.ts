@@ -33,6 +33,7 @@ class MessageFields {
   /** Tokens of Connection, lower case; undefined when there is none. */
   connection: string | undefined = undefined
   upgrade: string | undefined = undefined
+  te: string | undefined = undefined
   expect: string | undefined = undefined
 }
 
@@ -42,6 +43,7 @@ export class ParsedRequest extends MessageFields {
   authority = ''
   version: HttpVersion = 'HTTP/1.1'
   bodyLength: number = NO_BODY
+  acceptsTrailers = false
   close = false
 }
 
@@ -241,12 +243,15 @@ function takeMessageField(name: string, value: string, message: MessageFields): 
       message.upgrade =
         message.upgrade === undefined ? value.toLowerCase() : `${message.upgrade},${value.toLowerCase()}`
       return undefined
+    case 'te':
+      message.te = message.te === undefined ? value.toLowerCase() : `${message.te},${value.toLowerCase()}`
+      return undefined
     case 'expect':
       if (message.expect !== undefined || value.toLowerCase() !== '100-continue') return 'expectation-unknown'
       message.expect = value
       return undefined
     default:
-      // te, trailer, keep-alive, proxy-connection, http2-settings: of this connection only, and nothing that we offer.
+      // trailer, keep-alive, proxy-connection, http2-settings: of this connection only, and nothing that we offer.
       return undefined
   }
 }
@@ -316,6 +321,7 @@ function checkRequest(request: ParsedRequest): ProtocolFaultCode | undefined {
   if (!isAuthority(request.authority)) return 'host-malformed'
   const tokens = takeConnection(request)
   if (typeof tokens === 'string') return tokens
+  request.acceptsTrailers = request.te !== undefined && /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/.test(request.te)
   request.close = request.version === 'HTTP/1.0' || tokens.includes('close')
   if (request.chunked) {
     if (request.version === 'HTTP/1.0') return 'transfer-encoding-in-1.0'

@@ -17,6 +17,7 @@ function fieldLines(headers: Headers): string {
 export function requestHeadText(head: RequestHead): string {
   let text = `${head.method} ${head.target} HTTP/1.1\r\nhost: ${head.authority}\r\n${fieldLines(head.headers)}`
   if (head.upgrade !== undefined) text += `connection: upgrade\r\nupgrade: ${head.upgrade}\r\n`
+  else if (head.acceptsTrailers) text += 'connection: te\r\nte: trailers\r\n'
   if (head.bodyLength >= 0) text += `content-length: ${head.bodyLength}\r\n`
   else if (head.bodyLength === UNKNOWN_LENGTH) text += 'transfer-encoding: chunked\r\n'
   return `${text}\r\n`

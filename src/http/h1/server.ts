@@ -17,7 +17,7 @@ import type { Sweep, Sweepable } from '../sweep.ts'
 import { type BodyDecoder, type BodyTarget, ChunkedDecoder, LengthDecoder, UntilCloseDecoder } from './body.ts'
 import { Gather, hasBareLineFeed } from './gather.ts'
 import { type ParsedRequest, parseRequestHead } from './head.ts'
-import { Outbox } from './outbox.ts'
+import { Outbox } from '../outbox.ts'
 import {
   type BodyFraming,
   chunkLine,
@@ -133,7 +133,7 @@ export class H1ServerConnection implements Sweepable {
     this.#options.sweep.remove(this)
     const stream = this.#stream
     this.#stream = undefined
-    stream?.gone({ code: 'client-gone', message: 'the client closed the connection', replayable: false })
+    stream?.gone({ code: 'client-gone', message: 'the client closed the connection', replay: 'never' })
     this.#options.onClosed(this)
   }
 
@@ -236,7 +236,7 @@ export class H1ServerConnection implements Sweepable {
     this.#stream = undefined
     this.#head = undefined
     const answered = stream?.responding ?? false
-    stream?.gone({ code: 'client-gone', message: protocolFaults[code].text, replayable: false })
+    stream?.gone({ code: 'client-gone', message: protocolFaults[code].text, replay: 'never' })
     if (answered) {
       this.cut()
       return
@@ -511,7 +511,7 @@ class H1ServerStream implements ServerStream, BodyTarget {
 
   /** The upstream half did not keep to the length that it declared: the client must not take this for a whole response. */
   #truncate(): void {
-    this.abort({ code: 'upstream-malformed', message: 'the response is not as long as it declared', replayable: false })
+    this.abort({ code: 'upstream-malformed', message: 'the response is not as long as it declared', replay: 'never' })
   }
 
   abort(_fault: StreamFault): void {

@@ -26,6 +26,7 @@ export function forward(
     headers: request.forwardedHeaders(connection.clientCertificate),
     bodyLength: head.bodyLength,
     upgrade: head.upgrade,
+    acceptsTrailers: head.acceptsTrailers,
     version: head.version,
   }
   const attempt = new ApplicationAttempt(request, target.pool, outgoing)

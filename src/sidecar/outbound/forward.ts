@@ -59,6 +59,7 @@ class EndpointAttempt implements Attempt {
       headers: request.forwardedHeaders(undefined),
       bodyLength: head.bodyLength,
       upgrade: head.upgrade,
+      acceptsTrailers: head.acceptsTrailers,
       version: head.version,
     }
     request.exchange.forward(upstream, outgoing)

@@ -113,8 +113,8 @@ t.test('an upstream that goes before its response: the owner is asked once, the 
       await client.until('refused 502\n')
       const exchange = await path.arrival()
       t.strictSame(
-        exchange.upstreamFaults.map(({ code, replayable }) => [code, replayable]),
-        [['upstream-gone', false]],
+        exchange.upstreamFaults.map(({ code, replay }) => [code, replay]),
+        [['upstream-gone', 'never']],
       )
       t.strictSame(exchange.finished, [undefined])
     }
@@ -154,28 +154,28 @@ t.test('a connection that had grown old is told apart from an application that f
   await client.until('again')
   const replayed = await path.arrival()
   t.strictSame(
-    replayed.upstreamFaults.map(({ replayable }) => replayable),
-    [true],
+    replayed.upstreamFaults.map(({ replay }) => replay),
+    ['idempotent'],
   )
   t.strictSame(replayed.finished, [undefined])
   client.socket.destroy()
 
-  for (const [request, partial, faultReplayable] of [
-    [GET, 'H', false],
-    [GET, 'HTTP/1.1 100 Continue\r\n\r\n', false],
-    [`${POST}123456789`, '', true],
-    [`${POST}1234`, '', true],
+  for (const [request, partial, replay] of [
+    [GET, 'H', 'never'],
+    [GET, 'HTTP/1.1 100 Continue\r\n\r\n', 'never'],
+    [`${POST}123456789`, '', 'idempotent'],
+    [`${POST}1234`, '', 'idempotent'],
   ] as const) {
     const path = await httpPath(t, app)
     const { client } = await second(path, app, request, partial)
     await client.until('refused 502\n')
     const exchange = await path.arrival()
     t.strictSame(
-      exchange.upstreamFaults.map(({ replayable }) => replayable),
-      [faultReplayable],
+      exchange.upstreamFaults.map(({ replay }) => replay),
+      [replay],
     )
     t.notOk(
-      faultReplayable && exchange.exchange.replayable,
+      replay !== 'never' && exchange.exchange.replayable,
       'nothing that had a body, or began to be answered, is sent twice',
     )
     await path.close()
@@ -188,7 +188,7 @@ t.test('the owner breaks an exchange off: both sides end', async (t) => {
   for (const response of ['', 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc']) {
     const { client, upstream } = await begin(path, app, GET, response, response.slice(-3))
     const exchange = await path.arrival()
-    const fault = { code: 'closed-here', message: 'policy changed', replayable: false } as const
+    const fault = { code: 'closed-here', message: 'policy changed', replay: 'never' } as const
     exchange.exchange.abort(fault)
     exchange.exchange.abort(fault)
     t.not(await client.end, 'closed')

@@ -232,8 +232,8 @@ t.test('malformed responses: 502 once, and the upstream connection is closed', a
     await upstream.end
     const request = await path.arrival()
     t.strictSame(
-      request.upstreamFaults.map(({ code, replayable }) => [code, replayable]),
-      [['upstream-malformed', false]],
+      request.upstreamFaults.map(({ code, replay }) => [code, replay]),
+      [['upstream-malformed', 'never']],
     )
     t.strictSame(request.finished, [undefined])
   }

@@ -69,8 +69,8 @@ t.test('an application that does not answer: 504 of the upstream side', async (t
     await client.until('refused 504\n')
     const { upstreamFaults } = await path.arrival()
     t.strictSame(
-      upstreamFaults.map(({ code, replayable }) => [code, replayable]),
-      [['timed-out', false]],
+      upstreamFaults.map(({ code, replay }) => [code, replay]),
+      [['timed-out', 'never']],
     )
     await path.close()
   }

@@ -14,6 +14,7 @@ const get: RequestHead = {
   headers: [],
   bodyLength: NO_BODY,
   upgrade: undefined,
+  acceptsTrailers: false,
   version: 'HTTP/1.1',
 }
 
@@ -43,7 +44,7 @@ class Sink implements ResponseSink {
 
   responseAborted(fault: StreamFault): void {
     this.fault = fault
-    this.events.push(`aborted ${fault.code} ${fault.replayable}`)
+    this.events.push(`aborted ${fault.code} ${fault.replay}`)
   }
 
   requestDrained(): void {}
@@ -106,7 +107,7 @@ t.test('an answer that came before its question was written is none', async (t) 
   socket.emit('data', Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison'))
   t.strictSame(
     second.events,
-    ['aborted upstream-gone true'],
+    ['aborted upstream-gone idempotent'],
     'and the request can go elsewhere: nothing of it was sent',
   )
   t.strictSame(faults, ['response-unexpected'])
@@ -151,7 +152,7 @@ t.test('a sink that gives up in the head hears nothing more', async (t) => {
   await nextTurn()
   sink.responseHead = () => {
     sink.events.push('head')
-    stream.abort({ code: 'closed-here', message: '', replayable: false })
+    stream.abort({ code: 'closed-here', message: '', replay: 'never' })
   }
   socket.emit('data', Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'))
   t.strictSame(sink.events, ['head'])

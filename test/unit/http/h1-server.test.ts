@@ -83,7 +83,7 @@ t.test('what is called after the end has no effect', async (t) => {
   stream.data(Buffer.from('more'))
   stream.end([])
   stream.resumeRequest()
-  stream.abort({ code: 'closed-here', message: '', replayable: false })
+  stream.abort({ code: 'closed-here', message: '', replay: 'never' })
   await nextTurn()
   t.equal(socket.text, text)
   t.ok(connection.idle)

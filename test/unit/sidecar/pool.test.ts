@@ -14,6 +14,7 @@ const head: RequestHead = {
   headers: noHeaders,
   bodyLength: NO_BODY,
   upgrade: undefined,
+  acceptsTrailers: false,
   version: 'HTTP/1.1',
 }
 
