@@ -16,4 +16,12 @@ export interface HttpLimits {
   readonly maxRequestsPerConnection: number
   /** Whether request field names may contain `_`, which some servers read as `-`. */
   readonly underscoresInHeaders: 'refuse' | 'allow'
+  /** Without a byte in either direction of a WebSocket or TCP tunnel, in milliseconds. */
+  readonly tunnelIdleTimeoutMs: number
+  /** HTTP/2: streams that a peer may have open on one connection. */
+  readonly maxConcurrentStreams: number
+  /** HTTP/2: bytes of one body that the peer may send before they are taken. */
+  readonly streamWindowBytes: number
+  /** HTTP/2: the same for all bodies of one connection. */
+  readonly connectionWindowBytes: number
 }

@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream'
+import { atEndOfTurn } from './end-of-turn.ts'
 
-/** Slices up to this are copied into one write with what stands before them; larger ones are handed over as they are. */
-const COPY_BYTES = 16 * 1024
+/** Writes up to this are copied into one buffer; the parts of larger ones are handed over as they are. */
+export const COPY_BYTES: number = 16 * 1024
 /** What waits for the end of the turn is written at this size. */
-const FLUSH_BYTES = 64 * 1024
+export const FLUSH_BYTES: number = 64 * 1024
 
 /**
  * Gathers what one connection writes within one turn of the event loop into one write: one TLS record and one system
@@ -68,16 +69,22 @@ export class Outbox {
     this.#parts = []
     if (text !== '') parts.push(text)
     if (parts.length === 1) this.#socket.write(parts[0]!)
-    else if (size <= COPY_BYTES) this.#socket.write(join(parts, size))
-    else {
-      this.#socket.cork()
-      for (const part of parts) {
-        if (typeof part === 'string') this.#socket.write(part, 'latin1')
-        else this.#socket.write(part)
-      }
-      this.#socket.uncork()
-    }
+    else writeParts(this.#socket, parts, size)
   }
+}
+
+/** One write for parts that have `size` bytes together. */
+export function writeParts(socket: Duplex, parts: readonly (Buffer | string)[], size: number): void {
+  if (size <= COPY_BYTES) {
+    socket.write(join(parts, size))
+    return
+  }
+  socket.cork()
+  for (const part of parts) {
+    if (typeof part === 'string') socket.write(part, 'latin1')
+    else socket.write(part)
+  }
+  socket.uncork()
 }
 
 function join(parts: readonly (Buffer | string)[], size: number): Buffer {
@@ -85,18 +92,4 @@ function join(parts: readonly (Buffer | string)[], size: number): Buffer {
   let at = 0
   for (const part of parts) at += typeof part === 'string' ? joined.write(part, at, 'latin1') : part.copy(joined, at)
   return joined
-}
-
-/** One immediate for all connections that have something to write in this turn. */
-let waiting: Outbox[] = []
-
-function atEndOfTurn(outbox: Outbox): void {
-  if (waiting.length === 0) setImmediate(flushWaiting)
-  waiting.push(outbox)
-}
-
-function flushWaiting(): void {
-  const due = waiting
-  waiting = []
-  for (const outbox of due) outbox.flush()
 }

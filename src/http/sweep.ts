@@ -25,6 +25,11 @@ export class Sweep {
     this.#now = clock.monotonic()
   }
 
+  /** The time of the last sweep: what deadlines are compared with. */
+  get now(): number {
+    return this.#now
+  }
+
   /** The deadline that lies `delayMs` ahead. */
   in(delayMs: number): number {
     // Without members there is no tick that keeps the time.

@@ -39,6 +39,10 @@ export function serverLimits(config: SidecarConfig): HttpLimits {
     maxBodyBytes: config.maxBodyBytes,
     maxRequestsPerConnection: config.maxRequestsPerConnection,
     underscoresInHeaders: config.underscoresInHeaders,
+    tunnelIdleTimeoutMs: config.tunnelIdleTimeoutMs,
+    maxConcurrentStreams: config.maxConcurrentStreams,
+    streamWindowBytes: config.streamWindowBytes,
+    connectionWindowBytes: config.connectionWindowBytes,
   }
 }
 

@@ -1,9 +1,9 @@
 import { type Headers, noHeaders } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
 import type { ProtocolFaultCode } from '../protocol-fault.ts'
-import { Gather, hasBareLineFeed } from './gather.ts'
+import { Gather, hasBareLineFeed } from '../gather.ts'
 import { parseTrailers } from './head.ts'
-import { CR, hexDigit, LF, valueByte } from './syntax.ts'
+import { CR, hexDigit, LF, valueByte } from '../syntax.ts'
 
 /** Where the decoded body goes. */
 export interface BodyTarget {

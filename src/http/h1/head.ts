@@ -16,7 +16,7 @@ import {
   UNDERSCORE,
   UPPER,
   valueByte,
-} from './syntax.ts'
+} from '../syntax.ts'
 
 /**
  * Strict parsing of HTTP/1.x heads (RFC 9112). One rule shapes it: a message that two parsers could read differently is

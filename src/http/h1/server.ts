@@ -15,7 +15,7 @@ import type { HttpLimits } from '../limits.ts'
 import { type ProtocolFaultCode, protocolFaults } from '../protocol-fault.ts'
 import type { Sweep, Sweepable } from '../sweep.ts'
 import { type BodyDecoder, type BodyTarget, ChunkedDecoder, LengthDecoder, UntilCloseDecoder } from './body.ts'
-import { Gather, hasBareLineFeed } from './gather.ts'
+import { Gather, hasBareLineFeed } from '../gather.ts'
 import { type ParsedRequest, parseRequestHead } from './head.ts'
 import { Outbox } from '../outbox.ts'
 import {
@@ -26,7 +26,7 @@ import {
   responseFraming,
   responseHeadText,
 } from './serialize.ts'
-import { CR, LF } from './syntax.ts'
+import { CR, LF } from '../syntax.ts'
 
 export interface ServerConnectionOptions {
   readonly limits: HttpLimits

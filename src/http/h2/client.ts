@@ -1,0 +1,309 @@
+import type { Duplex } from 'node:stream'
+import type { BodyBudget } from '../body-budget.ts'
+import {
+  type ClientConnection,
+  type ClientStream,
+  NO_BODY,
+  opensTunnel,
+  type RequestHead,
+  type ResponseSink,
+  type StreamFault,
+  type StreamFaultCode,
+  UNKNOWN_LENGTH,
+} from '../exchange.ts'
+import { type Headers, noHeaders } from '../headers.ts'
+import type { HttpLimits } from '../limits.ts'
+import { type ProtocolFaultCode, protocolFaults } from '../protocol-fault.ts'
+import type { Sweep } from '../sweep.ts'
+import { type ConnectionOwner, H2Connection } from './connection.ts'
+import { type H2FaultCode, h2Faults } from './fault.ts'
+import { errorCodes } from './frame.ts'
+import { parseResponse, parseTrailers } from './message.ts'
+import type { H2Stream, StreamLoss, StreamReceiver } from './stream.ts'
+
+export interface H2ClientOptions {
+  readonly limits: HttpLimits
+  readonly sweep: Sweep
+  readonly budget: BodyBudget
+  readonly scheme: 'http' | 'https'
+  /** There is room for a request where there was none: the server has greeted, or an exchange is over. */
+  readonly onRoom: (connection: H2ClientConnection) => void
+  /** The upstream sent bad bytes. */
+  readonly onFault: (code: ProtocolFaultCode | H2FaultCode) => void
+  readonly onClosed: (connection: H2ClientConnection) => void
+}
+
+/** Interim responses to one request: as in HTTP/1.1. */
+const MAX_INFORMATIONAL = 16
+
+/** One HTTP/2 connection in the client role: as many exchanges at once as the server allows. */
+export class H2ClientConnection implements ClientConnection, ConnectionOwner {
+  readonly #options: H2ClientOptions
+  readonly #connection: H2Connection
+  /** Exchanges begun on this connection. */
+  exchanges = 0
+  #closing = false
+
+  constructor(socket: Duplex, options: H2ClientOptions) {
+    const { limits, sweep, budget } = options
+    this.#options = options
+    this.#connection = new H2Connection(socket, { role: 'client', limits, sweep, budget }, this)
+  }
+
+  /** Requests that can be sent now; 0 before the server has greeted. */
+  get room(): number {
+    return this.#closing ? 0 : this.#connection.room
+  }
+
+  /** Exchanges under way. */
+  get load(): number {
+    return this.#connection.streams
+  }
+
+  request(head: RequestHead, sink: ResponseSink): ClientStream {
+    if (this.room === 0) throw new Error('request on a connection that has no room')
+    const reused = this.exchanges > 0
+    this.exchanges += 1
+    const stream = new H2ClientStream(this.#connection, this.#connection.open(), head, sink, reused, this.#options)
+    stream.start()
+    return stream
+  }
+
+  /** Closes after the exchanges under way. */
+  close(): void {
+    this.#closing = true
+    this.#connection.close()
+  }
+
+  destroy(): void {
+    this.#closing = true
+    this.#connection.destroy()
+  }
+
+  opened(stream: H2Stream): void {
+    stream.reset(errorCodes.PROTOCOL_ERROR)
+  }
+
+  greeted(): void {}
+
+  roomChanged(): void {
+    if (this.room > 0) this.#options.onRoom(this)
+  }
+
+  goingAway(): void {
+    this.#closing = true
+  }
+
+  faulted(code: H2FaultCode): void {
+    this.#options.onFault(code)
+  }
+
+  closed(): void {
+    this.#closing = true
+    this.#options.onClosed(this)
+  }
+}
+
+class H2ClientStream implements ClientStream, StreamReceiver {
+  readonly #connection: H2Connection
+  readonly #stream: H2Stream
+  readonly #head: RequestHead
+  readonly #sink: ResponseSink
+  readonly #reused: boolean
+  readonly #options: H2ClientOptions
+  #left: number
+  #informational = 0
+  #received = false
+  #headReceived = false
+  #tunnel = false
+  /** Of a response with a length: bytes that are still to come. */
+  #bodyLeft = NO_BODY
+  #over = false
+
+  constructor(
+    connection: H2Connection,
+    stream: H2Stream,
+    head: RequestHead,
+    sink: ResponseSink,
+    reused: boolean,
+    options: H2ClientOptions,
+  ) {
+    this.#connection = connection
+    this.#stream = stream
+    this.#head = head
+    this.#sink = sink
+    this.#reused = reused
+    this.#options = options
+    this.#left = Math.max(0, head.bodyLength)
+    stream.receiver = this
+  }
+
+  start(): void {
+    const { headers, bodyLength, acceptsTrailers, upgrade } = this.#head
+    let fields = headers
+    if (bodyLength >= 0 || acceptsTrailers) {
+      const more = [...headers]
+      if (bodyLength >= 0) more.push('content-length', String(bodyLength))
+      if (acceptsTrailers) more.push('te', 'trailers')
+      fields = more
+    }
+    if (upgrade !== undefined && !this.#connection.takesExtendedConnect) {
+      this.#giveUp('upstream-gone', 'the upstream takes no extended CONNECT (RFC 8441)')
+    } else if (!this.#connection.sendHeaders(this.#stream, this.#pseudo(), fields)) {
+      this.#giveUp('upstream-gone', 'the head is larger than the upstream takes')
+    }
+  }
+
+  #pseudo(): Headers {
+    const { method, authority, target, upgrade } = this.#head
+    const { scheme } = this.#options
+    if (upgrade !== undefined) {
+      return [
+        ...[':method', 'CONNECT', ':protocol', upgrade],
+        ...[':scheme', scheme, ':authority', authority, ':path', target],
+      ]
+    }
+    if (method === 'CONNECT') return [':method', method, ':authority', authority]
+    return [':method', method, ':scheme', scheme, ':authority', authority, ':path', target]
+  }
+
+  onFields(fields: string[], overflowed: boolean, ended: boolean): void {
+    if (this.#over) return
+    this.#received = true
+    this.#touch()
+    if (overflowed) this.#malformed('head-too-large')
+    else if (this.#headReceived) this.#takeTrailers(fields, ended)
+    else this.#takeHead(fields, ended)
+  }
+
+  #takeHead(fields: string[], ended: boolean): void {
+    const response = parseResponse(fields, this.#options.limits)
+    if (typeof response === 'string') return this.#malformed(response)
+    const { status, headers, contentLength } = response
+    if (status < 200) {
+      if (ended || ++this.#informational > MAX_INFORMATIONAL) this.#malformed('response-unexpected')
+      else this.#sink.informational(status, headers)
+      return
+    }
+    this.#headReceived = true
+    const granted = this.#head.upgrade !== undefined && status < 300 ? 101 : status
+    this.#tunnel = opensTunnel(this.#head, granted)
+    const bodiless = this.#head.method === 'HEAD' || status === 204 || status === 304
+    if (this.#tunnel && contentLength !== NO_BODY) return this.#malformed('h2-content-length')
+    if (ended && contentLength > 0 && !bodiless) return this.#malformed('h2-content-length')
+    if (bodiless) this.#bodyLeft = 0
+    else if (contentLength >= 0) this.#bodyLeft = contentLength
+    const bodyLength = contentLength >= 0 || ended ? contentLength : UNKNOWN_LENGTH
+    this.#sink.responseHead({ status: granted, headers, bodyLength, close: false })
+    if (ended) this.#finish(noHeaders)
+  }
+
+  #takeTrailers(fields: string[], ended: boolean): void {
+    const trailers = parseTrailers(fields, this.#options.limits)
+    if (typeof trailers === 'string') this.#malformed(trailers)
+    else if (!ended || this.#tunnel) this.#malformed('h2-trailers')
+    else if (this.#bodyLeft > 0) this.#malformed('h2-content-length')
+    else this.#finish(trailers)
+  }
+
+  onData(slice: Buffer): boolean {
+    if (this.#over) return true
+    this.#received = true
+    this.#touch()
+    if (!this.#headReceived) {
+      this.#malformed('response-unexpected')
+      return true
+    }
+    if (this.#bodyLeft !== NO_BODY) {
+      this.#bodyLeft -= slice.length
+      if (this.#bodyLeft < 0) {
+        this.#malformed('h2-content-length')
+        return true
+      }
+    }
+    return this.#sink.responseData(slice)
+  }
+
+  onEnd(): void {
+    if (this.#over) return
+    if (!this.#headReceived) this.#malformed('response-unexpected')
+    else if (this.#bodyLeft > 0) this.#malformed('h2-content-length')
+    else this.#finish(noHeaders)
+  }
+
+  /** The response is complete. What is left of the request nobody wants; a tunnel's other half goes on. */
+  #finish(trailers: Headers): void {
+    if (!this.#tunnel || this.#stream.localEnded) this.#over = true
+    if (!this.#tunnel && !this.#stream.localEnded) this.#stream.reset(errorCodes.CANCEL)
+    this.#sink.responseEnd(trailers)
+  }
+
+  onLost({ message, unprocessed }: StreamLoss): void {
+    if (this.#over) return
+    this.#over = true
+    const idempotent = this.#reused && !this.#received
+    const replay = unprocessed ? 'safe' : idempotent ? 'idempotent' : 'never'
+    this.#sink.responseAborted({ code: 'upstream-gone', message: `the upstream stream was lost: ${message}`, replay })
+  }
+
+  onWritable(): void {
+    if (this.#over) return
+    this.#touch()
+    this.#sink.requestDrained()
+  }
+
+  onExpired(): void {
+    const { tunnelIdleTimeoutMs, requestIdleTimeoutMs } = this.#options.limits
+    const [option, ms] = this.#tunnel
+      ? ['tunnelIdleTimeoutMs', tunnelIdleTimeoutMs]
+      : ['requestIdleTimeoutMs', requestIdleTimeoutMs]
+    this.#giveUp('timed-out', `no byte came or went within ${option} (${ms} ms)`)
+  }
+
+  data(slice: Buffer): boolean {
+    if (this.#over || slice.length === 0) return true
+    if (this.#head.bodyLength >= 0) {
+      this.#left -= slice.length
+      if (this.#left < 0) throw new Error('request body is longer than its head declared')
+    }
+    this.#touch()
+    return this.#stream.data(slice)
+  }
+
+  end(trailers: Headers): void {
+    if (this.#over) return
+    if (this.#left > 0) throw new Error('request body is shorter than its head declared')
+    this.#stream.end(trailers)
+    if (this.#stream.remoteEnded) this.#over = true
+  }
+
+  abort(_fault: StreamFault): void {
+    if (this.#over) return
+    this.#over = true
+    this.#stream.reset(errorCodes.CANCEL)
+  }
+
+  resumeResponse(): void {
+    this.#stream.resume()
+  }
+
+  #touch(): void {
+    const { sweep, limits } = this.#options
+    this.#stream.deadline = sweep.in(this.#tunnel ? limits.tunnelIdleTimeoutMs : limits.requestIdleTimeoutMs)
+  }
+
+  #malformed(code: ProtocolFaultCode | H2FaultCode): void {
+    this.#options.onFault(code)
+    const { text } = code in h2Faults ? h2Faults[code as H2FaultCode] : protocolFaults[code as ProtocolFaultCode]
+    this.#over = true
+    this.#stream.reset(errorCodes.PROTOCOL_ERROR)
+    this.#sink.responseAborted({ code: 'upstream-malformed', message: `${code}: ${text}`, replay: 'never' })
+  }
+
+  #giveUp(code: StreamFaultCode, message: string): void {
+    if (this.#over) return
+    this.#over = true
+    this.#stream.reset(errorCodes.CANCEL)
+    this.#sink.responseAborted({ code, message, replay: 'never' })
+  }
+}

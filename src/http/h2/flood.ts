@@ -1,0 +1,45 @@
+import type { H2FaultCode } from './fault.ts'
+
+/** Frames without content that a peer may send in one sweep (half a second) beyond what its requests explain. */
+const MAX_BURDEN = 1000
+/** Resets in one sweep that are never an attack. */
+const FREE_RESETS = 500
+/** Frames of one field block: the first one and as many CONTINUATIONs. */
+export const MAX_BLOCK_FRAMES = 32
+
+/**
+ * Notices a peer that makes us work for nothing: SETTINGS, PING, PRIORITY, empty DATA, needless WINDOW_UPDATE, and requests
+ * that are reset before they were answered ("rapid reset"). Counts begin anew with each sweep.
+ */
+export class FloodGuard {
+  readonly #maxResets: number
+  #burden = 0
+  #resets = 0
+
+  /** As many streams as may be open at once can honestly be reset at once: their clients may all go together. */
+  constructor(maxConcurrentStreams: number) {
+    this.#maxResets = FREE_RESETS + maxConcurrentStreams
+  }
+
+  sweep(): void {
+    this.#burden = 0
+    this.#resets = 0
+  }
+
+  /** A frame that carries nothing. */
+  idleFrame(): H2FaultCode | undefined {
+    this.#burden += 1
+    return this.#burden > MAX_BURDEN ? 'h2-control-flood' : undefined
+  }
+
+  /** A stream was opened, or content sent: so many of the peer's frames are explained. */
+  explained(frames: number): void {
+    this.#burden = Math.max(-MAX_BURDEN, this.#burden - frames)
+  }
+
+  /** The peer reset a stream that was not answered. */
+  reset(): H2FaultCode | undefined {
+    this.#resets += 1
+    return this.#resets > this.#maxResets ? 'h2-reset-flood' : undefined
+  }
+}

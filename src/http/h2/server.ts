@@ -1,0 +1,315 @@
+import type { Duplex } from 'node:stream'
+import type { BodyBudget } from '../body-budget.ts'
+import {
+  NO_BODY,
+  opensTunnel,
+  type RequestHandler,
+  type RequestSink,
+  type ResponseHead,
+  type ServerStream,
+  type StreamFault,
+} from '../exchange.ts'
+import { type Headers, noHeaders } from '../headers.ts'
+import type { HttpLimits } from '../limits.ts'
+import { type ProtocolFaultCode, protocolFaults } from '../protocol-fault.ts'
+import type { Sweep } from '../sweep.ts'
+import { type ConnectionOwner, H2Connection } from './connection.ts'
+import { errorOf, type H2FaultCode, h2Faults } from './fault.ts'
+import { errorCodes } from './frame.ts'
+import { type ParsedRequest, parseRequest, parseTrailers } from './message.ts'
+import type { H2Stream, StreamLoss, StreamReceiver } from './stream.ts'
+
+export interface H2ServerOptions {
+  readonly limits: HttpLimits
+  readonly sweep: Sweep
+  readonly budget: BodyBudget
+  readonly handler: RequestHandler
+  /** Bad bytes: for the log and the counters. Streams and connection are answered and ended by themselves. */
+  readonly onFault: (code: ProtocolFaultCode | H2FaultCode) => void
+  readonly onClosed: () => void
+}
+
+/** One HTTP/2 connection in the server role (RFC 9113, RFC 8441), over TLS or with prior knowledge. */
+export class H2ServerConnection implements ConnectionOwner {
+  readonly #options: H2ServerOptions
+  readonly #connection: H2Connection
+  #requests = 0
+
+  constructor(socket: Duplex, options: H2ServerOptions) {
+    const { limits, sweep, budget } = options
+    this.#options = options
+    this.#connection = new H2Connection(socket, { role: 'server', limits, sweep, budget }, this)
+  }
+
+  /** Tells the client to open no more streams. Without effect on those that are on their way. */
+  retire(): void {
+    this.#connection.retire()
+  }
+
+  /** Takes no more streams; ends with the last one that is open. */
+  close(): void {
+    this.#connection.close()
+  }
+
+  destroy(): void {
+    this.#connection.destroy()
+  }
+
+  opened(stream: H2Stream, fields: string[], overflowed: boolean, ended: boolean): void {
+    const { limits, handler } = this.#options
+    const request = overflowed ? 'head-too-large' : parseRequest(fields, limits, ended)
+    if (typeof request === 'string') {
+      this.#refuse(stream, request)
+      return
+    }
+    if (limits.maxBodyBytes > 0 && request.bodyLength > limits.maxBodyBytes) {
+      this.#refuse(stream, 'body-too-large')
+      return
+    }
+    this.#requests += 1
+    if (this.#requests === limits.maxRequestsPerConnection) this.#connection.retire()
+    new H2ServerStream(this.#connection, stream, request, this.#options).start(handler, ended)
+  }
+
+  greeted(): void {}
+
+  roomChanged(): void {}
+
+  goingAway(): void {}
+
+  faulted(code: H2FaultCode): void {
+    this.#options.onFault(code)
+  }
+
+  closed(): void {
+    this.#options.onClosed()
+  }
+
+  #refuse(stream: H2Stream, code: ProtocolFaultCode | H2FaultCode): void {
+    this.#options.onFault(code)
+    stream.receiver = silent
+    answerFault(this.#connection, stream, code)
+  }
+}
+
+/** A stream that was refused: what still comes of it is dropped. */
+const silent: StreamReceiver = {
+  onFields: () => {},
+  onData: () => true,
+  onEnd: () => {},
+  onLost: () => {},
+  onWritable: () => {},
+  onExpired: () => {},
+}
+
+function isH2Fault(code: ProtocolFaultCode | H2FaultCode): code is H2FaultCode {
+  return code in h2Faults
+}
+
+/** A malformed message is reset; a well-formed one that we do not take is answered and then reset (RFC 9113 section 8.1). */
+function answerFault(connection: H2Connection, stream: H2Stream, code: ProtocolFaultCode | H2FaultCode): void {
+  if (isH2Fault(code)) {
+    stream.reset(errorOf(code))
+    return
+  }
+  const { status, text } = protocolFaults[code]
+  const body = Buffer.from(`${code}: ${text}\n`)
+  const fields = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(body.length)]
+  stream.answered = true
+  if (connection.sendHeaders(stream, [':status', String(status)], fields)) {
+    stream.data(body)
+    stream.end(noHeaders)
+  }
+  stream.reset(errorCodes.NO_ERROR)
+}
+
+/** One exchange. After its end every call on it is without effect. */
+class H2ServerStream implements ServerStream, StreamReceiver {
+  readonly #connection: H2Connection
+  readonly #stream: H2Stream
+  readonly #request: ParsedRequest
+  readonly #options: H2ServerOptions
+  #sink: RequestSink | undefined
+  /** Of a body with a length: bytes that are still to come. */
+  #bodyLeft: number
+  #bodyBytes = 0
+  #responding = false
+  #bodiless = false
+  /** Of a response with a length: bytes that are still to be sent. */
+  #left = NO_BODY
+  #tunnel = false
+  /** Came before the tunnel that was asked for is open. */
+  #early: Buffer[] | undefined
+  #over = false
+  #waitedLonger = false
+
+  constructor(connection: H2Connection, stream: H2Stream, request: ParsedRequest, options: H2ServerOptions) {
+    this.#connection = connection
+    this.#stream = stream
+    this.#request = request
+    this.#options = options
+    this.#bodyLeft = request.bodyLength
+    stream.receiver = this
+  }
+
+  start(handler: RequestHandler, ended: boolean): void {
+    this.#sink = handler(this.#request, this)
+    if (ended && !this.#over) this.#sink.requestEnd(noHeaders)
+  }
+
+  onFields(fields: string[], overflowed: boolean, ended: boolean): void {
+    if (this.#over) return
+    const trailers = overflowed ? 'head-too-large' : parseTrailers(fields, this.#options.limits)
+    if (typeof trailers === 'string') this.#fail(trailers)
+    else if (!ended || this.#tunnel || this.#request.upgrade !== undefined) this.#fail('h2-trailers')
+    else if (this.#bodyLeft > 0) this.#fail('h2-content-length')
+    else this.#sink!.requestEnd(trailers)
+  }
+
+  onData(slice: Buffer): boolean {
+    if (this.#over) return true
+    this.#touch()
+    if (this.#request.upgrade !== undefined && !this.#tunnel) {
+      if (this.#responding) return true
+      this.#early ??= []
+      this.#early.push(slice)
+      return false
+    }
+    this.#bodyBytes += slice.length
+    if (this.#bodyLeft >= 0) {
+      this.#bodyLeft -= slice.length
+      if (this.#bodyLeft < 0) {
+        this.#fail('h2-content-length')
+        return true
+      }
+    }
+    const { maxBodyBytes } = this.#options.limits
+    if (maxBodyBytes > 0 && this.#bodyBytes > maxBodyBytes && !this.#tunnel) {
+      this.#fail('body-too-large')
+      return true
+    }
+    return this.#sink!.requestData(slice)
+  }
+
+  onEnd(): void {
+    if (this.#over) return
+    if (this.#bodyLeft > 0) this.#fail('h2-content-length')
+    else if (this.#early === undefined) this.#sink!.requestEnd(noHeaders)
+  }
+
+  onLost({ message }: StreamLoss): void {
+    if (this.#over) return
+    this.#over = true
+    this.#sink?.requestAborted({ code: 'client-gone', message, replay: 'never' })
+  }
+
+  onWritable(): void {
+    this.#touch()
+    this.#sink?.responseDrained()
+  }
+
+  onExpired(): void {
+    // When only the upstream can be late, its connection has the same deadline and gives the better answer.
+    if (this.#over) this.#stream.reset(errorCodes.CANCEL)
+    else if (this.#stream.remoteEnded && !this.#responding && !this.#waitedLonger) {
+      this.#waitedLonger = true
+      this.#touch()
+    } else this.#fail('request-timed-out')
+  }
+
+  informational(status: number, headers: Headers): void {
+    if (!this.#over && !this.#responding) this.#send(status, headers)
+  }
+
+  respond(head: ResponseHead): void {
+    if (this.#over || this.#responding) return
+    this.#responding = true
+    this.#stream.answered = true
+    const { status, headers, bodyLength } = head
+    const { method } = this.#request
+    this.#bodiless = method === 'HEAD' || status === 204 || status === 304
+    this.#tunnel = opensTunnel(this.#request, status)
+    const declared = bodyLength >= 0 && !this.#tunnel && status !== 204
+    if (declared && !this.#bodiless) this.#left = bodyLength
+    // 101 does not exist in HTTP/2: an extended CONNECT is granted with 200 (RFC 8441 section 5).
+    if (
+      !this.#send(
+        status === 101 ? 200 : status,
+        declared ? [...headers, 'content-length', String(bodyLength)] : headers,
+      )
+    )
+      return
+    this.#touch()
+    const early = this.#early
+    this.#early = undefined
+    if (this.#tunnel && this.#request.upgrade !== undefined) {
+      let more = true
+      for (const slice of early ?? []) more = this.#sink?.requestData(slice) ?? true
+      if (this.#stream.remoteEnded) this.#sink?.requestEnd(noHeaders)
+      if (more) this.#stream.resume()
+    }
+  }
+
+  data(slice: Buffer): boolean {
+    if (this.#over || this.#bodiless || slice.length === 0) return true
+    if (this.#left !== NO_BODY) {
+      this.#left -= slice.length
+      if (this.#left < 0) {
+        this.#truncate()
+        return true
+      }
+    }
+    this.#touch()
+    return this.#stream.data(slice)
+  }
+
+  end(trailers: Headers): void {
+    if (this.#over) return
+    if (this.#left > 0) {
+      this.#truncate()
+      return
+    }
+    this.#stream.end(trailers)
+    if (this.#tunnel && !this.#stream.remoteEnded) return
+    this.#over = true
+    // RFC 9113 section 8.1: who has answered in full need not read the rest.
+    if (!this.#stream.remoteEnded && this.#stream.localEnded) this.#stream.reset(errorCodes.NO_ERROR)
+  }
+
+  abort(_fault: StreamFault): void {
+    if (this.#over) return
+    this.#over = true
+    this.#stream.reset(errorCodes.INTERNAL_ERROR)
+  }
+
+  resumeRequest(): void {
+    this.#stream.resume()
+  }
+
+  #send(status: number, headers: Headers): boolean {
+    if (this.#connection.sendHeaders(this.#stream, [':status', String(status)], headers)) return true
+    this.#over = true
+    this.#stream.reset(errorCodes.INTERNAL_ERROR)
+    this.#sink?.requestAborted({ code: 'client-gone', message: 'the client takes no head that large', replay: 'never' })
+    return false
+  }
+
+  #touch(): void {
+    const { sweep, limits } = this.#options
+    this.#stream.deadline = sweep.in(this.#tunnel ? limits.tunnelIdleTimeoutMs : limits.requestIdleTimeoutMs)
+  }
+
+  /** The client broke its message or its time: it is told so when there is still an answer to give. */
+  #fail(code: ProtocolFaultCode | H2FaultCode): void {
+    this.#over = true
+    this.#options.onFault(code)
+    if (this.#responding && !isH2Fault(code)) this.#stream.reset(errorCodes.CANCEL)
+    else answerFault(this.#connection, this.#stream, code)
+    const { text } = isH2Fault(code) ? h2Faults[code] : protocolFaults[code]
+    this.#sink?.requestAborted({ code: 'client-gone', message: text, replay: 'never' })
+  }
+
+  #truncate(): void {
+    this.abort({ code: 'upstream-malformed', message: 'the response is not as long as it declared', replay: 'never' })
+  }
+}

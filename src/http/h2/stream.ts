@@ -1,0 +1,81 @@
+import type { Headers } from '../headers.ts'
+import type { H2Connection } from './connection.ts'
+
+/** What one stream means: a request that came, or one that was sent. Called by its connection, in the order of the frames. */
+export interface StreamReceiver {
+  /** A whole field block after the one that opened the stream: a response head, or trailers. `ended`: nothing follows. */
+  onFields(fields: string[], overflowed: boolean, ended: boolean): void
+  /** Content. False: it is not taken before `stream.resume()`; what comes until then is bounded by the stream's window. */
+  onData(slice: Buffer): boolean
+  /** END_STREAM, behind the last content. */
+  onEnd(): void
+  /** The stream is over before its time: reset by the peer, or lost with its connection. Nothing follows. */
+  onLost(how: StreamLoss): void
+  /** `stream.data` takes more, after it returned false. */
+  onWritable(): void
+  /** Its deadline has passed: move it, or end the stream. */
+  onExpired(): void
+}
+
+export interface StreamLoss {
+  readonly message: string
+  /** The peer said that it did not look at the request. */
+  readonly unprocessed: boolean
+}
+
+/** The transport of one stream (RFC 9113 section 5): its windows, its halves, and what waits for room. */
+export class H2Stream {
+  readonly id: number
+  readonly #connection: H2Connection
+  receiver: StreamReceiver | undefined
+  /** Bytes that the peer lets us send; may be negative after a change of its settings. */
+  sendWindow: number
+  /** Bytes that we let the peer send. */
+  receiveWindow: number
+  /** Bytes that came and that the peer got no window back for. */
+  uncredited = 0
+  /** Of these, what counts in the process's budget. */
+  held = 0
+  /** Of these, what the connection's window waits for. */
+  owed = 0
+  paused = false
+  /** No more content comes; the peer ended its half. */
+  remoteEnded = false
+  localEnded = false
+  /** A head of ours was sent. */
+  answered = false
+  closed = false
+  /** On the sweep's time line. */
+  deadline: number = Number.POSITIVE_INFINITY
+  /** What no window or socket had room for; `data` is not called again before it is empty. */
+  queue: Buffer[] | undefined
+  /** Trailers of an end that waits behind the queue. */
+  endsWith: Headers | undefined
+
+  constructor(connection: H2Connection, id: number, sendWindow: number, receiveWindow: number) {
+    this.#connection = connection
+    this.id = id
+    this.sendWindow = sendWindow
+    this.receiveWindow = receiveWindow
+  }
+
+  /** Sends content. False: full, wait for `receiver.onWritable()`. */
+  data(slice: Buffer): boolean {
+    return this.closed || this.localEnded ? true : this.#connection.sendData(this, slice)
+  }
+
+  /** Ends our half, behind what waits. */
+  end(trailers: Headers): void {
+    if (!this.closed && !this.localEnded) this.#connection.sendEnd(this, trailers)
+  }
+
+  /** RST_STREAM: both halves are over, and nothing of them is heard again. */
+  reset(error: number): void {
+    if (!this.closed) this.#connection.resetStream(this, error)
+  }
+
+  /** Content is taken again. */
+  resume(): void {
+    if (!this.closed && this.paused) this.#connection.resumeStream(this)
+  }
+}
