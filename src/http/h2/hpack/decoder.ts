@@ -83,7 +83,6 @@ export class HpackDecoder {
     let fields = 0
     let updates = 0
     this.overflowed = false
-    this.#text = ''
     this.#start = start
     this.#end = end
 
@@ -149,6 +148,7 @@ export class HpackDecoder {
       if (listBytes <= maxListBytes && fields <= maxFields) out.push(name, value)
       else this.overflowed = true
     }
+    this.#text = ''
     return undefined
   }
 

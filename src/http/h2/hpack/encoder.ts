@@ -76,6 +76,14 @@ interface NameState {
   newest: number
   /** Insertions in a row of which none was used. */
   unused: number
+  /** The name that came after it the last time: messages have the same names in the same order. */
+  follower: NameState | undefined
+  /** Forgotten: no longer in the map, though it may still be somebody's follower. */
+  gone: boolean
+}
+
+function newState(name: string, known: KnownName): NameState {
+  return { name, known, value: undefined, number: 0, newest: -1, unused: 0, follower: undefined, gone: false }
 }
 
 /** After this many entries that were never used a name gets no further ones: its values are not going to repeat. */
@@ -96,6 +104,9 @@ const BLOCK_OVERHEAD = 12
 export class HpackEncoder {
   readonly #most: number
   readonly #names = new Map<string, NameState>()
+  /** Stands before the first field of every block. */
+  readonly #start: NameState = newState('', unknownName)
+  #last: NameState = this.#start
   /** The entries of the dynamic table, by number: `#oldest` up to `#next`. */
   readonly #states: (NameState | undefined)[]
   readonly #values: string[]
@@ -147,6 +158,7 @@ export class HpackEncoder {
 
   /** Writes what a block begins with: nothing, or one or two size updates. Gives its end. */
   beginBlock(out: Buffer, at: number): number {
+    this.#last = this.#start
     if (this.#target === this.#size && this.#smallest === this.#size) return at
     let end = at
     if (this.#smallest < this.#target) end = writeInteger(out, end, 0x20, 0x1f, this.#smallest)
@@ -158,15 +170,23 @@ export class HpackEncoder {
 
   /** Writes one field of the block that `beginBlock` began; gives its end. */
   field(name: string, value: string, out: Buffer, at: number): number {
-    const state = this.#names.get(name)
-    if (state === undefined || state.value !== value) return this.#findOrWrite(state, name, value, out, at)
-    if (state.number < 0) {
-      out[at] = 0x80 - state.number
-      return at + 1
+    const last = this.#last
+    let state = last.follower
+    if (state === undefined || state.name !== name || state.gone) {
+      // The map has to hash a name that has just been read from a socket: the guess saves that.
+      state = this.#names.get(name)
+      if (state === undefined) return this.#findOrWrite(undefined, name, value, out, at)
+      if (!last.gone) last.follower = state
     }
-    if (state.number < this.#oldest) return this.#findOrWrite(state, name, value, out, at)
+    this.#last = state
+    if (state.value !== value) return this.#findOrWrite(state, name, value, out, at)
+    if (state.number >= 0 && state.number < this.#oldest) return this.#findOrWrite(state, name, value, out, at)
+    return this.#writeIndex(state, out, at)
+  }
+
+  #writeIndex(state: NameState, out: Buffer, at: number): number {
     state.unused = 0
-    const index = STATIC_ENTRIES + this.#next - state.number
+    const index = state.number < 0 ? -state.number : STATIC_ENTRIES + this.#next - state.number
     if (index >= 0x7f) return writeInteger(out, at, 0x80, 0x7f, index)
     out[at] = 0x80 | index
     return at + 1
@@ -179,7 +199,7 @@ export class HpackEncoder {
       const known = knownNames.get(name)
       if (known !== undefined) state = this.#remember(known.name, known)
     }
-    if (state !== undefined && this.#find(state, value)) return this.field(name, value, out, at)
+    if (state !== undefined && this.#find(state, value)) return this.#writeIndex(state, out, at)
 
     const { policy, index } = state?.known ?? unknownName
     let nameIndex = index
@@ -202,7 +222,7 @@ export class HpackEncoder {
   }
 
   #remember(name: string, known: KnownName): NameState {
-    const state: NameState = { name, known, value: undefined, number: 0, newest: -1, unused: 0 }
+    const state = newState(name, known)
     this.#names.set(name, state)
     return state
   }
@@ -210,11 +230,12 @@ export class HpackEncoder {
   /** Looks `value` up in both tables and, when it is there, makes it the last one of its name. */
   #find(state: NameState, value: string): boolean {
     const { index, values } = state.known
-    const at = values.indexOf(value)
-    if (at >= 0) {
-      state.value = values[at]
-      state.number = -(index + at)
-      return true
+    for (let at = 0; at < values.length; at += 1) {
+      if (values[at] === value) {
+        state.value = value
+        state.number = -(index + at)
+        return true
+      }
     }
     let number = state.newest
     for (let compared = 0; compared < MOST_COMPARED && number >= this.#oldest; compared += 1) {
@@ -231,8 +252,11 @@ export class HpackEncoder {
 
   #insert(state: NameState, value: string, size: number): void {
     this.#evictTo(this.#size - size)
-    // Its last entry may have gone just now, and the name with it.
-    this.#names.set(state.name, state)
+    // Its last entry may have made room just now, and the name have gone with it.
+    if (state.gone) {
+      state.gone = false
+      this.#names.set(state.name, state)
+    }
     const place = this.#next & this.#mask
     this.#states[place] = state
     this.#values[place] = value
@@ -250,7 +274,11 @@ export class HpackEncoder {
       const place = this.#oldest & this.#mask
       const state = this.#states[place]!
       this.#used -= state.name.length + this.#values[place]!.length + ENTRY_OVERHEAD
-      if (state.newest === this.#oldest && state.known === unknownName) this.#names.delete(state.name)
+      if (state.newest === this.#oldest && state.known === unknownName) {
+        this.#names.delete(state.name)
+        state.gone = true
+        state.follower = undefined
+      }
       this.#states[place] = undefined
       this.#values[place] = ''
       this.#oldest += 1
