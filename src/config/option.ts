@@ -1,4 +1,4 @@
-import type { Address, Mapping } from '../lib/address.ts'
+import type { Address, Mapping, ServiceMapping } from '../lib/address.ts'
 import type { Secret } from './secret.ts'
 
 interface Described {
@@ -64,9 +64,12 @@ export interface HostOption extends Described {
   readonly optional: true
 }
 
-/** `LISTEN=APP` pairs: a list in a file, separated by commas elsewhere, and the flag may be repeated. */
+/**
+ * `LISTEN=[PROTOCOL://]APP[?mode=MODE]` or `LISTEN=SERVICE_HOST:PORT`: a list in a file, separated by commas elsewhere, and the
+ * flag may be repeated.
+ */
 export interface ListOption extends Described {
-  readonly type: 'list'
+  readonly type: 'mappings' | 'services'
   readonly default: string
   readonly max: number
 }
@@ -109,7 +112,8 @@ interface ValueByType {
   readonly boolean: boolean
   readonly address: Address
   readonly host: string
-  readonly list: readonly Mapping[]
+  readonly mappings: readonly Mapping[]
+  readonly services: readonly ServiceMapping[]
   readonly enum: string
   readonly secret: Secret | undefined
 }

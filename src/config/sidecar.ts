@@ -29,10 +29,10 @@ export const sidecarOptions = {
     doc: 'Names this process among the sidecars of one workload. The default is the host name.',
   },
   inbound: {
-    type: 'list',
+    type: 'mappings',
     default: '',
     max: 64,
-    doc: 'Inbound listeners as LISTEN=APP: what peers send to LISTEN over mutual TLS, and may send, goes to the application at APP. Empty for a workload that serves nothing.',
+    doc: 'Inbound listeners as LISTEN=[PROTOCOL://]APP[?mode=MODE]: what peers send to LISTEN over mutual TLS, and may send, goes to the application at APP. PROTOCOL is what the application speaks: auto (as its clients do), http1, http2, grpc or tcp. MODE other than strict weakens the mesh: permissive also serves clients without TLS, as callers without an identity, and plaintext serves them alone. Empty for a workload that serves nothing.',
   },
   outbound: {
     type: 'address',
@@ -40,6 +40,12 @@ export const sidecarOptions = {
     default: '127.0.0.1:15401',
     optional: true,
     doc: 'Where the application sends its requests to other services. Loopback, because whoever connects here speaks with the identity of the workload. Empty for a workload that calls nobody.',
+  },
+  outboundServices: {
+    type: 'services',
+    default: '',
+    max: 256,
+    doc: 'Listeners as LISTEN=SERVICE_HOST:PORT: each stands for one port of a service, whatever protocol it speaks, for applications that cannot name the service in an authority. A LISTEN that is a port alone is one of 127.0.0.1, because whoever connects there speaks with the identity of the workload.',
   },
   admin: {
     type: 'address',
@@ -133,6 +139,51 @@ export const sidecarOptions = {
     max: 1_000_000_000,
     doc: 'After so many requests a connection is closed, which spreads long-lived clients over new endpoints. 0: never for this reason.',
   },
+  maxConcurrentStreams: {
+    type: 'integer',
+    default: 1000,
+    min: 1,
+    max: 10_000,
+    doc: 'Most HTTP/2 requests in flight that a peer may have on one connection; sidecars share few connections, so the default is above what a browser would be given.',
+  },
+  streamWindowBytes: {
+    type: 'integer',
+    default: 65_536,
+    min: 65_536,
+    max: 16_777_215,
+    unit: 'bytes',
+    doc: 'Bytes of one HTTP/2 message that may be in flight unread. More makes a single stream faster over long distances, and each stalled one larger.',
+  },
+  connectionWindowBytes: {
+    type: 'integer',
+    default: 1_048_576,
+    min: 65_536,
+    max: 268_435_456,
+    unit: 'bytes',
+    doc: 'Bytes of all HTTP/2 messages of one connection that may be in flight unread. At least streamWindowBytes.',
+  },
+  maxHeldBytes: {
+    type: 'integer',
+    default: 134_217_728,
+    min: 1_048_576,
+    max: 1_099_511_627_776,
+    unit: 'bytes',
+    doc: 'Bytes of bodies in this process that were read from HTTP/2 peers and not yet taken by the other side. Above it peers may send only as much more as has been taken.',
+  },
+  detectTimeoutMs: {
+    type: 'duration',
+    default: '10s',
+    min: '10ms',
+    max: '1m',
+    doc: 'How long a client that speaks no TLS may take to show its protocol. After that its connection counts as TCP, and is decided on as such.',
+  },
+  tunnelIdleTimeoutMs: {
+    type: 'duration',
+    default: '1h',
+    min: '1s',
+    max: '30d',
+    doc: 'How long a TCP connection or a WebSocket may pass without a byte in either direction.',
+  },
   upstreamConnectTimeoutMs: {
     type: 'duration',
     default: '5s',
@@ -153,6 +204,13 @@ export const sidecarOptions = {
     min: 1,
     max: 65_535,
     doc: 'Most connections to one endpoint; requests beyond them wait for upstreamQueueTimeoutMs.',
+  },
+  maxMeshConnections: {
+    type: 'integer',
+    default: 4,
+    min: 1,
+    max: 64,
+    doc: 'Most mutual TLS connections to one endpoint of a service. HTTP/2 carries many requests on each, so that a few are enough.',
   },
   upstreamQueueTimeoutMs: {
     type: 'duration',
@@ -204,6 +262,13 @@ export function loadSidecarConfig(sources: ConfigSources<typeof sidecarOptions>)
       'config-options-disagree',
       `upstreamIdleTimeoutMs (${config.upstreamIdleTimeoutMs}) must be below connectionIdleTimeoutMs (${config.connectionIdleTimeoutMs}): otherwise requests meet connections that the peer is closing`,
       { place: 'upstreamIdleTimeoutMs' },
+    )
+  }
+  if (config.streamWindowBytes > config.connectionWindowBytes) {
+    throw new OutriderError(
+      'config-options-disagree',
+      `streamWindowBytes (${config.streamWindowBytes}) must not be above connectionWindowBytes (${config.connectionWindowBytes}): no stream could fill its window`,
+      { place: 'streamWindowBytes' },
     )
   }
   if (config.joinToken !== undefined && config.joinTokenFile !== undefined) {

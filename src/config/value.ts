@@ -1,5 +1,12 @@
 import { unreachable } from '../lib/unreachable.ts'
-import { isLoopback, isUnspecified, parseAddress, parseHost, parseMapping } from '../lib/address.ts'
+import {
+  isLoopback,
+  isUnspecified,
+  parseAddress,
+  parseHost,
+  parseMapping,
+  parseServiceMapping,
+} from '../lib/address.ts'
 import { parseDuration } from '../lib/duration.ts'
 import type { Option, OptionValue } from './option.ts'
 import { Secret } from './secret.ts'
@@ -12,19 +19,19 @@ interface ValueProblem {
   readonly message: string
 }
 
-type Parsed =
-  | { readonly ok: true; readonly value: OptionValue }
+type Parsed<Value = OptionValue> =
+  | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly problem: ValueProblem }
 
-function accept(value: OptionValue): Parsed {
+function accept<Value>(value: Value): Parsed<Value> {
   return { ok: true, value }
 }
 
-function refuse(code: ValueErrorCode, message: string): Parsed {
+function refuse(code: ValueErrorCode, message: string): Parsed<never> {
   return { ok: false, problem: { code, message } }
 }
 
-const malformed = (expected: string): Parsed => refuse('config-value-malformed', `not ${expected}`)
+const malformed = (expected: string): Parsed<never> => refuse('config-value-malformed', `not ${expected}`)
 
 /** The range of an option in words, or `undefined` where it has none: for errors, `--help` and the reference page. */
 export function rangeOf(option: Option): string | undefined {
@@ -36,7 +43,8 @@ export function rangeOf(option: Option): string | undefined {
       return option.values.join(', ')
     case 'boolean':
       return 'true, false'
-    case 'list':
+    case 'mappings':
+    case 'services':
       return `at most ${option.max}`
     case 'address':
       if (option.loopback === true) return 'a loopback address'
@@ -68,8 +76,10 @@ export function parseValue(option: Option, raw: unknown): Parsed {
       return typeof raw === 'string' && option.values.includes(raw)
         ? accept(raw)
         : malformed(`one of ${option.values.join(', ')}`)
-    case 'list':
-      return parseList(option.max, raw)
+    case 'mappings':
+      return parseList(option.max, raw, 'LISTEN=[PROTOCOL://]APP[?mode=MODE]', parseMapping)
+    case 'services':
+      return parseList(option.max, raw, 'LISTEN=SERVICE_HOST:PORT', parseServiceMapping)
     case 'string':
     case 'path':
     case 'address':
@@ -132,19 +142,24 @@ function parseText(
   }
 }
 
-function parseList(max: number, raw: unknown): Parsed {
+function parseList<Item extends object>(
+  max: number,
+  raw: unknown,
+  form: string,
+  parse: (text: string) => Item | string,
+): Parsed<readonly Item[]> {
   const given: readonly unknown[] = Array.isArray(raw) ? raw : [raw]
-  const items = given.flatMap((item) => (typeof item === 'string' ? item.split(',') : [item]))
-  const mappings = []
-  for (const item of items) {
-    if (typeof item !== 'string') return malformed('a list of LISTEN=APP texts')
-    if (item.trim() === '') continue
-    const mapping = parseMapping(item)
-    if (mapping === undefined) return malformed('a list of LISTEN=APP such as 0.0.0.0:15406=127.0.0.1:8080')
-    if (mapping.app.port === 0) return refuse('config-value-out-of-range', 'without the port of the application')
-    mappings.push(Object.freeze({ listen: Object.freeze(mapping.listen), app: Object.freeze(mapping.app) }))
+  const texts = given.flatMap((item) => (typeof item === 'string' ? item.split(',') : [item]))
+  const items: Item[] = []
+  for (const text of texts) {
+    if (typeof text !== 'string') return malformed(`a list of texts ${form}`)
+    if (text.trim() === '') continue
+    const item = parse(text)
+    if (typeof item === 'string') return malformed(`a list of ${form}: in ${JSON.stringify(text.trim())} ${item}`)
+    for (const part of Object.values(item)) Object.freeze(part)
+    items.push(Object.freeze(item))
   }
-  return mappings.length > max
+  return items.length > max
     ? refuse('config-value-out-of-range', `longer than ${max} entries`)
-    : accept(Object.freeze(mappings))
+    : accept(Object.freeze(items))
 }

@@ -1,12 +1,25 @@
-import type { ConfigOf, OptionTable } from './option.ts'
+import { formatAddress, type Mapping } from '../lib/address.ts'
+import type { ConfigOf, Option, OptionTable, OptionValue } from './option.ts'
 import { parseValue } from './value.ts'
 
-/** Names of the dangerous options that are not at their default: a process says them when it starts. */
+/**
+ * What makes the mesh weaker than its defaults do: the names of dangerous options that are not at theirs, and each listener
+ * that takes clients without mutual TLS. A process says them when it starts.
+ */
 export function weakenedBy<const T extends OptionTable>(table: T, config: ConfigOf<T>): string[] {
-  return Object.entries(table)
-    .filter(([name, option]) => {
-      const fallback = parseValue(option, option.default)
-      return option.dangerous === true && fallback.ok && config[name] !== fallback.value
-    })
-    .map(([name]) => name)
+  return Object.entries(table).flatMap(([name, option]) => weaknesses(name, option, config[name]))
+}
+
+function weaknesses(name: string, option: Option, value: OptionValue): readonly string[] {
+  if (option.type === 'mappings' && isMappings(value)) {
+    const open = value.filter(({ mode }) => mode !== 'strict')
+    return open.map(({ listen, mode }) => `${name} ${formatAddress(listen)} mode=${mode}`)
+  }
+  const fallback = parseValue(option, option.default)
+  return option.dangerous === true && fallback.ok && value !== fallback.value ? [name] : []
+}
+
+/** `parseValue` gives an option of this type such a list. */
+function isMappings(value: OptionValue): value is readonly Mapping[] {
+  return Array.isArray(value)
 }

@@ -1,4 +1,5 @@
 import { isIP, isIPv4 } from 'node:net'
+import { type AppProtocol, appProtocols, type PlainMode, plainModes } from './app-protocol.ts'
 
 /** A TCP address. `host` is an IP address without brackets, or a DNS name in lower case. */
 export interface Address {
@@ -10,6 +11,14 @@ export interface Address {
 export interface Mapping {
   readonly listen: Address
   readonly app: Address
+  readonly protocol: AppProtocol
+  readonly mode: PlainMode
+}
+
+/** A listener of the own application that stands for one port of a service, named as in an authority. */
+export interface ServiceMapping {
+  readonly listen: Address
+  readonly service: Address
 }
 
 const dnsName = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?)*$/
@@ -33,12 +42,49 @@ export function parseAddress(text: string): Address | undefined {
   return host === undefined || port > 65_535 ? undefined : { host, port }
 }
 
-/** `LISTEN=APP`, both `host:port`, or `undefined`. */
-export function parseMapping(text: string): Mapping | undefined {
-  const [left = '', right = '', ...rest] = text.split('=')
-  const listen = parseAddress(left.trim())
-  const app = parseAddress(right.trim())
-  return listen === undefined || app === undefined || rest.length > 0 ? undefined : { listen, app }
+/** `LISTEN=[PROTOCOL://]APP[?mode=MODE]`, or in words what is wrong with it. */
+export function parseMapping(text: string): Mapping | string {
+  const [left, right] = sides(text)
+  const {
+    protocol = 'auto',
+    rest = '',
+    query,
+  } = /^(?:(?<protocol>.*?):\/\/)?(?<rest>[^?]*)(?:\?(?<query>.*))?$/s.exec(right)?.groups ?? {}
+  const mode = query === undefined ? 'strict' : /^mode=(.*)$/s.exec(query)?.[1]
+  if (mode === undefined) return `nothing but mode=MODE may follow the question mark, not ${JSON.stringify(query)}`
+  if (!isOneOf(appProtocols, protocol)) return notOneOf('protocol', appProtocols, protocol)
+  if (!isOneOf(plainModes, mode)) return notOneOf('mode', plainModes, mode)
+  const pair = addressPair(left, rest, 'application')
+  return typeof pair === 'string' ? pair : { listen: pair[0], app: pair[1], protocol, mode }
+}
+
+/** `LISTEN=SERVICE_HOST:PORT`, where a LISTEN that is a port alone is one of loopback, or in words what is wrong with it. */
+export function parseServiceMapping(text: string): ServiceMapping | string {
+  const [left, right] = sides(text)
+  const pair = addressPair(/^\d+$/.test(left) ? `127.0.0.1:${left}` : left, right, 'service')
+  return typeof pair === 'string' ? pair : { listen: pair[0], service: pair[1] }
+}
+
+/** What stands before and after the first `=`. */
+function sides(text: string): [left: string, right: string] {
+  const at = text.indexOf('=')
+  return at === -1 ? [text.trim(), ''] : [text.slice(0, at).trim(), text.slice(at + 1).trim()]
+}
+
+function addressPair(left: string, right: string, what: string): [Address, Address] | string {
+  const listen = parseAddress(left)
+  if (listen === undefined) return `${JSON.stringify(left)} is no address to listen on`
+  const target = parseAddress(right)
+  if (target === undefined) return `${JSON.stringify(right)} is no address of the ${what}`
+  return target.port === 0 ? `the port of the ${what} is missing` : [listen, target]
+}
+
+function isOneOf<const T extends string>(values: readonly T[], text: string): text is T {
+  return values.some((value) => value === text)
+}
+
+function notOneOf(what: string, values: readonly string[], text: string): string {
+  return `the ${what} ${JSON.stringify(text)} is none of ${values.join(', ')}`
 }
 
 export function formatAddress({ host, port }: Address): string {

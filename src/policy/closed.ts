@@ -4,10 +4,12 @@ import { RuleIndex } from './rule-index.ts'
 
 /** Denies every request and knows no destination: what a sidecar runs until it has a policy. `why` is for people. */
 export function closedPolicy(why: string): CompiledPolicy {
+  const none = new RuleIndex([])
   return {
     closed: { code: 'policy-missing', detail: why },
-    deny: new RuleIndex([]),
-    allow: new RuleIndex([]),
+    deny: none,
+    allow: none,
+    connections: { deny: none, allow: none },
     limits: new LimitTable([]),
     destinations: new Map(),
   }

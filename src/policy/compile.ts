@@ -23,7 +23,7 @@ import {
   type SourceMatch,
   type Violation,
 } from './model.ts'
-import { type CompiledRule, checksOf, type OperationMatcher } from './rule.ts'
+import { type CompiledRule, checksOf, connectionRules, type OperationMatcher } from './rule.ts'
 import { RuleIndex } from './rule-index.ts'
 
 /** A resource that came over the wire and could not be read, with what could be made out about it. */
@@ -51,6 +51,8 @@ export interface CompiledPolicy {
   readonly closed: { readonly code: 'policy-broken' | 'policy-missing'; readonly detail: string } | undefined
   readonly deny: RuleIndex
   readonly allow: RuleIndex
+  /** The same rules for TCP connections: see `connectionRules`. */
+  readonly connections: { readonly deny: RuleIndex; readonly allow: RuleIndex }
   readonly limits: LimitTable
   readonly destinations: Destinations
 }
@@ -95,6 +97,10 @@ export function compilePolicy(input: PolicyInput): {
     closed: closing.length === 0 ? undefined : { code: 'policy-broken', detail: closing.join(', ') },
     deny: new RuleIndex(rules.DENY),
     allow: new RuleIndex(rules.ALLOW),
+    connections: {
+      deny: new RuleIndex(connectionRules('DENY', rules.DENY)),
+      allow: new RuleIndex(connectionRules('ALLOW', rules.ALLOW)),
+    },
     limits: new LimitTable(limits),
     destinations: reachable.destinations,
   }

@@ -9,12 +9,12 @@ import type { RuleIndex } from './rule-index.ts'
 /** Denied when the policy is closed or a DENY rule matches; else permitted when an ALLOW rule matches; else denied. */
 export function decide(policy: CompiledPolicy, request: DecisionRequest): Decision {
   if (policy.closed !== undefined) return { kind: 'denial', ...policy.closed }
-  const { deny, allow } = policy
+  const { deny, allow } = request.method === undefined || request.path === undefined ? policy.connections : policy
   const query = queryOf(request, deny.asksForParts || allow.asksForParts)
   const denied = deny.find(query)
   if (denied !== undefined) return { kind: 'denial', code: 'denied-by-rule', rule: denied.ref }
   const allowed = allow.find(query)
-  return allowed === undefined ? new NotAllowed(allow, query) : permit(allowed.ref)
+  return allowed === undefined ? new NotAllowed(policy.allow, query) : permit(allowed.ref)
 }
 
 /** The only maker of permits. */

@@ -4,13 +4,17 @@ import type { ResourceName } from './model.ts'
 /** Who calls: a verified peer, or nobody known and why. */
 export type Principal =
   | { readonly kind: 'peer'; readonly id: SpiffeId }
-  | { readonly kind: 'anonymous'; readonly why: string }
+  | { readonly kind: 'anonymous'; readonly why: AnonymousReason }
 
+/** The listener takes nobody with TLS, or this caller came without it to one that takes both. */
+export type AnonymousReason = 'plaintext-port' | 'plaintext-permissive'
+
+/** A request; without method and path, which come and go together, it is a TCP connection. */
 export interface DecisionRequest {
   readonly principal: Principal
-  readonly method: string
+  readonly method: string | undefined
   /** As `normalisePath` returns it, without the query. */
-  readonly path: string
+  readonly path: string | undefined
   /** Port of the application. */
   readonly port: number
 }

@@ -1,3 +1,4 @@
+import { type AppProtocol, spokenProtocol } from '../lib/app-protocol.ts'
 import { type Metadata, nameOf, type ResolvedService, type ResourceViolation } from './model.ts'
 
 /** Where a call to one authority goes. */
@@ -7,6 +8,8 @@ export interface Destination {
   readonly port: number
   /** The port of the application behind it. */
   readonly targetPort: number
+  /** What is spoken there: `tcp` on ports that are known for it and declare nothing. */
+  readonly protocol: AppProtocol
 }
 
 /** What a host name stands for: the service's destinations by port; without any it is known but unusable. */
@@ -85,7 +88,12 @@ export function compileDestinations(
 }
 
 function hostOf(service: ResolvedService): Host {
-  return new Map(service.spec.ports.map(({ port, targetPort }) => [port, { service, port, targetPort }]))
+  return new Map(
+    service.spec.ports.map(({ port, targetPort, protocol }) => [
+      port,
+      { service, port, targetPort, protocol: spokenProtocol(protocol, port, targetPort) },
+    ]),
+  )
 }
 
 function qualifiedNames({ name, namespace }: Metadata): readonly string[] {

@@ -21,7 +21,7 @@ export class LimitTable {
     this.#sometimes = limits.filter(({ to }) => to !== undefined)
   }
 
-  /** The limits that count this request. */
+  /** The limits that count this request. One on methods or paths counts no TCP connection. */
   of(request: Pick<DecisionRequest, 'method' | 'path' | 'port'>): readonly LimitPlan[] {
     if (this.#sometimes.length === 0) return this.#always
     const plans = [...this.#always]

@@ -1,4 +1,5 @@
 import type { SpiffeId } from '../identity/spiffe-id.ts'
+import type { AppProtocol } from '../lib/app-protocol.ts'
 
 export const apiVersion = 'outrider.mesh/v1'
 
@@ -128,6 +129,8 @@ export interface ServicePort {
   readonly port: number
   /** Port of the application. */
   readonly targetPort: number
+  /** As declared. */
+  readonly protocol: AppProtocol
 }
 
 export interface Endpoint {

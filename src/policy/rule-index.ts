@@ -63,7 +63,9 @@ export class RuleIndex {
   find(query: Query): CompiledRule | undefined {
     if (this.rules.length === 0) return undefined
     const probe = (drawer: Drawer): CompiledRule | undefined => drawer.find(query)
-    return this.#byPort.get(query.port)?.find(query.path, probe) ?? this.#anyPort.find(query.path, probe)
+    // The index of `connectionRules`, which is asked without a path, files nothing by path.
+    const { port, path = '' } = query
+    return this.#byPort.get(port)?.find(path, probe) ?? this.#anyPort.find(path, probe)
   }
 }
 

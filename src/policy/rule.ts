@@ -31,8 +31,8 @@ export function checksOf({ from = [], to = [] }: Pick<CompiledRule, 'from' | 'to
 
 /** A request together with its caller's parts, taken apart once for a decision. */
 export interface Query extends Caller {
-  readonly method: string
-  readonly path: string
+  readonly method: string | undefined
+  readonly path: string | undefined
   readonly port: number
 }
 
@@ -40,8 +40,9 @@ export function matchesFrom(rule: CompiledRule, caller: Caller): boolean {
   return rule.from === undefined || rule.from.some((source) => matchesSource(source, caller))
 }
 
-export function matchesPaths(operation: OperationMatcher, path: string): boolean {
-  return operation.paths === undefined || operation.paths.some((pattern) => matchesPath(pattern, path))
+/** A path that is absent satisfies no condition on paths. */
+export function matchesPaths({ paths }: OperationMatcher, path: string | undefined): boolean {
+  return paths === undefined || (path !== undefined && paths.some((pattern) => matchesPath(pattern, path)))
 }
 
 export function matchesOperation(
@@ -53,4 +54,19 @@ export function matchesOperation(
     matchesMethod(operation.methods, request.method) &&
     matchesPaths(operation, request.path)
   )
+}
+
+/**
+ * The rules of one action as they are for a TCP connection, which has neither method nor path: a condition on these is false
+ * in ALLOW and true in DENY. What is left are conditions on callers and ports.
+ */
+export function connectionRules(action: 'ALLOW' | 'DENY', rules: readonly CompiledRule[]): readonly CompiledRule[] {
+  return rules.flatMap((rule) => {
+    if (rule.to === undefined) return [rule]
+    const to =
+      action === 'DENY'
+        ? rule.to.map(({ ports }) => ({ methods: undefined, paths: undefined, ports }))
+        : rule.to.filter(({ methods, paths }) => methods === undefined && paths === undefined)
+    return to.length === 0 ? [] : [{ ...rule, to }]
+  })
 }

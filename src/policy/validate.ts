@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { parseIdPattern } from '../identity/match.ts'
 import { parseSpiffeId, parseTrustDomain } from '../identity/spiffe-id.ts'
+import { appProtocols } from '../lib/app-protocol.ts'
 import { parseDuration } from '../lib/duration.ts'
 import { OutriderError } from '../lib/errors.ts'
 import { parseAddress, parseHost } from './host.ts'
@@ -209,10 +210,13 @@ const rateLimitSpec = strict({
     .check(uniqueBy(({ name }) => name)),
 })
 
-const servicePort = strict({ port, targetPort: port.exactOptional() }).transform(({ port, targetPort = port }) => ({
+const protocol = z.enum(appProtocols)
+
+const servicePort = strict({
   port,
-  targetPort,
-}))
+  targetPort: port.exactOptional(),
+  protocol: protocol.default('auto'),
+}).transform(({ port, targetPort = port, protocol }) => ({ port, targetPort, protocol }))
 
 const serviceSpec = strict({
   hosts: listOf(checked(parseHost))
@@ -281,7 +285,7 @@ const schemas: Readonly<Record<Kind, z.ZodType<Resource>>> = {
 
 const resolvedServiceSpec = strict({
   hosts: listOf(checked(parseHost)),
-  ports: listOf(strict({ port, targetPort: port })).min(1),
+  ports: listOf(strict({ port, targetPort: port, protocol })).min(1),
   identities: listOf(spiffeId),
   endpoints: z.array(strict({ address: checked(parseAddress), port, appPort: port })).max(MAX_ENDPOINTS),
 })

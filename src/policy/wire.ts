@@ -1,3 +1,4 @@
+import type { AppProtocol } from '../lib/app-protocol.ts'
 import { unreachable } from '../lib/unreachable.ts'
 import type { Duration__Output } from '../wire/google/protobuf/Duration.ts'
 import type {
@@ -7,6 +8,8 @@ import type {
 import type { OperationMatch } from '../wire/outrider/policy/v1/OperationMatch.ts'
 import type { RateLimitSpec, RateLimitSpec__Output } from '../wire/outrider/policy/v1/RateLimitSpec.ts'
 import type { Resource as WireResource, Resource__Output } from '../wire/outrider/policy/v1/Resource.ts'
+import type { ServicePort, ServicePort__Output } from '../wire/outrider/policy/v1/ServicePort.ts'
+import type { ServiceSpec__Output } from '../wire/outrider/policy/v1/ServiceSpec.ts'
 import type { SourceMatch } from '../wire/outrider/policy/v1/SourceMatch.ts'
 import type { UnreadableResource } from './compile.ts'
 import type * as model from './model.ts'
@@ -19,6 +22,13 @@ export type FromWire =
   | { readonly ok: false; readonly violations: readonly Violation[]; readonly unreadable: UnreadableResource }
 
 const actions = { ALLOW: 'ACTION_ALLOW', DENY: 'ACTION_DENY' } as const
+const protocols = {
+  auto: 'PROTOCOL_AUTO',
+  http1: 'PROTOCOL_HTTP1',
+  http2: 'PROTOCOL_HTTP2',
+  grpc: 'PROTOCOL_GRPC',
+  tcp: 'PROTOCOL_TCP',
+} as const satisfies Record<AppProtocol, string>
 const limitKeys = { identity: 'KEY_IDENTITY', all: 'KEY_ALL' } as const
 
 /** The message for one resource; `revision` is the store's when it last changed. */
@@ -34,7 +44,12 @@ export function toWire(resource: ResolvedResource, revision: number): WireResour
       const { hosts, ports, identities, endpoints } = resource.spec
       return {
         ...head,
-        service: { hosts: [...hosts], ports: [...ports], identities: [...identities], endpoints: [...endpoints] },
+        service: {
+          hosts: [...hosts],
+          ports: ports.map(portToWire),
+          identities: [...identities],
+          endpoints: [...endpoints],
+        },
       }
     }
     case 'Workload':
@@ -72,6 +87,10 @@ function rateLimitToWire({ workloads, limits }: SpecOf<'RateLimit'>): RateLimitS
   }
 }
 
+function portToWire({ port, targetPort, protocol }: model.ServicePort): ServicePort {
+  return { port, targetPort, protocol: protocols[protocol] }
+}
+
 function sourceToWire({ spiffeIds = [], namespaces = [], trustDomains = [] }: model.SourceMatch): SourceMatch {
   return { spiffeIds: [...spiffeIds], namespaces: [...namespaces], trustDomains: [...trustDomains] }
 }
@@ -101,7 +120,7 @@ function specDocument(kind: string, message: Resource__Output): unknown {
   const specs: Readonly<Record<string, unknown>> = {
     AuthorizationPolicy: authorizationPolicy && policyDocument(authorizationPolicy),
     RateLimit: rateLimit && rateLimitDocument(rateLimit),
-    Service: service,
+    Service: service && serviceDocument(service),
     Workload: workload,
   } satisfies Record<Kind, unknown>
   return specs[kind] ?? undefined
@@ -132,6 +151,16 @@ function rateLimitDocument({ workloads, limits }: RateLimitSpec__Output): unknow
       ...present({ to: to.map(present) }),
     })),
   }
+}
+
+function serviceDocument({ hosts, ports, identities, endpoints }: ServiceSpec__Output): unknown {
+  return { hosts, ports: ports.map(portDocument), identities, endpoints }
+}
+
+/** A protocol that this version does not know stays as it came, and makes the service unreadable. */
+function portDocument({ port, targetPort, protocol }: ServicePort__Output): unknown {
+  const known = Object.entries(protocols).find(([, value]) => value === protocol)?.[0]
+  return { port, targetPort, protocol: known ?? (protocol === 'PROTOCOL_UNSPECIFIED' ? undefined : protocol) }
 }
 
 function durationText(duration: Duration__Output | null): string | undefined {

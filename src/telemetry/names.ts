@@ -122,6 +122,22 @@ export const sidecarMetrics = {
     help: 'Connections that were closed before their first request.',
     labels: { listener: ['inbound', 'outbound', 'admin'], reason: 'a refusal code' },
   },
+  inboundConnections: {
+    name: 'outrider_inbound_connections_total',
+    type: 'counter',
+    help: 'Inbound connections by how their client came. A listener may be made strict when `none` no longer grows there.',
+    labels: {
+      port: 'the port of a listener in the option `inbound`',
+      mode: ['strict', 'permissive', 'plaintext'],
+      security: ['mutual_tls', 'none'],
+    },
+  },
+  plaintextLastSeen: {
+    name: 'outrider_plaintext_last_seen_timestamp_seconds',
+    type: 'gauge',
+    help: 'When a client without TLS was last served, in seconds since the Unix epoch; no series where none ever was.',
+    labels: { port: 'the port of a listener in the option `inbound`' },
+  },
   tlsHandshakeFailures: {
     name: 'outrider_tls_handshake_failures_total',
     type: 'counter',

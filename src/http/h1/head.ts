@@ -311,7 +311,7 @@ function isToken(text: string): boolean {
  * The registered methods, as the parsers of applications know them. One that the next parser does not know may be read
  * there as anything. CONNECT asks for a tunnel to somewhere else, which is not what a sidecar is for.
  */
-const servedMethods: ReadonlySet<string> = new Set(METHODS.filter((method) => method !== 'CONNECT'))
+export const servedMethods: ReadonlySet<string> = new Set(METHODS.filter((method) => method !== 'CONNECT'))
 
 function checkRequest(request: ParsedRequest): ProtocolFaultCode | undefined {
   if (!servedMethods.has(request.method)) return 'method-unsupported'

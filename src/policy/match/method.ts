@@ -14,6 +14,7 @@ export function parseMethod(text: string): string {
   return text
 }
 
-export function matchesMethod(matcher: MethodMatcher, method: string): boolean {
-  return matcher === undefined || matcher.has(method)
+/** A method that is absent satisfies no condition on methods. */
+export function matchesMethod(matcher: MethodMatcher, method: string | undefined): boolean {
+  return matcher === undefined || (method !== undefined && matcher.has(method))
 }

@@ -11,7 +11,8 @@ const table = {
   admin: { type: 'address', use: 'listen', default: '127.0.0.1:0', loopback: true, doc: 'a loopback address' },
   outbound: { type: 'address', use: 'listen', default: '', optional: true, doc: 'an address or none' },
   upstream: { type: 'address', use: 'connect', default: '127.0.0.1:1', doc: 'where to' },
-  inbound: { type: 'list', default: '', max: 2, doc: 'a list' },
+  inbound: { type: 'mappings', default: '', max: 2, doc: 'a list' },
+  outboundServices: { type: 'services', default: '', max: 2, doc: 'a list' },
   strict: { type: 'boolean', default: true, doc: 'a boolean' },
   name: { type: 'string', default: 'x', pattern: '[a-z]+', expects: 'lower-case letters', doc: 'a string' },
   folder: { type: 'path', default: '/x', doc: 'a path' },
@@ -78,6 +79,17 @@ t.test('lists: repeated flags, commas, and none at all', async (t) => {
   t.equal(load({ env: { OUTRIDER_INBOUND: one }, flags: { inbound: [] } }).inbound.length, 1, 'no flag was given')
 })
 
+t.test('listeners of services', async (t) => {
+  const { outboundServices } = load({
+    env: { OUTRIDER_OUTBOUND_SERVICES: '15432=db.shop:5432, 10.0.0.1:0=cache:6379' },
+  })
+  t.same(outboundServices, [
+    { listen: { host: '127.0.0.1', port: 15_432 }, service: { host: 'db.shop', port: 5432 } },
+    { listen: { host: '10.0.0.1', port: 0 }, service: { host: 'cache', port: 6379 } },
+  ])
+  t.ok(Object.isFrozen(outboundServices) && Object.isFrozen(outboundServices[0]?.listen))
+})
+
 t.test('each wrong value is refused with its place, the value and what would be right', async (t) => {
   const cases: readonly [Partial<ConfigSources<typeof table>>, string, RegExp][] = [
     [
@@ -105,8 +117,22 @@ t.test('each wrong value is refused with its place, the value and what would be 
     [{ file: { admin: '' } }, 'config-value-malformed', /empty: a value is needed/],
     [{ file: { admin: 15_400 } }, 'config-value-malformed', /not a text/],
     [{ file: { upstream: '127.0.0.1:0' } }, 'config-value-out-of-range', /without a port/],
-    [{ file: { inbound: [1] } }, 'config-value-malformed', /LISTEN=APP/],
-    [{ file: { inbound: ['127.0.0.1:0=127.0.0.1:0'] } }, 'config-value-out-of-range', /port of the application/],
+    [{ file: { inbound: [1] } }, 'config-value-malformed', /not a list of texts LISTEN=/],
+    [
+      { file: { inbound: ['127.0.0.1:0=127.0.0.1:0'] } },
+      'config-value-malformed',
+      /is not a list of LISTEN=\[PROTOCOL.*: in "127.0.0.1:0=127.0.0.1:0" the port of the application is missing$/,
+    ],
+    [
+      { file: { inbound: 'a:1=b:1, a:2=ftp://b:2' } },
+      'config-value-malformed',
+      /in "a:2=ftp:.*the protocol "ftp" is none/,
+    ],
+    [
+      { file: { outboundServices: ['a:1=b'] } },
+      'config-value-malformed',
+      /LISTEN=SERVICE_HOST:PORT: in "a:1=b" "b" is/,
+    ],
     [{ file: { inbound: ['a:1=a:1', 'a:1=a:1', 'a:1=a:1'] } }, 'config-value-out-of-range', /longer than 2/],
     [{ file: { name: 'UPPER' } }, 'config-value-malformed', /"UPPER" is not lower-case letters/],
     [{ file: { name: 'a\nb' } }, 'config-value-malformed', /not lower-case letters/],

@@ -40,6 +40,15 @@ t.test('the defaults of the control server are a configuration', async (t) => {
 t.test('options that contradict each other', async (t) => {
   const defaults = { sidecarId: 'x' }
   const disagree = { code: 'config-options-disagree' }
+  t.throws(
+    () =>
+      loadSidecarConfig({
+        env: {},
+        flags: { 'connection-window-bytes': '65536', 'stream-window-bytes': '65537' },
+        defaults,
+      }),
+    disagree,
+  )
   const idle = { 'upstream-idle-timeout-ms': '1h' }
   t.throws(() => loadSidecarConfig({ env: {}, flags: idle, defaults }), disagree)
   const env = { OUTRIDER_JOIN_TOKEN: 'a', OUTRIDER_JOIN_TOKEN_FILE: 'b' }
@@ -68,4 +77,9 @@ t.test('what weakens the mesh is known', async (t) => {
   t.same(weakenedBy(sidecarOptions, loadSidecarConfig({ ...sources, flags: {} })), [])
   const flags = { 'underscores-in-headers': 'allow' }
   t.same(weakenedBy(sidecarOptions, loadSidecarConfig({ ...sources, flags })), ['underscoresInHeaders'])
+  const inbound = ['0.0.0.0:1=a:1', '0.0.0.0:2=tcp://a:2?mode=permissive', '[::1]:3=a:3?mode=plaintext']
+  t.same(weakenedBy(sidecarOptions, loadSidecarConfig({ ...sources, flags: { inbound } })), [
+    'inbound 0.0.0.0:2 mode=permissive',
+    'inbound [::1]:3 mode=plaintext',
+  ])
 })

@@ -6,7 +6,9 @@ import {
   parseAddress,
   parseHost,
   parseMapping,
+  parseServiceMapping,
 } from '../../../src/lib/address.ts'
+import { appProtocols, plainModes } from '../../../src/lib/app-protocol.ts'
 
 t.test('reads IPv4, IPv6 and names', async (t) => {
   t.same(parseAddress('127.0.0.1:80'), { host: '127.0.0.1', port: 80 })
@@ -49,10 +51,69 @@ t.test('mappings need two addresses and nothing more', async (t) => {
   t.same(parseMapping('0.0.0.0:15406=[::1]:8080'), {
     listen: { host: '0.0.0.0', port: 15_406 },
     app: { host: '::1', port: 8080 },
+    protocol: 'auto',
+    mode: 'strict',
   })
-  for (const text of ['', '=', 'a:1', 'a:1=', '=a:1', 'a:1=b:2=c:3', 'a:1=b']) {
-    t.equal(parseMapping(text), undefined, JSON.stringify(text))
+  for (const text of ['', '=', 'a:1', 'a:1=', '=a:1', 'a:1=b:2=c:3', 'a:1=b', 'a:1=b:0', 'a:1=http1://']) {
+    t.type(parseMapping(text), 'string', JSON.stringify(text))
   }
+})
+
+t.test('a mapping may say the protocol and the mode', async (t) => {
+  const listen = { host: '0.0.0.0', port: 15_406 }
+  const app = { host: '127.0.0.1', port: 8080 }
+  for (const protocol of appProtocols) {
+    t.same(parseMapping(`0.0.0.0:15406=${protocol}://127.0.0.1:8080`), { listen, app, protocol, mode: 'strict' })
+    for (const mode of plainModes)
+      t.same(parseMapping(` 0.0.0.0:15406 = ${protocol}://127.0.0.1:8080?mode=${mode} `), {
+        listen,
+        app,
+        protocol,
+        mode,
+      })
+  }
+  t.same(parseMapping('0.0.0.0:15406=127.0.0.1:8080?mode=permissive'), {
+    listen,
+    app,
+    protocol: 'auto',
+    mode: 'permissive',
+  })
+})
+
+t.test('what is wrong with a mapping is named', async (t) => {
+  const cases: readonly [string, RegExp][] = [
+    ['a=b:1', /^"a" is no address to listen on$/],
+    ['a:1=b', /^"b" is no address of the application$/],
+    ['a:1=b:0', /^the port of the application is missing$/],
+    ['a:1=http://b:1', /^the protocol "http" is none of auto, http1, http2, grpc, tcp$/],
+    ['a:1=HTTP1://b:1', /^the protocol "HTTP1"/],
+    ['a:1=://b:1', /^the protocol ""/],
+    ['a:1=http1:///b:1', /^"\/b:1" is no address/],
+    ['a:1=http1:b:1', /^"http1:b:1" is no address/],
+    ['a:1=tcp://tcp://b:1', /^"tcp:\/\/b:1" is no address/],
+    ['a:1=b:1?mode=open', /^the mode "open" is none of strict, permissive, plaintext$/],
+    ['a:1=b:1?mode=', /^the mode ""/],
+    ['a:1=b:1?', /^nothing but mode=MODE may follow the question mark, not ""$/],
+    ['a:1=b:1?Mode=strict', /^nothing but mode=MODE/],
+    ['a:1=b:1?mode=strict&mode=plaintext', /^the mode "strict&mode=plaintext"/],
+    ['a:1=b:1?mode=strict?mode=plaintext', /^the mode "strict\?mode=plaintext"/],
+    ['a:1=b:1 ?mode=strict', /^"b:1 " is no address/],
+  ]
+  for (const [text, problem] of cases) t.match(parseMapping(text), problem, text)
+})
+
+t.test('a listener of a service', async (t) => {
+  const service = { host: 'db.shop', port: 5432 }
+  t.same(parseServiceMapping('0.0.0.0:1=DB.shop:5432'), { listen: { host: '0.0.0.0', port: 1 }, service })
+  t.same(parseServiceMapping('15432=db.shop:5432'), { listen: { host: '127.0.0.1', port: 15_432 }, service })
+  const cases: readonly [string, RegExp][] = [
+    ['', /^"" is no address to listen on$/],
+    ['65536=a:1', /to listen on/],
+    ['1=db.shop', /^"db.shop" is no address of the service$/],
+    ['1=tcp://db:1', /of the service/],
+    ['1=db:0', /^the port of the service is missing$/],
+  ]
+  for (const [text, problem] of cases) t.match(parseServiceMapping(text), problem, text)
 })
 
 t.test('loopback is not what only looks like it', async (t) => {

@@ -13,7 +13,7 @@ const service: ResolvedService = {
   metadata: { namespace: 'shop', name: 'api' },
   spec: {
     hosts: [],
-    ports: [{ port: 80, targetPort: 8080 }],
+    ports: [{ port: 80, targetPort: 8080, protocol: 'auto' }],
     identities: [parseSpiffeId('spiffe://a.org/ns/shop/sa/api')],
     endpoints: [],
   },

@@ -5,7 +5,7 @@ import { type CompiledPolicy, compilePolicy } from '../../../src/policy/compile.
 import { decide } from '../../../src/policy/decide.ts'
 import type { DecisionRequest } from '../../../src/policy/decision.ts'
 import type { AuthorizationPolicy, AuthorizationRule } from '../../../src/policy/model.ts'
-import { permits, policies, policyOf, request, requestOf, ruleMatches, workload } from './reference.ts'
+import { connection, permits, policies, policyOf, request, requestOf, ruleMatches, workload } from './reference.ts'
 
 const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31)
 console.log(`seed ${seed}`)
@@ -99,6 +99,38 @@ t.test('a rule too wide to be filed everywhere is found all the same', async (t)
   t.match(decide(policy, requestOf({ path: '/p0', port: 1 })), { nearest: { failed: 'from' } })
 })
 
+t.test('a TCP connection: conditions on methods and paths are false in ALLOW and true in DENY', async (t) => {
+  const tcp = requestOf({ ...connection, port: 5432 })
+  const decisions = (rule: AuthorizationRule): readonly unknown[] => [
+    decide(compiled([policyOf('ALLOW', [rule])]), tcp).kind,
+    decide(compiled([policyOf('ALLOW', [{}], 'all'), policyOf('DENY', [rule])]), tcp).kind,
+  ]
+  const cases: readonly [AuthorizationRule, 'matches' | 'matches not' | 'matches in DENY'][] = [
+    [{}, 'matches'],
+    [{ to: [{ ports: [5432] }] }, 'matches'],
+    [{ to: [{ ports: [1] }] }, 'matches not'],
+    [{ to: [{ methods: ['GET'] }] }, 'matches in DENY'],
+    [{ to: [{ methods: ['CONNECT'] }] }, 'matches in DENY'],
+    [{ to: [{ paths: ['*'] }] }, 'matches in DENY'],
+    [{ to: [{ paths: ['/x'], methods: ['GET'], ports: [5432] }] }, 'matches in DENY'],
+    [{ to: [{ paths: ['/x'], ports: [1] }] }, 'matches not'],
+    [{ to: [{ paths: ['/x'] }, { ports: [5432] }] }, 'matches'],
+    [{ from: [{ namespaces: ['bank'] }], to: [{ paths: ['/x'] }] }, 'matches not'],
+    [{ from: [{ namespaces: ['shop'] }], to: [{ ports: [5432] }] }, 'matches'],
+  ]
+  for (const [rule, expected] of cases) {
+    const allowed = expected === 'matches' ? 'permit' : 'denial'
+    const denied = expected === 'matches not' ? 'permit' : 'denial'
+    t.same(decisions(rule), [allowed, denied], JSON.stringify(rule))
+  }
+  t.match(decide(compiled([policyOf('ALLOW', [byApi])]), requestOf(connection)), {
+    kind: 'denial',
+    code: 'no-allow-rule',
+    nearest: { rule: { rule: 'api-reads' }, failed: 'to.paths' },
+  })
+  t.match(decide(closedPolicy('none'), tcp), { code: 'policy-missing' })
+})
+
 t.test('agrees with the meaning of the policies, and names a rule that matches', async () => {
   fc.assert(
     fc.property(policies, fc.array(request, { minLength: 1, maxLength: 10 }), (list, requests) => {
@@ -109,7 +141,7 @@ t.test('agrees with the meaning of the policies, and names a rule that matches',
         if (decision.rule === undefined) continue
         const { policy: named, rule } = decision.rule
         const found = list.find(({ metadata }) => metadata.name === named.name)!
-        if (!ruleMatches(found.spec.rules[Number(/\d+/.exec(rule)![0])]!, request))
+        if (!ruleMatches(found.spec.rules[Number(/\d+/.exec(rule)![0])]!, found.spec.action, request))
           throw new Error(`names ${named.name} ${rule}, which does not match`)
       }
     }),

@@ -1,12 +1,13 @@
 import t from 'tap'
+import type { AppProtocol } from '../../../src/lib/app-protocol.ts'
 import { compileDestinations, type Destinations, resolveDestination } from '../../../src/policy/destinations.ts'
 import type { ResolvedService } from '../../../src/policy/model.ts'
 
 function service(namespace: string, name: string, hosts: readonly string[] = []): ResolvedService {
   const ports = [
-    { port: 80, targetPort: 8080 },
-    { port: 443, targetPort: 8443 },
-  ]
+    { port: 80, targetPort: 8080, protocol: 'auto' },
+    { port: 443, targetPort: 8443, protocol: 'grpc' },
+  ] as const
   return { kind: 'Service', metadata: { namespace, name }, spec: { hosts, ports, identities: [], endpoints: [] } }
 }
 
@@ -78,4 +79,20 @@ t.test('an unreadable service keeps its names from others', async (t) => {
   const { destinations } = compileDestinations([service('bank', 'other', ['api', 'api.shop'])], unreadable, 'shop')
   for (const name of ['api', 'api.shop', 'api.shop.svc.cluster.local'])
     t.equal(who(destinations, name), undefined, name)
+})
+
+function spoken(port: number, targetPort: number, protocol: AppProtocol): AppProtocol | undefined {
+  const base = service('shop', 'db')
+  const spec = { ...base.spec, ports: [{ port, targetPort, protocol }] }
+  return resolveDestination(compileDestinations([{ ...base, spec }], [], 'shop').destinations, `db:${port}`)?.protocol
+}
+
+t.test('a port that is known not to carry HTTP is TCP, unless it declares a protocol', async (t) => {
+  for (const port of [25, 587, 3306, 4444, 5432, 6379, 9300, 11_211]) {
+    t.equal(spoken(port, 8080, 'auto'), 'tcp')
+    t.equal(spoken(8080, port, 'auto'), 'tcp')
+    t.equal(spoken(port, port, 'http1'), 'http1')
+  }
+  t.equal(spoken(80, 8080, 'auto'), 'auto')
+  t.equal(spoken(80, 8080, 'tcp'), 'tcp')
 })

@@ -24,5 +24,11 @@ t.test('a limit counts the requests that one of its operations matches', async (
   t.strictSame(table.of({ method: 'POST', path: '/', port: 1 }), [always, writes])
   t.strictSame(table.of({ method: 'GET', path: '/admin/x', port: 8080 }), [always, writes])
   t.strictSame(table.of({ method: 'GET', path: '/admin/x', port: 1 }), [always])
+  const tcp = { method: undefined, path: undefined, port: 8080 }
+  t.strictSame(table.of(tcp), [always], 'a TCP connection has neither method nor path')
+  const byPort = new LimitTable([
+    { plan: writes, to: [{ methods: undefined, paths: undefined, ports: new Set([8080]) }] },
+  ])
+  t.strictSame(byPort.of(tcp), [writes])
   t.strictSame(new LimitTable([]).of({ method: 'GET', path: '/', port: 1 }), [])
 })

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { namespaceOf, parseSpiffeId, type SpiffeId, trustDomainOf } from '../../../src/identity/spiffe-id.ts'
-import type { DecisionRequest } from '../../../src/policy/decision.ts'
+import type { AnonymousReason, DecisionRequest } from '../../../src/policy/decision.ts'
 import type {
   AuthorizationPolicy,
   AuthorizationRule,
@@ -29,18 +29,25 @@ export function requestOf(part: Partial<DecisionRequest> & { readonly id?: strin
   return { principal, method: 'GET', path: '/', port: 8080, ...rest }
 }
 
+/** The part of a request that a TCP connection has not. */
+export const connection = { method: undefined, path: undefined } as const
+
 /** The meaning of policies, rule by rule and without any index: what the compiled form must agree with. */
 export function permits(policies: readonly AuthorizationPolicy[], request: DecisionRequest): boolean {
   const some = (action: 'ALLOW' | 'DENY'): boolean =>
-    policies.some(({ spec }) => spec.action === action && spec.rules.some((rule) => ruleMatches(rule, request)))
+    policies.some(({ spec }) => spec.action === action && spec.rules.some((rule) => ruleMatches(rule, action, request)))
   return !some('DENY') && some('ALLOW')
 }
 
-export function ruleMatches({ from, to }: AuthorizationRule, request: DecisionRequest): boolean {
+export function ruleMatches(
+  { from, to }: AuthorizationRule,
+  action: 'ALLOW' | 'DENY',
+  request: DecisionRequest,
+): boolean {
   const { principal } = request
   return (
     (from?.some((source) => principal.kind === 'peer' && sourceMatches(source, principal.id)) ?? true) &&
-    (to?.some((operation) => operationMatches(operation, request)) ?? true)
+    (to?.some((operation) => operationMatches(operation, action, request)) ?? true)
   )
 }
 
@@ -53,11 +60,17 @@ function sourceMatches({ spiffeIds, namespaces, trustDomains }: SourceMatch, id:
   )
 }
 
-function operationMatches({ methods, paths, ports }: OperationMatch, request: DecisionRequest): boolean {
+function operationMatches(
+  { methods, paths, ports }: OperationMatch,
+  action: 'ALLOW' | 'DENY',
+  { method, path, port }: DecisionRequest,
+): boolean {
+  /** Of a condition on what a TCP connection has not. */
+  const absent = action === 'DENY'
   return (
-    (methods?.includes(request.method) ?? true) &&
-    (ports?.includes(request.port) ?? true) &&
-    (paths?.some((text) => pathExpression(text).test(request.path)) ?? true)
+    (methods === undefined || (method === undefined ? absent : methods.includes(method))) &&
+    (ports?.includes(port) ?? true) &&
+    (paths === undefined || (path === undefined ? absent : paths.some((text) => pathExpression(text).test(path))))
   )
 }
 
@@ -139,13 +152,22 @@ export const policies: fc.Arbitrary<AuthorizationPolicy[]> = fc
   )
   .map((list) => list.map(([action, rules], index) => policyOf(action, rules, `p${index}`)))
 
-export const request: fc.Arbitrary<DecisionRequest> = fc.record({
+const anonymous = fc
+  .constantFrom<AnonymousReason>('plaintext-port', 'plaintext-permissive')
+  .map((why) => ({ kind: 'anonymous' as const, why }))
+
+const httpRequest: fc.Arbitrary<DecisionRequest> = fc.record({
   principal: fc.oneof(
     { weight: 9, arbitrary: spiffeId.map((id) => ({ kind: 'peer' as const, id: parseSpiffeId(id) })) },
-    { weight: 1, arbitrary: fc.constant({ kind: 'anonymous' as const, why: 'plaintext-port' }) },
+    { weight: 1, arbitrary: anonymous },
     { weight: 1, arbitrary: fc.constant({ kind: 'peer' as const, id: parseSpiffeId('spiffe://a.org/x') }) },
   ),
   method,
   path: fc.oneof({ weight: 9, arbitrary: path }, { weight: 1, arbitrary: fc.constantFrom('*', '') }),
   port,
 })
+
+export const request: fc.Arbitrary<DecisionRequest> = fc.oneof(
+  { weight: 3, arbitrary: httpRequest },
+  { weight: 1, arbitrary: httpRequest.map((request) => ({ ...request, ...connection })) },
+)

@@ -36,23 +36,30 @@ t.test('defaults are filled in', async (t) => {
     },
   })
   const endpoints = [{ address: '127.0.0.1', port: 15406 }]
-  const ports = [{ port: 80, targetPort: 8080 }]
-  t.strictSame(validateResource(document('Service', { ...service, ports, workloads: ['a', 'bank/b'], endpoints })), {
-    ok: true,
-    resource: {
-      kind: 'Service',
-      metadata,
-      spec: {
-        hosts: [],
-        ports,
-        workloads: [
-          { namespace: 'shop', name: 'a' },
-          { namespace: 'bank', name: 'b' },
-        ],
-        endpoints: [{ address: '127.0.0.1', port: 15406, appPort: 8080 }],
+  const ports = [
+    { port: 80, targetPort: 8080, protocol: 'grpc' },
+    { port: 8080, protocol: 'auto', targetPort: 8080 },
+  ]
+  const given = [ports[0], { port: 8080 }]
+  t.strictSame(
+    validateResource(document('Service', { ...service, ports: given, workloads: ['a', 'bank/b'], endpoints })),
+    {
+      ok: true,
+      resource: {
+        kind: 'Service',
+        metadata,
+        spec: {
+          hosts: [],
+          ports,
+          workloads: [
+            { namespace: 'shop', name: 'a' },
+            { namespace: 'bank', name: 'b' },
+          ],
+          endpoints: [{ address: '127.0.0.1', port: 15406, appPort: 8080 }],
+        },
       },
     },
-  })
+  )
   t.strictSame(validateResource(document('Workload', workload, { metadata: { name: 'x' } })), {
     ok: true,
     resource: {

@@ -4,6 +4,7 @@ import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader'
 import * as fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { parseSpiffeId } from '../../../src/identity/spiffe-id.ts'
+import { appProtocols } from '../../../src/lib/app-protocol.ts'
 import { packageRoot } from '../../../src/lib/package-root.ts'
 import type { RateLimit, ResolvedResource, ResolvedService } from '../../../src/policy/model.ts'
 import { fromWire, toWire } from '../../../src/policy/wire.ts'
@@ -29,7 +30,7 @@ const service: ResolvedService = {
   metadata: { namespace: 'shop', name: 'api' },
   spec: {
     hosts: ['api.example.org'],
-    ports: [{ port: 80, targetPort: 8080 }],
+    ports: appProtocols.map((protocol, index) => ({ port: 80 + index, targetPort: 8080, protocol })),
     identities: [parseSpiffeId('spiffe://a.org/ns/shop/sa/api')],
     endpoints: [{ address: '::1', port: 15406, appPort: 8080 }],
   },
@@ -97,6 +98,31 @@ t.test('what is malformed is unreadable, and says what it might have been', asyn
   })
   t.match(read({ name: { ...name, kind: 'constructor' } }), { ok: false, violations: [{ field: 'kind' }] })
   t.match(read({}), { ok: false, violations: [{ field: 'kind', code: 'value-unknown' }] })
+  const api = { ...name, kind: 'Service' }
+  const port = { port: 80, targetPort: 8080 }
+  t.match(read({ name: api, service: { ports: [port] } }), {
+    violations: [{ field: 'spec.ports[0].protocol', code: 'field-missing' }],
+    unreadable: { kind: 'Service', metadata },
+  })
+  t.match(
+    read({
+      name: api,
+      service: {
+        ports: [
+          {
+            ...port, // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of a newer control server
+            protocol: 99 as never,
+          },
+        ],
+      },
+    }),
+    {
+      violations: [
+        { field: 'spec.ports[0].protocol', code: 'value-unknown', message: /^is 99; must be auto or http1/ },
+      ],
+      unreadable: { kind: 'Service', metadata },
+    },
+  )
   const limit = { name: 'a', key: 'KEY_ALL', requests: 1, burst: 1 } as const
   const limits = { ...name, kind: 'RateLimit' }
   t.match(read({ name: limits, rateLimit: { limits: [limit] } }), {

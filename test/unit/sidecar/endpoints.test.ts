@@ -101,7 +101,7 @@ t.test('only endpoints of the called port', async (t) => {
     ...base,
     spec: {
       ...base.spec,
-      ports: [...base.spec.ports, { port: 81, targetPort: 9090 }],
+      ports: [...base.spec.ports, { port: 81, targetPort: 9090, protocol: 'auto' as const }],
       endpoints: [base.spec.endpoints[0]!, { ...base.spec.endpoints[1]!, appPort: 9090 }],
     },
   }

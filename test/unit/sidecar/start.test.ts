@@ -25,4 +25,6 @@ t.test('an option that weakens the defaults is said at the start', async (t) => 
   const [line = '', ...more] = await warningsOf({ 'underscores-in-headers': 'allow' })
   t.match(line, /"level":"warn".*"option":"underscoresInHeaders"/)
   t.same(more, [])
+  const lines = await warningsOf({ inbound: '127.0.0.1:0=a:1,127.0.0.1:0=a:1?mode=permissive' })
+  t.match(lines, [/"level":"warn".*"option":"inbound 127.0.0.1:0 mode=permissive"/])
 })
