@@ -60,11 +60,6 @@ export class HpackDecoder {
     if (size < this.#table.size) this.#owed = Math.min(size, this.#owed ?? size)
   }
 
-  /** Octets that the dynamic table takes (RFC 7541 section 4.1). */
-  get tableUsed(): number {
-    return this.#table.used
-  }
-
   /**
    * Appends name, value, name, value, ... (latin1) of the block in `block[start, end)` to `out`. The list takes at most
    * `maxFields` fields and `maxListBytes` octets, counted as in RFC 9113 section 6.5.2; the first field beyond sets

@@ -37,11 +37,6 @@ export class DynamicTable {
     return this.#count
   }
 
-  /** Octets that the entries take. */
-  get used(): number {
-    return this.#used
-  }
-
   name(place: number): string {
     return this.#names[(this.#next - place) & this.#mask]!
   }

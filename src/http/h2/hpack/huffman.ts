@@ -14,12 +14,15 @@ const EOS = 256
 const LONGEST = 30
 
 /** Codes of at most this many bits, which most of ASCII has, are found in one step. */
-const WINDOW = 10
+const WINDOW = 12
 const WINDOW_MASK: number = (1 << WINDOW) - 1
 
 const codes: Uint32Array = new Uint32Array(257)
-/** By the next WINDOW bits: length << 8 | octet, or 0 when the code is longer. */
-const short: Uint16Array = new Uint16Array(1 << WINDOW)
+/**
+ * By the next WINDOW bits: the octet that they begin with, the one after it, the length of the first code, that of both, and
+ * how many there are but one; in 8, 8, 4, 4 and 1 bits from below. 0 when already the first code is longer.
+ */
+const pairs: Uint32Array = new Uint32Array(1 << WINDOW)
 /** By length: the first code of that length (aligned to the left of 32 bits), and the place of its symbol in `ordered`. */
 const firstCode: Uint32Array = new Uint32Array(LONGEST + 2)
 const firstPlace: Uint16Array = new Uint16Array(LONGEST + 2)
@@ -38,16 +41,24 @@ for (let length = 1; length <= LONGEST; length += 1) {
     ordered[place] = symbol
     if (length <= WINDOW) {
       const spare = WINDOW - length
-      short.fill((length << 8) | symbol, code << spare, (code + 1) << spare)
+      pairs.fill((length << 20) | (length << 16) | symbol, code << spare, (code + 1) << spare)
     }
     code += 1
     place += 1
   }
 }
+for (let window = 0; window <= WINDOW_MASK; window += 1) {
+  const first = pairs[window]!
+  const length = (first >>> 16) & 0xf
+  const second = pairs[(window << length) & WINDOW_MASK]!
+  const both = length + ((second >>> 16) & 0xf)
+  if (first === 0 || second === 0 || both > WINDOW) continue
+  pairs[window] = (1 << 24) | (both << 20) | (length << 16) | ((second & 0xff) << 8) | (first & 0xff)
+}
 
-/** The most octets that `length` octets of Huffman code stand for: no code is shorter than five bits. */
+/** Room to decode `length` octets of Huffman code: no code is shorter than five bits, and one octet is written ahead. */
 export function huffmanDecodedBound(length: number): number {
-  return Math.ceil((length * 8) / 5)
+  return Math.ceil((length * 8) / 5) + 1
 }
 
 /**
@@ -61,21 +72,37 @@ export function huffmanDecode(from: Uint8Array, at: number, end: number, to: Uin
   let count = 0
   let next = at
   for (;;) {
-    while (count < WINDOW && next < end) {
-      bits = (bits << 8) | from[next]!
-      next += 1
-      count += 8
+    if (count < WINDOW) {
+      if (next + 1 < end) {
+        bits = (bits << 16) | (from[next]! << 8) | from[next + 1]!
+        next += 2
+        count += 16
+      } else if (next < end) {
+        bits = (bits << 8) | from[next]!
+        next += 1
+        count += 8
+      }
     }
     // Past the end the window is filled with ones, which as padding must be.
     const window =
       count >= WINDOW ? bits >>> (count - WINDOW) : (bits << (WINDOW - count)) | ((1 << (WINDOW - count)) - 1)
-    const found = short[window & WINDOW_MASK]!
-    const length = found >>> 8
-    if (found !== 0 && length <= count) {
-      to[written] = found
-      written += 1
-      count -= length
-      continue
+    const found = pairs[window & WINDOW_MASK]!
+    if (found !== 0) {
+      const both = (found >>> 20) & 0xf
+      if (both <= count) {
+        to[written] = found
+        to[written + 1] = found >>> 8
+        written += 1 + (found >>> 24)
+        count -= both
+        continue
+      }
+      const length = (found >>> 16) & 0xf
+      if (length <= count) {
+        to[written] = found
+        written += 1
+        count -= length
+        continue
+      }
     }
     if (next === end && count < 8 && (bits & ((1 << count) - 1)) === (1 << count) - 1) return written
     if (found !== 0) return -1
