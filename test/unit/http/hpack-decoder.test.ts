@@ -22,7 +22,8 @@ function plain(text: string): string {
   return `${text.length.toString(16).padStart(2, '0')}${Buffer.from(text, 'latin1').toString('hex')}`
 }
 
-const request = [':method', 'GET', ':scheme', 'http', ':path', '/', ':authority', 'www.example.com']
+const authority = [':authority', 'www.example.com']
+const request = [':method', 'GET', ':scheme', 'http', ':path', '/', ...authority]
 const date21 = 'Mon, 21 Oct 2013 20:13:21 GMT'
 const date22 = 'Mon, 21 Oct 2013 20:13:22 GMT'
 const location = ['location', 'https://www.example.com']
@@ -45,10 +46,7 @@ const requestBlocks = [
     table: ['cache-control: no-cache', ':authority: www.example.com'],
   },
   {
-    fields: [
-      ...[':method', 'GET', ':scheme', 'https', ':path', '/index.html', ':authority', 'www.example.com'],
-      ...['custom-key', 'custom-value'],
-    ],
+    fields: [':method', 'GET', ':scheme', 'https', ':path', '/index.html', ...authority, 'custom-key', 'custom-value'],
     table: ['custom-key: custom-value', 'cache-control: no-cache', ':authority: www.example.com'],
   },
 ]
@@ -64,9 +62,13 @@ const responseBlocks = [
   },
   {
     fields: [
-      ...[':status', '200', 'cache-control', 'private', 'date', date22, ...location],
-      ...['content-encoding', 'gzip', 'set-cookie', cookie],
-    ],
+      ':status: 200',
+      'cache-control: private',
+      `date: ${date22}`,
+      location.join(': '),
+      'content-encoding: gzip',
+      `set-cookie: ${cookie}`,
+    ].flatMap((field) => field.split(/(?<=.): /)),
     table: [`set-cookie: ${cookie}`, 'content-encoding: gzip', `date: ${date22}`],
   },
 ]
@@ -215,12 +217,14 @@ t.test('size updates', async (t) => {
   t.equal(read(decoder, `40 ${small} ff b7 01`), 'hpack-index-invalid', 'and not one more')
 })
 
+/** A decoder whose limit has been lowered to these sizes, one after the other, since its last block. */
+function lowered(...sizes: readonly number[]): HpackDecoder {
+  const decoder = new HpackDecoder(4096)
+  for (const size of sizes) decoder.setMaxTableSize(size)
+  return decoder
+}
+
 t.test('a limit that we lower must be obeyed, and said', async (t) => {
-  const lowered = (...sizes: number[]): HpackDecoder => {
-    const decoder = new HpackDecoder(4096)
-    for (const size of sizes) decoder.setMaxTableSize(size)
-    return decoder
-  }
   t.equal(read(lowered(100), '82'), 'hpack-size-update-missing')
   t.equal(read(lowered(100), '0001 6100'), 'hpack-size-update-missing')
   t.equal(read(lowered(100), '3f46 82'), 'hpack-size-update-invalid', '101')

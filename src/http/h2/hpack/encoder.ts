@@ -161,7 +161,7 @@ export class HpackEncoder {
     this.#last = this.#start
     if (this.#target === this.#size && this.#smallest === this.#size) return at
     let end = at
-    if (this.#smallest < this.#target) end = writeInteger(out, end, 0x20, 0x1f, this.#smallest)
+    if (this.#smallest < Math.min(this.#size, this.#target)) end = writeInteger(out, end, 0x20, 0x1f, this.#smallest)
     this.#evictTo(this.#smallest)
     this.#size = this.#target
     this.#smallest = this.#target
