@@ -20,6 +20,11 @@ export interface ExchangeOwner {
    * `fault.replay` allows it and `exchange.replayable` holds) or `refuse`.
    */
   onUpstreamFault(fault: StreamFault): void
+  /**
+   * The upstream broke off a response that had begun. What is returned ends it as trailers, where the protocol of the
+   * client says in trailers how it went; `undefined`: it is cut, so that the client cannot take it for complete.
+   */
+  onResponseBroken(fault: StreamFault): Headers | undefined
   /** Called exactly once, when nothing more will happen. `fault` says why it ended early. */
   onFinished(fault: StreamFault | undefined): void
 }
@@ -55,6 +60,11 @@ export class Exchange implements RequestSink, ResponseSink {
     return this.#finished
   }
 
+  /** Whether the client has got a response head. */
+  get responding(): boolean {
+    return this.#responding
+  }
+
   /** Whether nothing of the request is lost when it is sent again: it is complete and had no body. */
   get replayable(): boolean {
     return this.#requestEnded && this.requestBytes === 0
@@ -88,6 +98,16 @@ export class Exchange implements RequestSink, ResponseSink {
     this.responseBytes = body.length
     this.#finish(undefined)
     this.#server.end(noHeaders)
+  }
+
+  /** Ends a response that has begun with trailers of the owner; the upstream is given up. */
+  conclude(fault: StreamFault, trailers: Headers): void {
+    if (this.#finished || !this.#responding) return
+    const client = this.#client
+    this.#client = undefined
+    client?.abort(fault)
+    this.#finish(fault)
+    this.#server.end(trailers)
   }
 
   /** Breaks the exchange off in both directions. */
@@ -152,8 +172,10 @@ export class Exchange implements RequestSink, ResponseSink {
     if (this.#finished) return
     this.#client = undefined
     if (this.#responding) {
+      const trailers = this.#owner.onResponseBroken(fault)
       this.#finish(fault)
-      this.#server.abort(fault)
+      if (trailers === undefined) this.#server.abort(fault)
+      else this.#server.end(trailers)
     } else this.#owner.onUpstreamFault(fault)
   }
 

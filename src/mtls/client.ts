@@ -41,7 +41,7 @@ export function originate(options: OriginateOptions, done: (result: Originated) 
     host,
     port,
     secureContext: clientContext(credentials),
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: ['h2'],
     servername: '',
     // What is verified is the SPIFFE ID, by peerOf below.
     rejectUnauthorized: false,
@@ -57,6 +57,7 @@ export function originate(options: OriginateOptions, done: (result: Originated) 
   socket.once('secureConnect', () => {
     const peer = peerOf(socket, credentials.bundles, clock.now())
     if (peer.kind === 'refused') finish(peer)
+    else if (socket.alpnProtocol !== 'h2') fail('the server does not speak HTTP/2 (ALPN h2)')
     else if (!identities.has(peer.id)) {
       const expected = [...identities].join(', ')
       const message = `${host}:${port} is ${peer.id}, and only ${expected} may serve this`

@@ -29,7 +29,7 @@ export class Terminator {
       ...secureContextOptions(credentials.current),
       requestCert: true,
       rejectUnauthorized: false,
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: ['h2', 'http/1.1'],
       handshakeTimeout: handshakeTimeoutMs,
       allowHalfOpen: true,
     })

@@ -27,6 +27,8 @@ export const refusals = {
   'upstream-identity': { status: 503, text: 'the upstream is not who may serve this service' },
   'upstream-gone': { status: 502, text: 'the upstream ended the connection before its response was complete' },
   'upstream-malformed': { status: 502, text: 'the response of the upstream breaks HTTP' },
+  'deadline-exceeded': { status: 504, text: 'the deadline that the client set (grpc-timeout) has passed' },
+  'protocol-mismatch': { status: 400, text: 'the application does not speak the protocol of the request' },
   'timed-out': { status: 504, text: 'the upstream was silent for requestIdleTimeoutMs' },
 } as const
 

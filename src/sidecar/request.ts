@@ -1,12 +1,21 @@
-import type { RequestHead, ResponseHead, ServerStream, StreamFault } from '../http/exchange.ts'
+import {
+  type HttpVersion,
+  opensTunnel,
+  type RequestHead,
+  type ResponseHead,
+  type ServerStream,
+  type StreamFault,
+} from '../http/exchange.ts'
 import { type Headers, headerValue } from '../http/headers.ts'
 import { Exchange, type ExchangeOwner } from '../http/pump.ts'
+import type { Timer } from '../lib/clock.ts'
 import type { RuleRef } from '../policy/decision.ts'
 import type { AccessSource } from '../telemetry/access-log.ts'
 import { requestIdOf, type TraceHop, traceHop } from '../telemetry/trace.ts'
 import type { Waiter } from './upstream/pool.ts'
+import { grpcStatus, grpcTimeoutMs, isGrpc } from './grpc.ts'
 import type { RequestMeter } from './meter.ts'
-import { type Refusal, type RefusalCode, refuse } from './refusal.ts'
+import { type Refusal, type RefusalCode, refusals, refuse } from './refusal.ts'
 import { respond } from './respond.ts'
 import type { Runtime } from './runtime.ts'
 
@@ -29,6 +38,12 @@ export interface Attempt extends Waiter {
 /** RFC 9110 section 9.2.2: sending these twice is the same as sending them once. */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
+/**
+ * Says on the hop that the client speaks HTTP/1.1, so that its request reaches the application as such. Whoever sets it
+ * chooses no more than that.
+ */
+export const ORIGINAL_PROTOCOL = 'x-outrider-protocol'
+
 /** Fields that only we may set: what a client sends in them is never forwarded. By length first: most names differ there. */
 function isOwnField(name: string): boolean {
   switch (name.length) {
@@ -40,6 +55,8 @@ function isOwnField(name: string): boolean {
       return name === 'client-cert-chain'
     case 18:
       return name === 'x-outrider-refusal'
+    case 19:
+      return name === ORIGINAL_PROTOCOL
     case 23:
       return name === 'x-forwarded-client-cert'
     default:
@@ -53,7 +70,9 @@ export class Request implements ExchangeOwner {
   readonly exchange: Exchange
   readonly requestId: string
   readonly trace: TraceHop
+  readonly grpc: boolean
   readonly #source: RequestSource
+  readonly #deadline: Timer | undefined
   readonly #startMs: number
   /** The normalised path; as sent until there is one. */
   path: string
@@ -65,6 +84,10 @@ export class Request implements ExchangeOwner {
   responseHeaders: Headers | undefined
   /** The try under way. */
   attempt: Attempt | undefined
+  /** A tunnel was granted: called with it, for whoever wants to end it later. */
+  onTunnel: (() => void) | undefined
+  /** Called when the request is over. */
+  onOver: (() => void) | undefined
   #refusal: Refusal | undefined
   #status = 0
 
@@ -77,19 +100,28 @@ export class Request implements ExchangeOwner {
     this.#startMs = runtime.clock.monotonic()
     this.requestId = requestIdOf(headerValue(head.headers, 'x-request-id') ?? '', runtime.randomBytes)
     this.trace = traceHop(headerValue(head.headers, 'traceparent') ?? '', runtime.randomBytes, false)
+    this.grpc = isGrpc(head)
+    const timeoutMs = this.grpc ? grpcTimeoutMs(head.headers) : undefined
+    if (timeoutMs !== undefined) this.#deadline = runtime.clock.after(timeoutMs, () => this.#deadlineExceeded())
     source.meter.begin()
   }
 
-  /** The client's end-to-end fields without those that only we may set, and ours. */
-  forwardedHeaders(clientCertificate: string | undefined): Headers {
+  /** What the client speaks, on whichever side of the hop. */
+  get protocol(): HttpVersion {
+    const { version, headers } = this.head
+    return version === 'HTTP/2' && headerValue(headers, ORIGINAL_PROTOCOL) !== undefined ? 'HTTP/1.1' : version
+  }
+
+  /** The client's end-to-end fields without those that only we may set, and ours, with `name` when it has a value. */
+  forwardedHeaders(name: string, value: string | undefined): Headers {
     const headers: string[] = []
     const given = this.head.headers
     for (let index = 0; index < given.length; index += 2) {
-      const name = given[index]!
-      if (isOwnField(name) || (name === 'tracestate' && !this.trace.continued)) continue
-      headers.push(name, given[index + 1]!)
+      const field = given[index]!
+      if (isOwnField(field) || (field === 'tracestate' && !this.trace.continued)) continue
+      headers.push(field, given[index + 1]!)
     }
-    if (clientCertificate !== undefined) headers.push('x-forwarded-client-cert', clientCertificate)
+    if (value !== undefined) headers.push(name, value)
     headers.push('x-request-id', this.requestId, 'traceparent', this.trace.header)
     return headers
   }
@@ -100,8 +132,8 @@ export class Request implements ExchangeOwner {
     const { code, detail } = refusal
     if (detail !== undefined)
       this.#source.runtime.log.debug({ requestId: this.requestId, code, detail }, 'request refused')
-    const { head, body } = respond(refusal, this.requestId, this.#source.explain)
-    this.#status = head.status
+    const { head, body } = respond(refusal, this.requestId, this.#source.explain, this.grpc)
+    this.#status = refusals[code].status
     this.exchange.refuse(head, body)
   }
 
@@ -112,6 +144,7 @@ export class Request implements ExchangeOwner {
 
   onResponseHead(head: ResponseHead): ResponseHead {
     this.#status = head.status
+    if (opensTunnel(this.head, head.status)) this.onTunnel?.()
     const added = this.responseHeaders
     if (added === undefined || head.status === 101) return head
     return { status: head.status, headers: head.headers.concat(added), bodyLength: head.bodyLength, close: head.close }
@@ -132,8 +165,23 @@ export class Request implements ExchangeOwner {
     this.refuse(refuse(code, { detail: fault.message }))
   }
 
+  onResponseBroken(fault: StreamFault): Headers | undefined {
+    if (!this.grpc) return undefined
+    const { status, text } = refusals[refusalOf(fault)]
+    return grpcStatus(status, this.#source.explain ? text : '')
+  }
+
+  #deadlineExceeded(): void {
+    const { status, text } = refusals['deadline-exceeded']
+    const fault = { code: 'timed-out', message: text, replay: 'never' } as const
+    if (this.exchange.responding) this.exchange.conclude(fault, grpcStatus(status, text))
+    else this.refuse(refuse('deadline-exceeded'))
+  }
+
   onFinished(fault: StreamFault | undefined): void {
     const { runtime, meter } = this.#source
+    this.#deadline?.cancel()
+    this.onOver?.()
     const durationMs = runtime.clock.monotonic() - this.#startMs
     const refusal = this.#refusal?.code ?? fault?.code
     meter.end({ status: this.#status, refusal: refusal ?? 'none', destination: this.destination }, durationMs)
@@ -156,7 +204,7 @@ export class Request implements ExchangeOwner {
       method: this.head.method,
       path: withoutQuery(this.path),
       authority: this.head.authority,
-      protocol: this.head.version,
+      protocol: this.protocol,
       status: this.#status,
       ...(code === undefined ? {} : { code }),
       ...(rule === undefined ? {} : { rule: ruleName(rule) }),
@@ -170,7 +218,7 @@ export class Request implements ExchangeOwner {
   }
 }
 
-function refusalOf({ code }: StreamFault): Refusal['code'] {
+function refusalOf({ code }: StreamFault): RefusalCode {
   return code === 'upstream-malformed' || code === 'timed-out' ? code : 'upstream-gone'
 }
 

@@ -1,4 +1,5 @@
-import type { ResponseHead } from '../http/exchange.ts'
+import { NO_BODY, type ResponseHead } from '../http/exchange.ts'
+import { grpcStatus } from './grpc.ts'
 import { type Refusal, refusals } from './refusal.ts'
 
 export interface RefusalResponse {
@@ -6,14 +7,21 @@ export interface RefusalResponse {
   readonly body: Buffer
 }
 
+const nothing = Buffer.alloc(0)
+
 /**
  * The response to a refused request. `explain` says whether the client may know why: it is the own application or a verified
- * peer.
+ * peer. A gRPC client gets a gRPC status: it looks at no other.
  */
-export function respond(refusal: Refusal, requestId: string, explain: boolean): RefusalResponse {
+export function respond(refusal: Refusal, requestId: string, explain: boolean, grpc: boolean): RefusalResponse {
   const { status, text } = refusals[refusal.code]
-  const body = Buffer.from(explain ? `${refusal.code}: ${text}\n` : '')
   const headers = ['x-request-id', requestId, ...(refusal.headers ?? [])]
-  if (explain) headers.push('content-type', 'text/plain; charset=utf-8', 'x-outrider-refusal', refusal.code)
+  if (explain) headers.push('x-outrider-refusal', refusal.code)
+  if (grpc) {
+    headers.push('content-type', 'application/grpc', ...grpcStatus(status, explain ? `${refusal.code}: ${text}` : ''))
+    return { head: { status: 200, headers, bodyLength: NO_BODY, close: false }, body: nothing }
+  }
+  const body = explain ? Buffer.from(`${refusal.code}: ${text}\n`) : nothing
+  if (explain) headers.push('content-type', 'text/plain; charset=utf-8')
   return { head: { status, headers, bodyLength: body.length, close: false }, body }
 }

@@ -1,4 +1,5 @@
 import type { SidecarConfig } from '../config/sidecar.ts'
+import type { BodyBudget } from '../http/body-budget.ts'
 import type { HttpLimits } from '../http/limits.ts'
 import type { Sweep } from '../http/sweep.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -24,6 +25,8 @@ export interface Runtime {
   readonly credentials: Watch<Credentials>
   readonly policy: Watch<CompiledPolicy>
   readonly connections: Connections
+  /** What HTTP/2 peers sent and nobody has taken yet, against `maxHeldBytes`. */
+  readonly budget: BodyBudget
   /** Requests in flight in the whole process, against `maxInFlight`. */
   readonly load: { inFlight: number }
 }

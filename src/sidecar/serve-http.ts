@@ -1,13 +1,21 @@
 import type { Socket } from 'node:net'
 import type { RequestHandler } from '../http/exchange.ts'
 import { H1ServerConnection } from '../http/h1/server.ts'
+import { H2ServerConnection } from '../http/h2/server.ts'
+import { RawServerConnection } from '../http/raw/server.ts'
 import type { OpenConnection } from './connections.ts'
 import type { RequestSource } from './request.ts'
 import { serverLimits } from './runtime.ts'
 
+/** What is spoken on an accepted connection. */
+export type Spoken = 'http1' | 'http2' | 'tcp'
+
 /** A connection that requests may come on. */
 export interface HttpSource extends RequestSource {
   readonly socket: Socket
+  readonly spoken: Spoken
+  /** `host:port` that a TCP connection is for. */
+  readonly authority: string
   /** Address and port of the other end. */
   readonly remote: string
   /** The peer's SPIFFE ID, or `application`. */
@@ -16,26 +24,21 @@ export interface HttpSource extends RequestSource {
   readonly expiresAtMs: number
 }
 
-/** Speaks HTTP on an accepted connection, and keeps it among the open ones until it closes; then calls `onClosed`. */
+/** Takes requests from an accepted connection, and keeps it among the open ones until it closes; then calls `onClosed`. */
 export function serveHttp(source: HttpSource, handler: RequestHandler, onClosed: () => void): OpenConnection {
-  const { runtime, reporter, socket, remote, peerName, expiresAtMs } = source
-  const { clock, sweep, config, connections, metrics, log } = runtime
-  const h1 = new H1ServerConnection(socket, {
-    limits: serverLimits(config),
-    sweep,
-    handler: (head, stream) => {
+  const { runtime, reporter, remote, peerName, expiresAtMs } = source
+  const { clock, connections } = runtime
+  const codec = serverCodec(
+    source,
+    (head, stream) => {
       open.requests += 1
       return handler(head, stream)
     },
-    onFault: (code) => {
-      metrics.httpProtocolErrors.with({ listener: reporter, code }).inc()
-      log.warn({ listener: reporter, remote, peer: peerName, code }, 'request refused by the HTTP engine')
-    },
-    onClosed: () => {
+    () => {
       connections.remove(open)
       onClosed()
     },
-  })
+  )
   const open: OpenConnection = {
     listener: reporter,
     remote,
@@ -43,10 +46,41 @@ export function serveHttp(source: HttpSource, handler: RequestHandler, onClosed:
     openedAtMs: clock.now(),
     expiresAtMs,
     requests: 0,
-    retire: () => h1.retire(),
-    close: () => h1.close(),
-    destroy: () => h1.destroy(),
+    retire: () => codec.retire(),
+    close: () => codec.close(),
+    destroy: () => codec.destroy(),
   }
   connections.add(open)
+  codec.start?.()
   return open
+}
+
+interface ServerCodec {
+  /** Where the exchange begins with the connection: now that it is among the open ones. */
+  start?(): void
+  retire(): void
+  close(): void
+  destroy(): void
+}
+
+function serverCodec(source: HttpSource, handler: RequestHandler, onClosed: () => void): ServerCodec {
+  const { runtime, reporter, socket, spoken, authority, remote, peerName } = source
+  const { sweep, budget, config, metrics, log } = runtime
+  const limits = serverLimits(config)
+  if (spoken === 'tcp') {
+    return new RawServerConnection(socket, {
+      authority,
+      sweep,
+      idleTimeoutMs: limits.tunnelIdleTimeoutMs,
+      handler,
+      onClosed,
+    })
+  }
+  const onFault = (code: string): void => {
+    metrics.httpProtocolErrors.with({ listener: reporter, code }).inc()
+    log.warn({ listener: reporter, remote, peer: peerName, code }, 'request refused by the HTTP engine')
+  }
+  return spoken === 'http1'
+    ? new H1ServerConnection(socket, { limits, sweep, handler, onFault, onClosed })
+    : new H2ServerConnection(socket, { limits, sweep, budget, handler, onFault, onClosed })
 }

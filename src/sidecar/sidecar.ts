@@ -3,6 +3,7 @@ import { randomFillSync } from 'node:crypto'
 import { type Address, formatAddress, isUnspecified, type Mapping } from '../lib/address.ts'
 import { type SidecarConfig, sidecarOptions } from '../config/sidecar.ts'
 import { weakenedBy } from '../config/weakened.ts'
+import { BodyBudget } from '../http/body-budget.ts'
 import { Sweep } from '../http/sweep.ts'
 import type { Clock } from '../lib/clock.ts'
 import { drain } from '../lib/drain.ts'
@@ -23,7 +24,7 @@ import { collectStartUp } from './garbage.ts'
 import { establishIdentity, type Identity } from './identity.ts'
 import { type InboundListener, openInbound } from './inbound/listener.ts'
 import { listen, stopListening } from '../lib/listen.ts'
-import { type OutboundListener, openOutbound } from './outbound/listener.ts'
+import { type OutboundListener, openEndpoints, openOutbound } from './outbound/listener.ts'
 import type { Runtime } from './runtime.ts'
 import { Snapshot } from './snapshot/snapshot.ts'
 import { Subscription } from './snapshot/subscribe.ts'
@@ -42,6 +43,8 @@ export interface SidecarOptions {
 export interface Sidecar {
   readonly inbound: readonly Address[]
   readonly outbound: Address | undefined
+  /** In the order of the option. */
+  readonly outboundServices: readonly Address[]
   readonly admin: Address
   /** Unready, then finishes what is in flight, for `drainTimeoutMs` at most. Resolves with whether all finished in time. */
   drain(): Promise<boolean>
@@ -75,6 +78,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   let terminator: Terminator | undefined
   const inbound: InboundListener[] = []
   let outbound: OutboundListener | undefined
+  const outboundServices: OutboundListener[] = []
+  let releaseEndpoints = (): void => {}
 
   const pages = adminPages({
     log,
@@ -86,9 +91,15 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   })
   const adminServer = createAdminServer(pages, log)
 
+  const stopAll = async (): Promise<void> => {
+    await Promise.all([...inbound, ...outboundServices, outbound].map((listener) => listener?.stop()))
+  }
+
   const release = async (): Promise<void> => {
     for (const listener of inbound) listener.release()
     outbound?.release()
+    for (const listener of outboundServices) listener.release()
+    releaseEndpoints()
     terminator?.close()
     subscription?.close()
     identity?.close()
@@ -124,11 +135,19 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       credentials: source.credentials,
       policy: snapshot.policy,
       connections,
+      budget: new BodyBudget(config.maxHeldBytes),
       load: { inFlight: 0 },
     }
     terminator = new Terminator(source.credentials, config.handshakeTimeoutMs)
     for (const mapping of config.inbound) inbound.push(await openInbound(mapping, runtime, terminator, limiter))
-    if (config.outbound !== undefined) outbound = await openOutbound(config.outbound, runtime, random)
+    const { endpoints, release: releaseThem } = openEndpoints(runtime)
+    releaseEndpoints = releaseThem
+    if (config.outbound !== undefined) {
+      outbound = await openOutbound(config.outbound, undefined, endpoints, runtime, random)
+    }
+    for (const { listen, service } of config.outboundServices) {
+      outboundServices.push(await openOutbound(listen, service, endpoints, runtime, random))
+    }
     subscription.listening(inbound.map((listener, index) => advertised(config, config.inbound[index]!, listener)))
     collectStartUp()
     notReady = undefined
@@ -138,6 +157,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     return {
       inbound: inbound.map(({ address }) => address),
       outbound: outbound?.address,
+      outboundServices: outboundServices.map(({ address }) => address),
       admin,
       async drain() {
         notReady = 'draining'
@@ -146,7 +166,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
         const started = clock.monotonic()
         connections.retire()
         await atMost(Math.min(WITHDRAWAL_MS, config.drainTimeoutMs / 2), connections.whenEmpty(), clock)
-        await Promise.all([...inbound.map((listener) => listener.stop()), outbound?.stop()])
+        await stopAll()
         const left = config.drainTimeoutMs - (clock.monotonic() - started)
         const inTime = await drain([connections], left, clock)
         if (!inTime) log.warn({ drainTimeoutMs: config.drainTimeoutMs }, 'drain timed out: connections were cut')
@@ -155,7 +175,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       },
     }
   } catch (error) {
-    await Promise.all([...inbound.map((listener) => listener.stop()), outbound?.stop()])
+    await stopAll()
     connections.destroy()
     await release()
     throw error

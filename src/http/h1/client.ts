@@ -24,7 +24,7 @@ export interface ClientConnectionOptions {
   readonly limits: HttpLimits
   readonly sweep: Sweep
   /** The exchange is over and the connection can take another one. */
-  readonly onIdle: (connection: H1ClientConnection) => void
+  readonly onRoom: (connection: H1ClientConnection) => void
   /** The upstream sent bad bytes. */
   readonly onFault: (code: ProtocolFaultCode) => void
   readonly onClosed: (connection: H1ClientConnection) => void
@@ -59,13 +59,18 @@ export class H1ClientConnection implements ClientConnection, Sweepable {
     socket.on('close', () => this.#onClose())
   }
 
-  /** Whether a request can be sent now. */
-  get ready(): boolean {
-    return this.#stream === undefined && !this.#closing && !this.#closed
+  /** Requests that can be sent now: one or none. */
+  get room(): number {
+    return this.#stream === undefined && !this.#closing && !this.#closed ? 1 : 0
+  }
+
+  /** Exchanges under way. */
+  get load(): number {
+    return this.#stream === undefined ? 0 : 1
   }
 
   request(head: RequestHead, sink: ResponseSink): ClientStream {
-    if (!this.ready) throw new Error('request on a connection that is not ready')
+    if (this.room === 0) throw new Error('request on a connection that has no room')
     const stream = new H1ClientStream(this, this.#socket, this.#outbox, head, sink, this.exchanges > 0)
     this.#stream = stream
     this.exchanges += 1
@@ -174,7 +179,7 @@ export class H1ClientConnection implements ClientConnection, Sweepable {
       this.deadline = this.#options.sweep.in(this.#options.limits.connectionIdleTimeoutMs)
       // The last slice may have paused it, and who took it is done.
       this.#socket.resume()
-      this.#options.onIdle(this)
+      this.#options.onRoom(this)
     }
     stream.finish()
   }

@@ -26,7 +26,7 @@ export interface H2ClientOptions {
   readonly sweep: Sweep
   readonly budget: BodyBudget
   readonly scheme: 'http' | 'https'
-  /** There is room for a request where there was none: the server has greeted, or an exchange is over. */
+  /** There is room for requests where there was none: the server has greeted, or exchanges are over. */
   readonly onRoom: (connection: H2ClientConnection) => void
   /** The upstream sent bad bytes. */
   readonly onFault: (code: ProtocolFaultCode | H2FaultCode) => void
@@ -43,6 +43,8 @@ export class H2ClientConnection implements ClientConnection, ConnectionOwner {
   /** Exchanges begun on this connection. */
   exchanges = 0
   #closing = false
+  /** Nothing can be sent now, so that room is news. */
+  #full = true
 
   constructor(socket: Duplex, options: H2ClientOptions) {
     const { limits, sweep, budget } = options
@@ -65,6 +67,7 @@ export class H2ClientConnection implements ClientConnection, ConnectionOwner {
     const reused = this.exchanges > 0
     this.exchanges += 1
     const stream = new H2ClientStream(this.#connection, this.#connection.open(), head, sink, reused, this.#options)
+    this.#full = this.room === 0
     stream.start()
     return stream
   }
@@ -87,7 +90,11 @@ export class H2ClientConnection implements ClientConnection, ConnectionOwner {
   greeted(): void {}
 
   roomChanged(): void {
-    if (this.room > 0) this.#options.onRoom(this)
+    if (this.room === 0) this.#full = true
+    else if (this.#full) {
+      this.#full = false
+      this.#options.onRoom(this)
+    }
   }
 
   goingAway(): void {

@@ -1,30 +1,38 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import type { Address } from '../../lib/address.ts'
 import type { VerifiedPeer } from '../../identity/verify.ts'
+import type { Address, Mapping } from '../../lib/address.ts'
 import type { Credentials } from '../../mtls/credentials.ts'
 import type { Terminator } from '../../mtls/server.ts'
 import type { Principal } from '../../policy/decision.ts'
 import type { RateLimiter } from '../../ratelimit/limiter.ts'
 import type { Runtime } from '../runtime.ts'
-import type { HttpSource } from '../serve-http.ts'
+import type { HttpSource, Spoken } from '../serve-http.ts'
 import type { Sockets } from '../sockets.ts'
-import type { UpstreamPool } from '../upstream/pool.ts'
+import type { Tunnels } from '../tunnels.ts'
+import type { Application } from '../upstream/application.ts'
 
 /** One inbound listener and the application behind it. */
 export interface Inbound {
   readonly runtime: Runtime
+  readonly mapping: Mapping
   readonly app: Address
-  readonly pool: UpstreamPool
+  readonly application: Application
   readonly limiter: RateLimiter
   readonly terminator: Terminator
   readonly sockets: Sockets
+  readonly tunnels: Tunnels
 }
 
-/** A socket that may begin a handshake. */
+/** A socket that may begin. */
 export interface Accepted {
   readonly socket: Socket
   readonly remote: string
+}
+
+/** What its first bytes say: TLS, or without it what is spoken. */
+export interface Detected extends Accepted {
+  readonly shown: 'tls' | Spoken
 }
 
 /** The handshake is done; who the peer is, nobody knows yet. */
@@ -35,11 +43,12 @@ export interface Secured {
   readonly credentials: Credentials
 }
 
-/** The peer is verified: from here on a connection carries requests. */
+/** It is known who calls, or why nobody does: from here on a connection carries requests. */
 export interface InboundConnection extends HttpSource {
   readonly inbound: Inbound
-  readonly peer: VerifiedPeer
-  readonly peerPrincipal: Principal
+  /** Absent without mutual TLS. */
+  readonly peer: VerifiedPeer | undefined
+  readonly principal: Principal
   /** The value of x-forwarded-client-cert for each request. */
-  readonly clientCertificate: string
+  readonly clientCertificate: string | undefined
 }

@@ -23,7 +23,7 @@ export function forward(
     method: head.method,
     authority: head.authority,
     target: received.target,
-    headers: request.forwardedHeaders(connection.clientCertificate),
+    headers: request.forwardedHeaders('x-forwarded-client-cert', connection.clientCertificate),
     bodyLength: head.bodyLength,
     upgrade: head.upgrade,
     acceptsTrailers: head.acceptsTrailers,

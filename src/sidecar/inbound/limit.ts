@@ -17,7 +17,8 @@ const unlimited: Admitted = { kind: 'admitted', headers: undefined }
 export function limit(principal: Principal, received: Received, connection: InboundConnection): Admitted | Refusal {
   const { policy, metrics } = connection.runtime
   const { head, path, port } = received
-  const plans = policy.current.limits.of({ method: head.method, path, port })
+  const method = path === undefined ? undefined : head.method
+  const plans = policy.current.limits.of({ method, path, port })
   if (plans.length === 0) return unlimited
   const verdict = connection.inbound.limiter.check(plans, principal.kind === 'peer' ? principal.id : 'anonymous')
   const headers = rateLimitHeaders(verdict)

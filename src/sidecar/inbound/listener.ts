@@ -1,12 +1,12 @@
 import { createServer, type Server } from 'node:net'
 import type { Mapping } from '../../lib/address.ts'
+import { listen, stopListening } from '../../lib/listen.ts'
 import type { Terminator } from '../../mtls/server.ts'
 import type { RateLimiter } from '../../ratelimit/limiter.ts'
-import { listen, stopListening } from '../../lib/listen.ts'
-import { clientLimits, type Runtime } from '../runtime.ts'
+import type { Runtime } from '../runtime.ts'
 import { Sockets } from '../sockets.ts'
-import { dialApplication } from '../upstream/application.ts'
-import { UpstreamPool } from '../upstream/pool.ts'
+import { Tunnels } from '../tunnels.ts'
+import { openApplication } from '../upstream/application.ts'
 import type { Inbound } from './connection.ts'
 import { inboundConnection } from './path.ts'
 
@@ -27,36 +27,28 @@ export async function openInbound(
   terminator: Terminator,
   limiter: RateLimiter,
 ): Promise<InboundListener> {
-  const { config, sweep, clock, metrics } = runtime
-  const pool = new UpstreamPool({
-    dial: dialApplication(mapping.app, config.upstreamConnectTimeoutMs, clock),
-    limits: clientLimits(config),
-    maxConnections: config.maxUpstreamConnections,
-    queueTimeoutMs: config.upstreamQueueTimeoutMs,
-    sweep,
-    clock,
-    active: metrics.upstreamConnectionsActive.with({ service: 'application' }),
-    onFault: (code) => runtime.log.warn({ code }, 'the application sent a malformed response'),
-  })
-  const inbound: Inbound = {
-    runtime,
-    app: mapping.app,
-    pool,
-    limiter,
-    terminator,
-    sockets: new Sockets('inbound', runtime),
-  }
+  const { policy, log } = runtime
+  const { app } = mapping
+  const application = openApplication(app, runtime)
+  const tunnels = new Tunnels()
+  const sockets = new Sockets('inbound', runtime)
+  const inbound: Inbound = { runtime, mapping, app, application, limiter, terminator, sockets, tunnels }
   const server: Server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) =>
     inboundConnection(socket, inbound),
   )
   const address = await listen(server, mapping.listen, 'inbound')
+  const unsubscribe = policy.subscribe((current) => {
+    const cut = tunnels.recheck(current)
+    if (cut > 0) log.warn({ port: app.port, connections: cut }, 'connections cut: the policy no longer allows them')
+  })
   return {
     address,
-    appPort: mapping.app.port,
+    appPort: app.port,
     stop: () => stopListening(server),
     release: () => {
-      inbound.sockets.destroy()
-      pool.destroy()
+      unsubscribe()
+      sockets.destroy()
+      application.destroy()
     },
   }
 }

@@ -5,8 +5,9 @@ import { accept } from './accept.ts'
 import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import type { Inbound, InboundConnection } from './connection.ts'
+import { detect } from './detect.ts'
 import { forward } from './forward.ts'
-import { identify } from './identify.ts'
+import { identify, identifyPlain } from './identify.ts'
 import { limit } from './limit.ts'
 import { receive } from './receive.ts'
 import { route } from './route.ts'
@@ -22,11 +23,18 @@ import { terminate } from './terminate.ts'
 export function inboundConnection(socket: Socket, inbound: Inbound): void {
   const accepted = accept(socket, inbound)
   if (accepted === undefined) return
-  terminate(accepted, inbound, (secured) => {
-    const identified = identify(secured, inbound)
-    if (identified === undefined) return
-    serve(identified, (head, stream) => inboundRequest(head, stream, identified))
+  detect(accepted, inbound, (detected) => {
+    if (detected.shown === 'tls') {
+      terminate(detected, inbound, (secured) => {
+        const identified = identify(secured, inbound)
+        if (identified !== undefined) serveRequests(identified)
+      })
+    } else serveRequests(identifyPlain(detected, inbound))
   })
+}
+
+function serveRequests(connection: InboundConnection): void {
+  serve(connection, (head, stream) => inboundRequest(head, stream, connection))
 }
 
 /** Once per request. A refusal is answered, never forwarded. */
@@ -39,7 +47,8 @@ export function inboundRequest(head: RequestHead, stream: ServerStream, connecti
   if (permit.kind === 'refusal') return refused(request, permit)
   const admitted = limit(principal, received, connection)
   if (admitted.kind === 'refusal') return refused(request, admitted)
-  const target = route(connection)
+  const target = route(received, connection)
+  if (target.kind === 'refusal') return refused(request, target)
   forward(permit, received, admitted, target, connection)
   return request.exchange
 }

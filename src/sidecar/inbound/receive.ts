@@ -9,8 +9,8 @@ export interface Received {
   readonly kind: 'received'
   readonly request: Request
   readonly head: RequestHead
-  /** Normalised, without the query. */
-  readonly path: string
+  /** Normalised, without the query; absent for a TCP connection. */
+  readonly path: string | undefined
   /** Path and query as they will be forwarded. */
   readonly target: string
   /** Port of the application. */
@@ -23,6 +23,9 @@ export function receive(request: Request, connection: InboundConnection): Receiv
   request.destination = 'application'
   if (runtime.load.inFlight > runtime.config.maxInFlight) return refuse('overloaded')
   const { head } = request
+  if (head.method === 'CONNECT') {
+    return { kind: 'received', request, head, path: undefined, target: '', port: inbound.app.port }
+  }
   const normalised = normalisePath(head.target)
   if (!normalised.ok) return refuse(normalised.code)
   const { path, query } = normalised

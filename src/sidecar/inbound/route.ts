@@ -1,15 +1,34 @@
 import { formatAddress } from '../../lib/address.ts'
+import { type Refusal, refuse } from '../refusal.ts'
 import type { UpstreamPool } from '../upstream/pool.ts'
 import type { InboundConnection } from './connection.ts'
+import type { Received } from './receive.ts'
 
 /** Where the request goes. */
 export interface Target {
+  readonly kind: 'target'
   readonly pool: UpstreamPool
   readonly address: string
 }
 
-/** An inbound listener has one application behind it. */
-export function route(connection: InboundConnection): Target {
-  const { pool, app } = connection.inbound
-  return { pool, address: formatAddress(app) }
+/**
+ * An inbound listener has one application behind it. It is spoken to in its declared protocol; without one in that of the
+ * client. Bytes that nobody can read go to no application that is known to speak HTTP, nor HTTP to one that does not.
+ */
+export function route({ request }: Received, { inbound }: InboundConnection): Target | Refusal {
+  const { application, app, mapping } = inbound
+  const address = formatAddress(app)
+  const tcp = request.head.method === 'CONNECT'
+  switch (mapping.protocol) {
+    case 'tcp':
+      return tcp ? { kind: 'target', pool: application.tcp, address } : refuse('protocol-mismatch')
+    case 'http1':
+      return tcp ? refuse('protocol-mismatch') : { kind: 'target', pool: application.http1, address }
+    case 'http2':
+    case 'grpc':
+      return tcp ? refuse('protocol-mismatch') : { kind: 'target', pool: application.http2, address }
+    case 'auto':
+      if (tcp) return { kind: 'target', pool: application.tcp, address }
+      return { kind: 'target', pool: request.protocol === 'HTTP/2' ? application.http2 : application.http1, address }
+  }
 }

@@ -1,5 +1,7 @@
 import type { RequestHandler } from '../../http/exchange.ts'
+import type { VerifiedPeer } from '../../identity/verify.ts'
 import { isStillTrusted } from '../../mtls/peer.ts'
+import type { OpenConnection } from '../connections.ts'
 import { serveHttp } from '../serve-http.ts'
 import type { InboundConnection } from './connection.ts'
 
@@ -8,17 +10,19 @@ const EXPIRY_MARGIN = 0.02
 const LONGEST_EXPIRY_MARGIN_MS = 5_000
 
 /**
- * Speaks HTTP on a connection whose peer is known, until it closes, a certificate of it expires or the root of the peer is
- * withdrawn.
+ * Takes requests from a connection whose peer is known, until it closes, a certificate of it expires or the root of the peer
+ * is withdrawn. One without mutual TLS has neither.
  */
 export function serve(connection: InboundConnection, handler: RequestHandler): void {
-  const { runtime, remote, peer, expiresAtMs } = connection
+  const { peer } = connection
+  let release = (): void => {}
+  const open = serveHttp(connection, handler, () => release())
+  if (peer !== undefined) release = endWithCertificates(open, connection, peer)
+}
+
+function endWithCertificates(open: OpenConnection, connection: InboundConnection, peer: VerifiedPeer): () => void {
+  const { runtime, remote, expiresAtMs } = connection
   const { clock, credentials, log } = runtime
-  const open = serveHttp(connection, handler, () => {
-    closing.cancel()
-    cutting.cancel()
-    unsubscribe()
-  })
   const left = expiresAtMs - clock.now()
   const closing = clock.after(left - Math.min(LONGEST_EXPIRY_MARGIN_MS, left * EXPIRY_MARGIN), () => open.close())
   const cutting = clock.after(left, () => {
@@ -30,4 +34,9 @@ export function serve(connection: InboundConnection, handler: RequestHandler): v
     log.warn({ remote, peer: peer.id }, 'connection cut: the root of its peer is no longer trusted')
     open.destroy()
   })
+  return () => {
+    closing.cancel()
+    cutting.cancel()
+    unsubscribe()
+  }
 }

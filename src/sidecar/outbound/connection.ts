@@ -1,15 +1,29 @@
+import type { Socket } from 'node:net'
+import type { Address } from '../../lib/address.ts'
 import type { Random } from '../../lib/random.ts'
 import type { Runtime } from '../runtime.ts'
-import type { HttpSource } from '../serve-http.ts'
+import type { HttpSource, Spoken } from '../serve-http.ts'
 import type { Sockets } from '../sockets.ts'
 import type { Endpoints } from '../upstream/endpoints.ts'
 
-/** The outbound listener. */
+/** A listener for the own application. */
 export interface Outbound {
   readonly runtime: Runtime
   readonly endpoints: Endpoints
   readonly random: Random
   readonly sockets: Sockets
+  /** The service that all of the listener's connections are for; otherwise each request names its own. */
+  readonly service: Address | undefined
+}
+
+/** A socket of the own application that may begin. */
+export interface Accepted {
+  readonly socket: Socket
+  readonly remote: string
+}
+
+export interface Detected extends Accepted {
+  readonly spoken: Spoken
 }
 
 /** One connection of the own application. */

@@ -1,6 +1,6 @@
 import type { ClientConnection, RequestHead } from '../../http/exchange.ts'
 import { type RefusalCode, refuse } from '../refusal.ts'
-import type { Attempt } from '../request.ts'
+import { type Attempt, ORIGINAL_PROTOCOL } from '../request.ts'
 import type { Balanced } from './balance.ts'
 import type { OutboundConnection } from './connection.ts'
 import type { Received } from './receive.ts'
@@ -52,11 +52,12 @@ class EndpointAttempt implements Attempt {
 
   connected(upstream: ClientConnection): void {
     const { request, head, target } = this.#received
+    const original = head.version === 'HTTP/1.1' || head.version === 'HTTP/1.0' ? 'HTTP/1.1' : undefined
     const outgoing: RequestHead = {
       method: head.method,
       authority: head.authority,
       target,
-      headers: request.forwardedHeaders(undefined),
+      headers: request.forwardedHeaders(ORIGINAL_PROTOCOL, original),
       bodyLength: head.bodyLength,
       upgrade: head.upgrade,
       acceptsTrailers: head.acceptsTrailers,

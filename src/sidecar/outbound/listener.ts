@@ -1,25 +1,44 @@
 import { createServer } from 'node:net'
 import type { Address } from '../../lib/address.ts'
-import type { Random } from '../../lib/random.ts'
 import { listen, stopListening } from '../../lib/listen.ts'
-import { clientLimits, type Runtime } from '../runtime.ts'
+import type { Random } from '../../lib/random.ts'
+import type { Runtime } from '../runtime.ts'
 import { Sockets } from '../sockets.ts'
 import { Endpoints } from '../upstream/endpoints.ts'
 import { dialMesh } from '../upstream/mesh.ts'
 import { UpstreamPool } from '../upstream/pool.ts'
+import { speakHttp2 } from '../upstream/speak.ts'
 import type { Outbound } from './connection.ts'
 import { outboundConnection } from './path.ts'
 
-/** The open outbound port. */
+/** An open port for the own application. */
 export interface OutboundListener {
   readonly address: Address
   stop(): Promise<void>
-  /** Cuts what is still open, here and to other sidecars. */
+  /** Cuts what is still open. */
   release(): void
 }
 
-/** Opens the outbound listener and follows policy and credentials. Rejects with `listen-failed`. */
-export async function openOutbound(at: Address, runtime: Runtime, random: Random): Promise<OutboundListener> {
+/** Opens one outbound listener: for every service, or for `service` alone. Rejects with `listen-failed`. */
+export async function openOutbound(
+  at: Address,
+  service: Address | undefined,
+  endpoints: Endpoints,
+  runtime: Runtime,
+  random: Random,
+): Promise<OutboundListener> {
+  const outbound: Outbound = { runtime, endpoints, random, sockets: new Sockets('outbound', runtime), service }
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => outboundConnection(socket, outbound))
+  const address = await listen(server, at, service === undefined ? 'outbound' : 'outboundServices')
+  return {
+    address,
+    stop: () => stopListening(server),
+    release: () => outbound.sockets.destroy(),
+  }
+}
+
+/** The connections to other sidecars, shared by all outbound listeners; they follow policy and credentials until `release`. */
+export function openEndpoints(runtime: Runtime): { readonly endpoints: Endpoints; release(): void } {
   const { config, sweep, clock, metrics, credentials, policy, log } = runtime
   const endpoints = new Endpoints((target, service) => {
     const onRefused = (reason: string, message: string): void => {
@@ -28,29 +47,26 @@ export async function openOutbound(at: Address, runtime: Runtime, random: Random
     }
     return new UpstreamPool({
       dial: dialMesh(target, credentials, config.upstreamConnectTimeoutMs, clock, onRefused),
-      limits: clientLimits(config),
-      maxConnections: config.maxUpstreamConnections,
+      speak: speakHttp2(runtime, 'https', (code) =>
+        log.warn({ service, code }, 'an upstream sent a malformed response'),
+      ),
+      multiplexed: true,
+      maxConnections: config.maxMeshConnections,
       queueTimeoutMs: config.upstreamQueueTimeoutMs,
       sweep,
       clock,
       active: metrics.upstreamConnectionsActive.with({ service }),
-      onFault: (code) => log.warn({ service, code }, 'an upstream sent a malformed response'),
     })
   })
-  const outbound: Outbound = { runtime, endpoints, random, sockets: new Sockets('outbound', runtime) }
-  const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => outboundConnection(socket, outbound))
-  const address = await listen(server, at, 'outbound')
   endpoints.update(policy.current)
   const unsubscribe = [
     policy.subscribe((current) => endpoints.update(current)),
     credentials.subscribe(() => endpoints.retire()),
   ]
   return {
-    address,
-    stop: () => stopListening(server),
+    endpoints,
     release: () => {
       for (const stop of unsubscribe) stop()
-      outbound.sockets.destroy()
       endpoints.destroy()
     },
   }

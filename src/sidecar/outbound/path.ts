@@ -4,7 +4,9 @@ import { Request } from '../request.ts'
 import { accept } from './accept.ts'
 import { balance } from './balance.ts'
 import type { Outbound, OutboundConnection } from './connection.ts'
+import { detect } from './detect.ts'
 import { forward } from './forward.ts'
+import { identify } from './identify.ts'
 import { type Received, receive } from './receive.ts'
 import { resolve } from './resolve.ts'
 import { serve } from './serve.ts'
@@ -18,7 +20,10 @@ import { serve } from './serve.ts'
 export function outboundConnection(socket: Socket, outbound: Outbound): void {
   const accepted = accept(socket, outbound)
   if (accepted === undefined) return
-  serve(accepted, (head, stream) => outboundRequest(head, stream, accepted))
+  detect(accepted, outbound, (detected) => {
+    const identified = identify(detected, outbound)
+    serve(identified, (head, stream) => outboundRequest(head, stream, identified))
+  })
 }
 
 /** Once per request. */

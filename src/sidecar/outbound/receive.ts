@@ -9,7 +9,7 @@ export interface Received {
   readonly kind: 'received'
   readonly request: Request
   readonly head: RequestHead
-  /** Path and query. */
+  /** Path and query; empty for a TCP connection. */
   readonly target: string
 }
 
@@ -18,6 +18,7 @@ export function receive(request: Request, connection: OutboundConnection): Recei
   const { load, config } = connection.runtime
   if (load.inFlight > config.maxInFlight) return refuse('overloaded')
   const { head } = request
+  if (head.method === 'CONNECT') return { kind: 'received', request, head, target: '' }
   const normalised = normalisePath(head.target)
   if (!normalised.ok) return refuse(normalised.code)
   const { path, query } = normalised

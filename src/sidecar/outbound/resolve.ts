@@ -8,13 +8,13 @@ export interface Resolved {
   readonly destination: Destination
 }
 
-/** The service that the authority names, in the policy of this moment. */
+/** The service that the listener stands for or the authority names, in the policy of this moment. */
 export function resolve(received: Received, connection: OutboundConnection): Resolved | Refusal {
-  const { policy } = connection.runtime
+  const { runtime, authority } = connection
   const { request, head } = received
-  const { closed, destinations } = policy.current
+  const { closed, destinations } = runtime.policy.current
   if (closed?.code === 'policy-missing') return refuse('policy-missing', { detail: closed.detail })
-  const destination = resolveDestination(destinations, head.authority)
+  const destination = resolveDestination(destinations, authority === '' ? head.authority : authority)
   if (destination === undefined) return refuse('service-unknown', { detail: head.authority })
   const { namespace, name } = destination.service.metadata
   request.destination = `${namespace}/${name}`

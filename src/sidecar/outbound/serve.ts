@@ -2,7 +2,7 @@ import type { RequestHandler } from '../../http/exchange.ts'
 import { serveHttp } from '../serve-http.ts'
 import type { OutboundConnection } from './connection.ts'
 
-/** Speaks HTTP with the own application until it closes the connection. */
+/** Takes requests from the own application until it closes the connection. */
 export function serve(connection: OutboundConnection, handler: RequestHandler): void {
   serveHttp(connection, handler, () => {})
 }

@@ -1,7 +1,9 @@
 import { connect } from 'node:net'
 import type { Address } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
-import type { Dial } from './pool.ts'
+import type { Runtime } from '../runtime.ts'
+import { type Dial, type Speak, UpstreamPool } from './pool.ts'
+import { speakHttp1, speakHttp2, speakTcp } from './speak.ts'
 
 /** Opens plain connections to the application on loopback. */
 export function dialApplication({ host, port }: Address, timeoutMs: number, clock: Clock): Dial {
@@ -20,5 +22,39 @@ export function dialApplication({ host, port }: Address, timeoutMs: number, cloc
       socket.off('error', onError)
       done({ kind: 'connected', socket, expiresAtMs: Number.POSITIVE_INFINITY })
     })
+  }
+}
+
+/** The application behind a listener, by what is spoken to it. */
+export interface Application {
+  readonly http1: UpstreamPool
+  readonly http2: UpstreamPool
+  /** One connection for each TCP connection of a client. */
+  readonly tcp: UpstreamPool
+  destroy(): void
+}
+
+export function openApplication(address: Address, runtime: Runtime): Application {
+  const { config, clock, sweep, metrics, log } = runtime
+  const onFault = (code: string): void => log.warn({ code }, 'the application sent a malformed response')
+  const common = {
+    dial: dialApplication(address, config.upstreamConnectTimeoutMs, clock),
+    maxConnections: config.maxUpstreamConnections,
+    queueTimeoutMs: config.upstreamQueueTimeoutMs,
+    sweep,
+    clock,
+    active: metrics.upstreamConnectionsActive.with({ service: 'application' }),
+  }
+  const pool = (speak: Speak, multiplexed: boolean): UpstreamPool => new UpstreamPool({ ...common, speak, multiplexed })
+  const http1 = pool(speakHttp1(runtime, onFault), false)
+  const http2 = pool(speakHttp2(runtime, 'http', onFault), true)
+  const tcp = pool(speakTcp(runtime), false)
+  return {
+    http1,
+    http2,
+    tcp,
+    destroy: () => {
+      for (const each of [http1, http2, tcp]) each.destroy()
+    },
   }
 }

@@ -1,8 +1,5 @@
 import type { Duplex } from 'node:stream'
 import type { ClientConnection } from '../../http/exchange.ts'
-import { H1ClientConnection } from '../../http/h1/client.ts'
-import type { HttpLimits } from '../../http/limits.ts'
-import type { ProtocolFaultCode } from '../../http/protocol-fault.ts'
 import type { Sweep, Sweepable } from '../../http/sweep.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
 import { Fifo } from '../../lib/fifo.ts'
@@ -17,6 +14,26 @@ export type Dialled =
 /** Opens one connection and answers once. */
 export type Dial = (done: (result: Dialled) => void) => void
 
+/** A connection to an upstream, whatever it speaks. */
+export interface PooledConnection extends ClientConnection {
+  /** Requests that can be sent now. */
+  readonly room: number
+  /** Exchanges under way. */
+  readonly load: number
+  /** Ends after the exchanges under way. */
+  close(): void
+  destroy(): void
+}
+
+export interface PoolEvents {
+  /** There is room for requests where there was none. */
+  readonly onRoom: (connection: PooledConnection) => void
+  readonly onClosed: (connection: PooledConnection) => void
+}
+
+/** Speaks HTTP on a connection that was opened. */
+export type Speak = (socket: Duplex, events: PoolEvents) => PooledConnection
+
 /** A request that needs a connection. */
 export interface Waiter {
   /** The request was given up: it gets nothing. */
@@ -27,13 +44,14 @@ export interface Waiter {
 
 export interface PoolOptions {
   readonly dial: Dial
-  readonly limits: HttpLimits
+  readonly speak: Speak
+  /** One connection carries many requests at once. */
+  readonly multiplexed: boolean
   readonly maxConnections: number
   readonly queueTimeoutMs: number
   readonly sweep: Sweep
   readonly clock: Clock
   readonly active: Gauge
-  readonly onFault: (code: ProtocolFaultCode) => void
 }
 
 interface Waiting {
@@ -42,18 +60,32 @@ interface Waiting {
   readonly until: number
 }
 
+interface Open {
+  readonly era: number
+  /** Ends it before it expires. */
+  timer: Timer | undefined
+  /** It had room once: the upstream speaks what we speak. */
+  proven: boolean
+}
+
 /** A connection takes no more exchanges this long before it expires; what is not over when it does, is cut. */
 const EXPIRY_MARGIN = 0.05
 const LONGEST_EXPIRY_MARGIN_MS = 10_000
+/**
+ * Requests on every multiplexed connection from which on another one is opened. What shares a connection shares its writes,
+ * so that few are cheaper than many.
+ */
+const SPREAD_AT = 256
 
 /**
  * The connections to one endpoint. The one used last is used first, so that what is not needed grows old and closes.
- * Requests wait in order of arrival, only while all connections are busy, and no longer than `queueTimeoutMs`.
+ * Requests wait in order of arrival, only while there is no room on any connection, and no longer than `queueTimeoutMs`.
  */
 export class UpstreamPool implements Sweepable {
   readonly #options: PoolOptions
-  readonly #idle: H1ClientConnection[] = []
-  readonly #open = new Map<H1ClientConnection, Timer | undefined>()
+  /** Those with room. */
+  readonly #available: PooledConnection[] = []
+  readonly #open = new Map<PooledConnection, Open>()
   readonly #waiting = new Fifo<Waiting>()
   #dialling = 0
   /** Rises with each `retire`: what was dialled in an earlier era is not used. */
@@ -66,33 +98,41 @@ export class UpstreamPool implements Sweepable {
 
   /** Requests under way or waiting: what a balancer compares. */
   get load(): number {
-    return this.#open.size - this.#idle.length + this.#waiting.size
+    let load = this.#waiting.size
+    if (!this.#options.multiplexed) return load + this.#open.size - this.#available.length
+    for (const connection of this.#open.keys()) load += connection.load
+    return load
   }
 
   /** Always due: `expired` looks at every waiter itself. The pool is swept only while somebody waits. */
   readonly deadline: number = Number.NEGATIVE_INFINITY
 
-  /** Gives `waiter` a connection, at once when one is idle. */
+  /** Gives `waiter` a connection, at once when one has room. */
   acquire(waiter: Waiter): void {
-    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
-      if (connection.ready) {
-        waiter.connected(connection)
-        return
-      }
+    const connection = this.#take()
+    if (connection === undefined) {
+      this.#wait(waiter)
+      return
     }
-    this.#wait(waiter)
+    waiter.connected(connection)
+    // One that carries a request at a time comes back when that is over.
+    if (!this.#options.multiplexed || connection.room === 0) return
+    this.#available.push(connection)
+    if (connection.load >= SPREAD_AT && this.#mayDial) this.#dial()
   }
 
   /** As `acquire`, but on no connection that lies idle: for what failed on one that had lain idle too long. */
   acquireFresh(waiter: Waiter): void {
-    this.#wait(waiter)
+    // A multiplexed connection that failed is gone, and another one does not lie idle.
+    if (this.#options.multiplexed) this.acquire(waiter)
+    else this.#wait(waiter)
   }
 
-  /** Our identity changed, or the endpoint's: idle connections close now, the others after their exchange. */
+  /** Our identity changed, or the endpoint's: idle connections close now, the others after their exchanges. */
   retire(): void {
     this.#era += 1
     for (const connection of this.#open.keys()) connection.close()
-    this.#idle.length = 0
+    this.#available.length = 0
   }
 
   /** Takes no more requests; ends when the exchanges under way have. */
@@ -119,16 +159,43 @@ export class UpstreamPool implements Sweepable {
     }
   }
 
+  /** Takes a connection with room out of the available ones: the last, or the least loaded when that has much to do. */
+  #take(): PooledConnection | undefined {
+    const available = this.#available
+    for (let last = available.pop(); last !== undefined; last = available.pop()) {
+      if (last.room === 0) continue
+      if (last.load < SPREAD_AT || available.length === 0) return last
+      available.push(last)
+      const least = available.reduce((a, b) => (b.load < a.load ? b : a))
+      available.splice(available.indexOf(least), 1)
+      if (least.room > 0) return least
+    }
+    return undefined
+  }
+
+  /** A multiplexed connection serves whoever waits: one is opened at a time. */
+  get #mayDial(): boolean {
+    const { maxConnections, multiplexed } = this.#options
+    return this.#open.size + this.#dialling < maxConnections && !(multiplexed && this.#opening)
+  }
+
+  get #opening(): boolean {
+    if (this.#dialling > 0) return true
+    for (const { proven } of this.#open.values()) if (!proven) return true
+    return false
+  }
+
   #wait(waiter: Waiter): void {
-    const { clock, sweep, queueTimeoutMs, maxConnections } = this.#options
+    const { clock, sweep, queueTimeoutMs, multiplexed } = this.#options
     if (this.#closed) {
       waiter.failed('no-endpoint', 'the endpoint was withdrawn')
       return
     }
-    const dials = this.#open.size + this.#dialling < maxConnections
-    this.#waiting.push({ waiter, until: dials ? Number.POSITIVE_INFINITY : clock.monotonic() + queueTimeoutMs })
+    const dials = this.#mayDial
+    const opening = dials || (multiplexed && this.#opening)
+    this.#waiting.push({ waiter, until: opening ? Number.POSITIVE_INFINITY : clock.monotonic() + queueTimeoutMs })
     if (dials) this.#dial()
-    else sweep.add(this)
+    else if (!opening) sweep.add(this)
   }
 
   #dial(): void {
@@ -138,60 +205,75 @@ export class UpstreamPool implements Sweepable {
       this.#dialling -= 1
       const current = era === this.#era
       if (result.kind === 'failed') {
-        if (current) this.#next()?.failed(result.code, result.message)
+        if (current) this.#openingFailed(result.code, result.message)
       } else if (current) this.#adopt(result.socket, result.expiresAtMs)
       else result.socket.destroy()
       this.#dialForWaiting()
     })
   }
 
+  /** Who waited for the connection hears of it: one, or everybody who was to share it. */
+  #openingFailed(code: RefusalCode, message: string): void {
+    if (this.#options.multiplexed && this.#available.length === 0) this.#failWaiting(code, message)
+    else this.#next()?.failed(code, message)
+  }
+
   /** Whoever waits has a connection being opened, as long as there may be more of them. */
   #dialForWaiting(): void {
-    const { maxConnections } = this.#options
-    while (!this.#closed && this.#waiting.size > this.#dialling && this.#open.size + this.#dialling < maxConnections) {
-      this.#dial()
-    }
+    while (!this.#closed && this.#waiting.size > this.#dialling && this.#mayDial) this.#dial()
   }
 
   #adopt(socket: Duplex, expiresAtMs: number): void {
-    const { limits, sweep, clock, active, onFault } = this.#options
-    const connection: H1ClientConnection = new H1ClientConnection(socket, {
-      limits,
-      sweep,
-      onFault,
-      onIdle: (idle) => this.#offer(idle),
-      onClosed: (closed) => this.#forget(closed),
+    const { clock, active, speak } = this.#options
+    const connection = speak(socket, {
+      onRoom: (connection) => this.#offer(connection),
+      onClosed: (connection) => this.#forget(connection),
     })
-    this.#open.set(connection, this.#closeBefore(connection, expiresAtMs, clock))
+    this.#open.set(connection, {
+      era: this.#era,
+      timer: this.#closeBefore(connection, expiresAtMs, clock),
+      proven: false,
+    })
     active.add(1)
-    this.#offer(connection)
+    if (connection.room > 0) this.#offer(connection)
   }
 
-  #closeBefore(connection: H1ClientConnection, expiresAtMs: number, clock: Clock): Timer | undefined {
+  #closeBefore(connection: PooledConnection, expiresAtMs: number, clock: Clock): Timer | undefined {
     if (expiresAtMs === Number.POSITIVE_INFINITY) return undefined
     const left = expiresAtMs - clock.now()
     const margin = Math.min(LONGEST_EXPIRY_MARGIN_MS, left * EXPIRY_MARGIN)
     return clock.after(left - margin, () => {
-      this.#open.set(
-        connection,
-        clock.after(margin, () => connection.destroy()),
-      )
+      const open = this.#open.get(connection)
+      if (open !== undefined) open.timer = clock.after(margin, () => connection.destroy())
       connection.close()
     })
   }
 
-  #offer(connection: H1ClientConnection): void {
-    const waiter = this.#next()
-    if (waiter === undefined) this.#idle.push(connection)
-    else waiter.connected(connection)
+  #offer(connection: PooledConnection): void {
+    const open = this.#open.get(connection)
+    if (open !== undefined) open.proven = true
+    do {
+      const waiter = this.#next()
+      if (waiter === undefined) {
+        this.#available.push(connection)
+        return
+      }
+      waiter.connected(connection)
+    } while (this.#options.multiplexed && connection.room > 0)
   }
 
-  #forget(connection: H1ClientConnection): void {
-    this.#open.get(connection)?.cancel()
-    if (!this.#open.delete(connection)) return
+  #forget(connection: PooledConnection): void {
+    const open = this.#open.get(connection)
+    if (open === undefined) return
+    open.timer?.cancel()
+    this.#open.delete(connection)
     this.#options.active.add(-1)
-    const index = this.#idle.indexOf(connection)
-    if (index >= 0) this.#idle.splice(index, 1)
+    const index = this.#available.indexOf(connection)
+    if (index >= 0) this.#available.splice(index, 1)
+    // One that was retired says nothing about the upstream.
+    if (!open.proven && open.era === this.#era) {
+      this.#openingFailed('upstream-unreachable', 'the connection closed before it could carry a request')
+    }
     this.#dialForWaiting()
   }
 
@@ -203,8 +285,9 @@ export class UpstreamPool implements Sweepable {
     return undefined
   }
 
+  /** Those who wait now: who is told may ask again. */
   #failWaiting(code: RefusalCode, message: string): void {
     this.#options.sweep.remove(this)
-    for (let waiter = this.#next(); waiter !== undefined; waiter = this.#next()) waiter.failed(code, message)
+    for (const { waiter } of this.#waiting.remove(() => true)) if (!waiter.gone) waiter.failed(code, message)
   }
 }

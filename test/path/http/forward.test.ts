@@ -64,7 +64,7 @@ async function answered(
   const { text } = client
   const { over } = await path.arrival()
   await over
-  const reused = path.upstreams[0]!.ready
+  const reused = path.upstreams[0]!.room === 1
   await path.close()
   return { text, reused }
 }

@@ -117,7 +117,7 @@ t.test('Connection: close is obeyed', async (t) => {
   t.match(text, /connection: close\r\n/)
   t.equal(app.requests.length, 1)
   t.equal(path.upstreams.length, 1)
-  t.ok(path.upstreams[0]!.ready, 'the connection to the application stays')
+  t.equal(path.upstreams[0]!.room, 1, 'the connection to the application stays')
 })
 
 t.test('an application that closes gets a new connection for the next request', async (t) => {

@@ -104,10 +104,10 @@ t.test('idle connections end without a word, on both sides', async (t) => {
   await client.until('ok')
   client.clear()
   path.clock.advance(connectionIdleTimeoutMs - 1)
-  t.ok(path.upstreams[0]!.ready)
+  t.equal(path.upstreams[0]!.room, 1)
   path.clock.advance(1 + SLACK_MS)
   t.strictSame([await client.all(), await upstream.end], ['', 'ended'])
-  t.notOk(path.upstreams[0]!.ready)
+  t.equal(path.upstreams[0]!.room, 0)
   t.strictSame(path.serverFaults, [])
 })
 

@@ -104,10 +104,10 @@ const hostile: readonly Hostile[] = [
     options: { maxVersion: 'TLSv1.2', minVersion: 'TLSv1.2' },
   },
   {
-    what: 'HTTP/2 only',
+    what: 'another application protocol',
     reason: 'no-application-protocol',
     leaf: ca.issue(WEB),
-    options: { ALPNProtocols: ['h2'] },
+    options: { ALPNProtocols: ['spdy/3.1'] },
   },
 ]
 

@@ -63,7 +63,7 @@ function connect(): Setup {
   const connection = new H1ClientConnection(socket, {
     limits: testLimits,
     sweep: new Sweep(new TestClock()),
-    onIdle: () => {
+    onRoom: () => {
       setup.idle += 1
     },
     onFault: (code) => faults.push(code),
@@ -90,7 +90,7 @@ t.test('a response, cut at every byte', async (t) => {
     const sink = await ask(connection)
     const slices = at === 0 ? [...bytes].map((byte) => Buffer.of(byte)) : [bytes.subarray(0, at), bytes.subarray(at)]
     for (const slice of slices) if (slice.length > 0) socket.emit('data', slice)
-    const ok = sink.events.join('|') === 'informational 103|head 200 x-two,2|end ok x-sum,1' && connection.ready
+    const ok = sink.events.join('|') === 'informational 103|head 200 x-two,2|end ok x-sum,1' && connection.room === 1
     if (!ok) t.fail(`cut at ${at}`, { events: sink.events })
     connection.destroy()
   }
@@ -112,19 +112,19 @@ t.test('an answer that came before its question was written is none', async (t) 
   )
   t.strictSame(faults, ['response-unexpected'])
   t.ok(socket.destroyed)
-  t.notOk(connection.ready)
+  t.equal(connection.room, 0)
 })
 
 t.test('a connection with unread bytes, a closed one and a busy one are not ready', async (t) => {
   for (const behind of ['x', 'HTTP/1.1 200 OK\r\n', '\r\n']) {
     const setup = connect()
     const sink = await ask(setup.connection)
-    t.notOk(setup.connection.ready, 'busy')
+    t.equal(setup.connection.room, 0, 'busy')
     t.throws(() => setup.connection.request(get, new Sink()))
     setup.socket.emit('data', Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok${behind}`))
     t.strictSame(sink.events, ['head 200 ', 'end ok '])
     t.equal(setup.idle, 0)
-    t.notOk(setup.connection.ready)
+    t.equal(setup.connection.room, 0)
     t.ok(setup.socket.destroyed)
   }
 })
@@ -176,6 +176,6 @@ t.test('a sink that was full at the last slice does not leave the connection unr
   socket.emit('data', Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab'))
   t.ok(socket.isPaused())
   socket.emit('data', Buffer.from('cd'))
-  t.ok(connection.ready)
+  t.equal(connection.room, 1)
   t.notOk(socket.isPaused())
 })

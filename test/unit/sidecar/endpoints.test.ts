@@ -22,26 +22,15 @@ function make(): { endpoints: Endpoints; made: Made[] } {
     made.push({ target, service, calls })
     const pool = new UpstreamPool({
       dial: (_done: (result: Dialled) => void) => {},
-      limits: {
-        maxHeadBytes: 8192,
-        maxHeadFields: 100,
-        headTimeoutMs: 1000,
-        requestIdleTimeoutMs: 1000,
-        connectionIdleTimeoutMs: 1000,
-        maxBodyBytes: 0,
-        maxRequestsPerConnection: 0,
-        underscoresInHeaders: 'allow',
-        tunnelIdleTimeoutMs: 3_600_000,
-        maxConcurrentStreams: 100,
-        streamWindowBytes: 65_536,
-        connectionWindowBytes: 1_048_576,
+      speak: () => {
+        throw new Error('nothing is connected')
       },
+      multiplexed: false,
       maxConnections: 1,
       queueTimeoutMs: 1000,
       sweep: new Sweep(clock),
       clock,
       active: { set: () => {}, add: () => {} },
-      onFault: () => {},
     })
     for (const name of ['retire', 'close', 'destroy'] as const) {
       const call = pool[name].bind(pool)

@@ -2,10 +2,12 @@ import { once } from 'node:events'
 import { type Duplex, duplexPair } from 'node:stream'
 import t from 'tap'
 import { type ClientConnection, NO_BODY, type RequestHead, type ResponseSink } from '../../../src/http/exchange.ts'
+import { H1ClientConnection } from '../../../src/http/h1/client.ts'
 import { noHeaders } from '../../../src/http/headers.ts'
 import { Sweep } from '../../../src/http/sweep.ts'
 import { type Dialled, type PoolOptions, UpstreamPool, type Waiter } from '../../../src/sidecar/upstream/pool.ts'
 import { TestClock } from '../../fixtures/clock.ts'
+import { testLimits } from '../../fixtures/http.ts'
 
 const head: RequestHead = {
   method: 'GET',
@@ -40,6 +42,7 @@ class Asker implements Waiter {
 /** A pool whose connections are opened by hand. */
 class Bench {
   readonly clock = new TestClock()
+  readonly sweep = new Sweep(this.clock)
   readonly dials: ((result: Dialled) => void)[] = []
   active = 0
   readonly pool: UpstreamPool
@@ -47,26 +50,14 @@ class Bench {
   constructor(options: Partial<PoolOptions> = {}) {
     this.pool = new UpstreamPool({
       dial: (done) => void this.dials.push(done),
-      limits: {
-        maxHeadBytes: 8192,
-        maxHeadFields: 100,
-        headTimeoutMs: 10_000,
-        requestIdleTimeoutMs: 60_000,
-        connectionIdleTimeoutMs: 60_000,
-        maxBodyBytes: 0,
-        maxRequestsPerConnection: 0,
-        underscoresInHeaders: 'allow',
-        tunnelIdleTimeoutMs: 3_600_000,
-        maxConcurrentStreams: 100,
-        streamWindowBytes: 65_536,
-        connectionWindowBytes: 1_048_576,
-      },
+      speak: (socket, events) =>
+        new H1ClientConnection(socket, { limits: testLimits, sweep: this.sweep, onFault: () => {}, ...events }),
+      multiplexed: false,
       maxConnections: 2,
       queueTimeoutMs: 1000,
-      sweep: new Sweep(this.clock),
+      sweep: this.sweep,
       clock: this.clock,
       active: { set: () => {}, add: (by) => void (this.active += by) },
-      onFault: () => {},
       ...options,
     })
   }
