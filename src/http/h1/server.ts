@@ -1,6 +1,5 @@
-import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { TLSSocket } from 'node:tls'
+import { cut } from '../cut.ts'
 import {
   type RequestHead,
   type RequestHandler,
@@ -272,11 +271,9 @@ export class H1ServerConnection implements Sweepable {
     return this.#retired || this.#closing
   }
 
-  /** For the stream: breaks the response off. After a FIN, a body that ends with its connection would look complete. */
+  /** For the stream: breaks the response off. */
   cut(): void {
-    const socket = this.#socket
-    if (socket instanceof Socket && !(socket instanceof TLSSocket) && !socket.writableEnded) socket.resetAndDestroy()
-    else socket.destroy()
+    cut(this.#socket)
   }
 
   /** For the stream: the response is complete. `reusable` is false when the request is not. */
