@@ -24,7 +24,7 @@ import { collectStartUp } from './garbage.ts'
 import { establishIdentity, type Identity } from './identity.ts'
 import { type InboundListener, openInbound } from './inbound/listener.ts'
 import { listen, stopListening } from '../lib/listen.ts'
-import { type OutboundListener, openEndpoints, openOutbound } from './outbound/listener.ts'
+import { type MeshEndpoints, type OutboundListener, openEndpoints, openOutbound } from './outbound/listener.ts'
 import type { Runtime } from './runtime.ts'
 import { Snapshot } from './snapshot/snapshot.ts'
 import { Subscription } from './snapshot/subscribe.ts'
@@ -79,7 +79,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const inbound: InboundListener[] = []
   let outbound: OutboundListener | undefined
   const outboundServices: OutboundListener[] = []
-  let releaseEndpoints = (): void => {}
+  let mesh: MeshEndpoints | undefined
 
   const pages = adminPages({
     log,
@@ -92,14 +92,15 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const adminServer = createAdminServer(pages, log)
 
   const stopAll = async (): Promise<void> => {
-    await Promise.all([...inbound, ...outboundServices, outbound].map((listener) => listener?.stop()))
+    const listeners = [...inbound, ...outboundServices, ...(outbound === undefined ? [] : [outbound])]
+    await Promise.all(listeners.map((listener) => listener.stop()))
   }
 
   const release = async (): Promise<void> => {
     for (const listener of inbound) listener.release()
     outbound?.release()
     for (const listener of outboundServices) listener.release()
-    releaseEndpoints()
+    mesh?.release()
     terminator?.close()
     subscription?.close()
     identity?.close()
@@ -140,8 +141,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     }
     terminator = new Terminator(source.credentials, config.handshakeTimeoutMs)
     for (const mapping of config.inbound) inbound.push(await openInbound(mapping, runtime, terminator, limiter))
-    const { endpoints, release: releaseThem } = openEndpoints(runtime)
-    releaseEndpoints = releaseThem
+    mesh = openEndpoints(runtime)
+    const { endpoints } = mesh
     if (config.outbound !== undefined) {
       outbound = await openOutbound(config.outbound, undefined, endpoints, runtime, random)
     }

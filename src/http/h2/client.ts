@@ -13,10 +13,9 @@ import {
 } from '../exchange.ts'
 import { type Headers, noHeaders } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
-import { type ProtocolFaultCode, protocolFaults } from '../protocol-fault.ts'
 import type { Sweep } from '../sweep.ts'
 import { type ConnectionOwner, H2Connection } from './connection.ts'
-import { type H2FaultCode, h2Faults } from './fault.ts'
+import { faultText, type H2FaultCode, type MessageFaultCode } from './fault.ts'
 import { errorCodes } from './frame.ts'
 import { parseResponse, parseTrailers } from './message.ts'
 import type { H2Stream, StreamLoss, StreamReceiver } from './stream.ts'
@@ -29,7 +28,7 @@ export interface H2ClientOptions {
   /** There is room for requests where there was none: the server has greeted, or exchanges are over. */
   readonly onRoom: (connection: H2ClientConnection) => void
   /** The upstream sent bad bytes. */
-  readonly onFault: (code: ProtocolFaultCode | H2FaultCode) => void
+  readonly onFault: (code: MessageFaultCode) => void
   readonly onClosed: (connection: H2ClientConnection) => void
 }
 
@@ -165,10 +164,8 @@ class H2ClientStream implements ClientStream, StreamReceiver {
     const { method, authority, target, upgrade } = this.#head
     const { scheme } = this.#options
     if (upgrade !== undefined) {
-      return [
-        ...[':method', 'CONNECT', ':protocol', upgrade],
-        ...[':scheme', scheme, ':authority', authority, ':path', target],
-      ]
+      const common = [':scheme', scheme, ':authority', authority, ':path', target]
+      return [':method', 'CONNECT', ':protocol', upgrade, ...common]
     }
     if (method === 'CONNECT') return [':method', method, ':authority', authority]
     return [':method', method, ':scheme', scheme, ':authority', authority, ':path', target]
@@ -299,12 +296,11 @@ class H2ClientStream implements ClientStream, StreamReceiver {
     this.#stream.deadline = sweep.in(this.#tunnel ? limits.tunnelIdleTimeoutMs : limits.requestIdleTimeoutMs)
   }
 
-  #malformed(code: ProtocolFaultCode | H2FaultCode): void {
+  #malformed(code: MessageFaultCode): void {
     this.#options.onFault(code)
-    const { text } = code in h2Faults ? h2Faults[code as H2FaultCode] : protocolFaults[code as ProtocolFaultCode]
     this.#over = true
     this.#stream.reset(errorCodes.PROTOCOL_ERROR)
-    this.#sink.responseAborted({ code: 'upstream-malformed', message: `${code}: ${text}`, replay: 'never' })
+    this.#sink.responseAborted({ code: 'upstream-malformed', message: `${code}: ${faultText(code)}`, replay: 'never' })
   }
 
   #giveUp(code: StreamFaultCode, message: string): void {

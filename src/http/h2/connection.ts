@@ -40,7 +40,7 @@ import { CONTENT_BYTES, FrameWriter } from './frame-writer.ts'
 import { HpackDecoder } from './hpack/decoder.ts'
 import { HpackEncoder } from './hpack/encoder.ts'
 import { RecentStreams } from './recent-streams.ts'
-import { H2Stream } from './stream.ts'
+import { H2Stream, type StreamCarrier } from './stream.ts'
 
 /** Whose connection it is: gets what is not of one stream. */
 export interface ConnectionOwner {
@@ -77,7 +77,7 @@ const UNREAD_WEIGHT = 20
  * One HTTP/2 connection in either role (RFC 9113): frames, field compression, windows, settings, floods and the end.
  * What streams mean is their receivers'. Everything that is written within one turn of the event loop leaves in one write.
  */
-export class H2Connection implements FrameSink, Sweepable {
+export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
   /** Always due: streams and time-outs are looked at in each sweep. */
   readonly deadline: number = Number.NEGATIVE_INFINITY
   readonly #socket: Duplex
@@ -197,7 +197,6 @@ export class H2Connection implements FrameSink, Sweepable {
     return bytes <= this.#peerMaxListBytes
   }
 
-  /** For the stream. */
   sendData(stream: H2Stream, slice: Buffer): boolean {
     if (stream.queue !== undefined) {
       stream.queue.push(slice)
@@ -214,7 +213,6 @@ export class H2Connection implements FrameSink, Sweepable {
     return false
   }
 
-  /** For the stream. */
   sendEnd(stream: H2Stream, trailers: Headers): void {
     if (stream.queue !== undefined) {
       stream.endsWith = trailers
@@ -226,13 +224,11 @@ export class H2Connection implements FrameSink, Sweepable {
     if (stream.remoteEnded) this.#forget(stream, false)
   }
 
-  /** For the stream. */
   resetStream(stream: H2Stream, error: number): void {
     this.#writer.reset(stream.id, error)
     this.#forget(stream, true)
   }
 
-  /** For the stream. */
   resumeStream(stream: H2Stream): void {
     stream.paused = false
     this.#release(stream)

@@ -1,3 +1,4 @@
+import { type ProtocolFaultCode, protocolFaults } from '../protocol-fault.ts'
 import { type ErrorName, errorCodes } from './frame.ts'
 
 /**
@@ -56,4 +57,16 @@ export type H2FaultCode = keyof typeof h2Faults
 export function errorOf(code: H2FaultCode): number {
   const name: ErrorName = h2Faults[code].error
   return errorCodes[name]
+}
+
+/** What can be wrong with a message that came over HTTP/2: with its frames and fields, or with what it says. */
+export type MessageFaultCode = H2FaultCode | ProtocolFaultCode
+
+export function isH2Fault(code: MessageFaultCode): code is H2FaultCode {
+  return code in h2Faults
+}
+
+/** The fault in words, for a log. */
+export function faultText(code: MessageFaultCode): string {
+  return isH2Fault(code) ? h2Faults[code].text : protocolFaults[code].text
 }

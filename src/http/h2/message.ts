@@ -2,9 +2,8 @@ import { METHODS } from 'node:http'
 import { NO_BODY, type RequestHead, UNKNOWN_LENGTH } from '../exchange.ts'
 import { mayBeTrailer } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
-import type { ProtocolFaultCode } from '../protocol-fault.ts'
 import { isAuthority, NOT_TOKEN, SP, TAB, targetByte, tokenClass, UNDERSCORE, UPPER, valueByte } from '../syntax.ts'
-import type { H2FaultCode } from './fault.ts'
+import type { MessageFaultCode } from './fault.ts'
 
 /**
  * What a decoded field block says, or why it says nothing (RFC 9113 section 8). Malformed messages are stream errors, and
@@ -56,7 +55,7 @@ function isMessageField(name: string): boolean {
 }
 
 /** RFC 9113 section 8.2.1, and never an upper-case letter. */
-function faultInName(name: string, refuseUnderscore: boolean): H2FaultCode | ProtocolFaultCode | undefined {
+function faultInName(name: string, refuseUnderscore: boolean): MessageFaultCode | undefined {
   if (name.length === 0) return 'h2-field-name'
   for (let at = 0; at < name.length; at += 1) {
     const cls = tokenClass[name.charCodeAt(at)]
@@ -92,10 +91,13 @@ interface Said {
   expect: boolean
 }
 
-type Fault = H2FaultCode | ProtocolFaultCode
-
 /** Reads a head; end-to-end fields go to `headers`. */
-function readHead(fields: readonly string[], limits: HttpLimits, headers: string[], request: boolean): Said | Fault {
+function readHead(
+  fields: readonly string[],
+  limits: HttpLimits,
+  headers: string[],
+  request: boolean,
+): Said | MessageFaultCode {
   const said: Said = {
     method: undefined,
     scheme: undefined,
@@ -132,7 +134,7 @@ function readHead(fields: readonly string[], limits: HttpLimits, headers: string
   return said
 }
 
-function takePseudo(name: string, value: string, said: Said, request: boolean): Fault | undefined {
+function takePseudo(name: string, value: string, said: Said, request: boolean): MessageFaultCode | undefined {
   const key = request ? pseudoOfRequest(name) : name === ':status' ? 'status' : undefined
   if (key === undefined || said[key] !== undefined) return 'h2-pseudo-fields'
   said[key] = value
@@ -162,7 +164,7 @@ function takeMessageField(
   said: Said,
   request: boolean,
   headers: string[],
-): Fault | undefined {
+): MessageFaultCode | undefined {
   switch (name) {
     case 'content-length':
       if (said.contentLength !== NO_BODY || value.length > MAX_LENGTH_DIGITS || !/^\d+$/.test(value)) {
@@ -201,7 +203,11 @@ function takeMessageField(
 }
 
 /** RFC 9113 section 8.3.1; extended CONNECT is RFC 8441 section 4. `ended`: no content follows. */
-export function parseRequest(fields: readonly string[], limits: HttpLimits, ended: boolean): ParsedRequest | Fault {
+export function parseRequest(
+  fields: readonly string[],
+  limits: HttpLimits,
+  ended: boolean,
+): ParsedRequest | MessageFaultCode {
   const request = new ParsedRequest()
   const said = readHead(fields, limits, request.headers, true)
   if (typeof said === 'string') return said
@@ -246,7 +252,7 @@ export function parseRequest(fields: readonly string[], limits: HttpLimits, ende
 }
 
 /** RFC 9113 section 8.3.2. 101 does not exist here. */
-export function parseResponse(fields: readonly string[], limits: HttpLimits): ParsedResponse | Fault {
+export function parseResponse(fields: readonly string[], limits: HttpLimits): ParsedResponse | MessageFaultCode {
   const response = new ParsedResponse()
   const said = readHead(fields, limits, response.headers, false)
   if (typeof said === 'string') return said
@@ -258,7 +264,7 @@ export function parseResponse(fields: readonly string[], limits: HttpLimits): Pa
 }
 
 /** RFC 9113 section 8.1: field lines behind the content, without pseudo-header fields. */
-export function parseTrailers(fields: string[], limits: HttpLimits): string[] | Fault {
+export function parseTrailers(fields: string[], limits: HttpLimits): string[] | MessageFaultCode {
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index]!
     const fault = faultInName(name, limits.underscoresInHeaders === 'refuse')

@@ -11,10 +11,10 @@ import {
 } from '../exchange.ts'
 import { type Headers, noHeaders } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
-import { type ProtocolFaultCode, protocolFaults } from '../protocol-fault.ts'
+import { protocolFaults } from '../protocol-fault.ts'
 import type { Sweep } from '../sweep.ts'
 import { type ConnectionOwner, H2Connection } from './connection.ts'
-import { errorOf, type H2FaultCode, h2Faults } from './fault.ts'
+import { errorOf, faultText, type H2FaultCode, isH2Fault, type MessageFaultCode } from './fault.ts'
 import { errorCodes } from './frame.ts'
 import { type ParsedRequest, parseRequest, parseTrailers } from './message.ts'
 import type { H2Stream, StreamLoss, StreamReceiver } from './stream.ts'
@@ -25,7 +25,7 @@ export interface H2ServerOptions {
   readonly budget: BodyBudget
   readonly handler: RequestHandler
   /** Bad bytes: for the log and the counters. Streams and connection are answered and ended by themselves. */
-  readonly onFault: (code: ProtocolFaultCode | H2FaultCode) => void
+  readonly onFault: (code: MessageFaultCode) => void
   readonly onClosed: () => void
 }
 
@@ -85,7 +85,7 @@ export class H2ServerConnection implements ConnectionOwner {
     this.#options.onClosed()
   }
 
-  #refuse(stream: H2Stream, code: ProtocolFaultCode | H2FaultCode): void {
+  #refuse(stream: H2Stream, code: MessageFaultCode): void {
     this.#options.onFault(code)
     stream.receiver = silent
     answerFault(this.#connection, stream, code)
@@ -102,12 +102,8 @@ const silent: StreamReceiver = {
   onExpired: () => {},
 }
 
-function isH2Fault(code: ProtocolFaultCode | H2FaultCode): code is H2FaultCode {
-  return code in h2Faults
-}
-
 /** A malformed message is reset; a well-formed one that we do not take is answered and then reset (RFC 9113 section 8.1). */
-function answerFault(connection: H2Connection, stream: H2Stream, code: ProtocolFaultCode | H2FaultCode): void {
+function answerFault(connection: H2Connection, stream: H2Stream, code: MessageFaultCode): void {
   if (isH2Fault(code)) {
     stream.reset(errorOf(code))
     return
@@ -300,13 +296,12 @@ class H2ServerStream implements ServerStream, StreamReceiver {
   }
 
   /** The client broke its message or its time: it is told so when there is still an answer to give. */
-  #fail(code: ProtocolFaultCode | H2FaultCode): void {
+  #fail(code: MessageFaultCode): void {
     this.#over = true
     this.#options.onFault(code)
     if (this.#responding && !isH2Fault(code)) this.#stream.reset(errorCodes.CANCEL)
     else answerFault(this.#connection, this.#stream, code)
-    const { text } = isH2Fault(code) ? h2Faults[code] : protocolFaults[code]
-    this.#sink?.requestAborted({ code: 'client-gone', message: text, replay: 'never' })
+    this.#sink?.requestAborted({ code: 'client-gone', message: faultText(code), replay: 'never' })
   }
 
   #truncate(): void {

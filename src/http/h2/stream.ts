@@ -1,5 +1,4 @@
 import type { Headers } from '../headers.ts'
-import type { H2Connection } from './connection.ts'
 
 /** What one stream means: a request that came, or one that was sent. Called by its connection, in the order of the frames. */
 export interface StreamReceiver {
@@ -23,10 +22,18 @@ export interface StreamLoss {
   readonly unprocessed: boolean
 }
 
+/** What a stream asks of its connection. */
+export interface StreamCarrier {
+  sendData(stream: H2Stream, slice: Buffer): boolean
+  sendEnd(stream: H2Stream, trailers: Headers): void
+  resetStream(stream: H2Stream, error: number): void
+  resumeStream(stream: H2Stream): void
+}
+
 /** The transport of one stream (RFC 9113 section 5): its windows, its halves, and what waits for room. */
 export class H2Stream {
   readonly id: number
-  readonly #connection: H2Connection
+  readonly #connection: StreamCarrier
   receiver: StreamReceiver | undefined
   /** Bytes that the peer lets us send; may be negative after a change of its settings. */
   sendWindow: number
@@ -52,7 +59,7 @@ export class H2Stream {
   /** Trailers of an end that waits behind the queue. */
   endsWith: Headers | undefined
 
-  constructor(connection: H2Connection, id: number, sendWindow: number, receiveWindow: number) {
+  constructor(connection: StreamCarrier, id: number, sendWindow: number, receiveWindow: number) {
     this.#connection = connection
     this.id = id
     this.sendWindow = sendWindow

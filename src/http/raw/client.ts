@@ -36,12 +36,19 @@ export class RawClientConnection implements ClientConnection, ClientStream {
     })
   }
 
-  get ready(): boolean {
-    return this.exchanges === 0 && !this.#closed
+  /** Requests that can be sent now: one or none. */
+  get room(): number {
+    return this.exchanges === 0 && !this.#closed ? 1 : 0
+  }
+
+  /** Exchanges under way. */
+  get load(): number {
+    return this.exchanges > 0 && !this.#closed ? 1 : 0
   }
 
   request({ method }: RequestHead, sink: ResponseSink): ClientStream {
-    if (!this.ready || method !== 'CONNECT') throw new Error('a raw connection carries one CONNECT and nothing else')
+    if (this.room === 0 || method !== 'CONNECT')
+      throw new Error('a raw connection carries one CONNECT and nothing else')
     this.exchanges = 1
     this.#sink = sink
     // The caller must have the stream before the sink hears of it.

@@ -65,6 +65,12 @@ export class RawServerConnection implements ServerStream {
     this.#flow()
   }
 
+  /** One exchange is all that there is: nothing comes after it that could be refused. */
+  retire(): void {}
+
+  /** Ends with its exchange. */
+  close(): void {}
+
   /** Resets the connection; its exchange is aborted. */
   destroy(): void {
     this.#socket.destroy()

@@ -1,6 +1,7 @@
 import { decide } from '../../policy/decide.ts'
 import type { DecisionRequest, Permit, Principal } from '../../policy/decision.ts'
 import { type Refusal, refuse } from '../refusal.ts'
+import type { Tunnel } from '../tunnels.ts'
 import type { InboundConnection } from './connection.ts'
 import type { Received } from './receive.ts'
 
@@ -25,9 +26,9 @@ export function authorize(principal: Principal, received: Received, connection: 
 /** A tunnel outlives its decision: each new policy is asked about it. */
 function askAgainLater(asked: DecisionRequest, { request }: Received, { inbound }: InboundConnection): void {
   const { tunnels } = inbound
-  const tunnel = {
-    allowedBy: (policy: Parameters<typeof decide>[0]) => decide(policy, asked).kind === 'permit',
-    cut: (fault: Parameters<typeof request.exchange.abort>[0]) => request.exchange.abort(fault),
+  const tunnel: Tunnel = {
+    allowedBy: (policy) => decide(policy, asked).kind === 'permit',
+    cut: (fault) => request.exchange.abort(fault),
   }
   request.onTunnel = () => tunnels.add(tunnel)
   request.onOver = () => tunnels.delete(tunnel)

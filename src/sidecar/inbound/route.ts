@@ -19,16 +19,9 @@ export function route({ request }: Received, { inbound }: InboundConnection): Ta
   const { application, app, mapping } = inbound
   const address = formatAddress(app)
   const tcp = request.head.method === 'CONNECT'
-  switch (mapping.protocol) {
-    case 'tcp':
-      return tcp ? { kind: 'target', pool: application.tcp, address } : refuse('protocol-mismatch')
-    case 'http1':
-      return tcp ? refuse('protocol-mismatch') : { kind: 'target', pool: application.http1, address }
-    case 'http2':
-    case 'grpc':
-      return tcp ? refuse('protocol-mismatch') : { kind: 'target', pool: application.http2, address }
-    case 'auto':
-      if (tcp) return { kind: 'target', pool: application.tcp, address }
-      return { kind: 'target', pool: request.protocol === 'HTTP/2' ? application.http2 : application.http1, address }
-  }
+  const declared = mapping.protocol
+  if (declared !== 'auto' && tcp !== (declared === 'tcp')) return refuse('protocol-mismatch')
+  if (tcp) return { kind: 'target', pool: application.tcp, address }
+  const http2 = declared === 'auto' ? request.protocol === 'HTTP/2' : declared !== 'http1'
+  return { kind: 'target', pool: http2 ? application.http2 : application.http1, address }
 }

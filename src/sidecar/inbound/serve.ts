@@ -15,8 +15,8 @@ const LONGEST_EXPIRY_MARGIN_MS = 5_000
  */
 export function serve(connection: InboundConnection, handler: RequestHandler): void {
   const { peer } = connection
-  let release = (): void => {}
-  const open = serveHttp(connection, handler, () => release())
+  let release: (() => void) | undefined
+  const open = serveHttp(connection, handler, () => release?.())
   if (peer !== undefined) release = endWithCertificates(open, connection, peer)
 }
 

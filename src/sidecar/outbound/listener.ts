@@ -37,8 +37,14 @@ export async function openOutbound(
   }
 }
 
-/** The connections to other sidecars, shared by all outbound listeners; they follow policy and credentials until `release`. */
-export function openEndpoints(runtime: Runtime): { readonly endpoints: Endpoints; release(): void } {
+/** The connections to other sidecars, shared by all outbound listeners. */
+export interface MeshEndpoints {
+  readonly endpoints: Endpoints
+  release(): void
+}
+
+/** They follow policy and credentials until `release`. */
+export function openEndpoints(runtime: Runtime): MeshEndpoints {
   const { config, sweep, clock, metrics, credentials, policy, log } = runtime
   const endpoints = new Endpoints((target, service) => {
     const onRefused = (reason: string, message: string): void => {

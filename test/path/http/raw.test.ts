@@ -37,6 +37,7 @@ async function tcpPath(t: Test, port: number): Promise<TcpPath> {
         const exchange: Exchange = new Exchange(stream, {
           onResponseHead: (response: ResponseHead) => response,
           onUpstreamFault: () => {},
+          onResponseBroken: () => undefined,
           onFinished: (fault: StreamFault | undefined) => finished.push(fault?.code),
         })
         const upstream = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true })
