@@ -587,6 +587,10 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
       if (fault !== undefined) return fault
     }
     this.#writer.settingsAck()
+    // Behind the acknowledgement, which says that the new windows are in force.
+    for (const stream of this.#streams.values()) {
+      if (stream.queue !== undefined && stream.sendWindow > 0) this.#goOn(stream)
+    }
     if (!this.#greeted) {
       this.#greeted = true
       this.#partialUntil = Number.POSITIVE_INFINITY
@@ -630,7 +634,6 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     for (const stream of this.#streams.values()) {
       stream.sendWindow += change
       if (stream.sendWindow > LARGEST_WINDOW) return 'h2-window-overflow'
-      if (change > 0 && stream.queue !== undefined) this.#goOn(stream)
     }
     return undefined
   }
