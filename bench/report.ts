@@ -2,6 +2,7 @@ import { cpus, release, totalmem } from 'node:os'
 import { versionOf } from './executables.ts'
 import type { Measured, Outcome } from './rounds.ts'
 import type { Scenario } from './scenarios/scenario.ts'
+import { columns, textTable } from './text-table.ts'
 
 /** The subject that the others are compared with. */
 const YARDSTICK = 'haproxy-h1'
@@ -66,18 +67,7 @@ function missingLines(outcomes: readonly Outcome[]): string[] {
 
 /** The table for a person at a terminal. */
 export function table(outcomes: readonly Outcome[]): string {
-  return columns(HEAD, rows(outcomes))
-    .map((cells) => `${cells.join('  ').trimEnd()}\n`)
-    .join('')
-}
-
-/** Pads cells to the width of their column: the first to the right, figures to the left. */
-function columns(head: readonly string[], body: readonly (readonly string[])[]): string[][] {
-  const all = [head, ...body]
-  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
-  return all.map((row) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))),
-  )
+  return textTable(HEAD, rows(outcomes))
 }
 
 export interface RunFacts {

@@ -21,6 +21,7 @@ export interface RoundOptions {
   readonly connections: number
   readonly rounds: number
   readonly signal: AbortSignal
+  readonly profileFolder: string | undefined
   /** Told what happens, for a person who waits. */
   readonly note: (text: string) => void
 }
@@ -75,7 +76,7 @@ export async function measure(
   subjects: readonly Subject[],
   options: RoundOptions,
 ): Promise<{ outcomes: Outcome[]; app: string }> {
-  const { signal, note } = options
+  const { signal, note, profileFolder } = options
   const noLoad = scenario.available()
   if (noLoad !== undefined) {
     return { app: 'none', outcomes: subjects.map(({ name }) => missing(name, noLoad, false)) }
@@ -92,7 +93,8 @@ export async function measure(
   for (const subject of subjects) {
     const own = join(folder, subject.name)
     mkdirSync(own)
-    entered.push(await enter(subject, { folder: own, certificates, appPort: app.port, signal }, scenario, ends, note))
+    const environment = { folder: own, certificates, appPort: app.port, signal, profileFolder }
+    entered.push(await enter(subject, environment, scenario, ends, note))
   }
   const contestants = entered.filter((entry) => 'running' in entry)
   for (let round = 1; round <= options.rounds; round += 1) {

@@ -1,6 +1,6 @@
 // npm run bench -- <scenario> [options]: see bench/README.md.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { packageRoot } from '../src/lib/package-root.ts'
 import { jsonLines, performancePage, table } from './report.ts'
@@ -23,6 +23,7 @@ options
   --connections n  connections of the load generator (default: the scenario's)
   --rounds n       rounds for each subject (default 3)
   --json           one JSON object a subject and line
+  --profile dir    CPU profiles of Outrider's sidecars, for bench/profile.ts; costs speed, so nothing is written
   --write          rewrite the scenario's section of docs/performance.md
 `
 
@@ -36,7 +37,15 @@ function count(option: string, text: string | undefined, fallback: number): numb
 }
 
 function parse(words: readonly string[]): {
-  values: { peers?: string; seconds?: string; connections?: string; rounds?: string; json: boolean; write: boolean }
+  values: {
+    peers?: string
+    seconds?: string
+    connections?: string
+    rounds?: string
+    profile?: string
+    json: boolean
+    write: boolean
+  }
   positionals: string[]
 } {
   try {
@@ -48,6 +57,7 @@ function parse(words: readonly string[]): {
         seconds: { type: 'string' },
         connections: { type: 'string' },
         rounds: { type: 'string' },
+        profile: { type: 'string' },
         json: { type: 'boolean', default: false },
         write: { type: 'boolean', default: false },
       },
@@ -78,7 +88,10 @@ async function main(words: readonly string[], interrupted: AbortSignal): Promise
   // Start-up takes at most some 20 s a subject, a round its warm-up and window: twice that is a hang.
   const boundMs = subjects.length * (20_000 + rounds * (seconds + 2) * 1000) * 2
   const signal = AbortSignal.any([interrupted, AbortSignal.timeout(boundMs)])
-  const { outcomes, app } = await measure(scenario, subjects, { seconds, connections, rounds, signal, note })
+  const profileFolder = values.profile === undefined ? undefined : resolve(values.profile)
+  if (profileFolder !== undefined && values.write) throw new UsageError('--profile: not together with --write')
+  const options = { seconds, connections, rounds, signal, profileFolder, note }
+  const { outcomes, app } = await measure(scenario, subjects, options)
 
   for (const outcome of outcomes) if (outcome.kind === 'missing') note(`${outcome.subject}: ${outcome.why}`)
   process.stdout.write(values.json ? jsonLines(scenario, outcomes) : table(outcomes))

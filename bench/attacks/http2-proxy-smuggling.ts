@@ -62,7 +62,7 @@ if (address === null || typeof address === 'string') throw new Error('the applic
 
 const signal = AbortSignal.timeout(60_000)
 const certificates = await makeCertificates(join(folder, 'certificates'), signal)
-const environment = { folder, certificates, appPort: address.port, signal }
+const environment = { folder, certificates, appPort: address.port, signal, profileFolder: undefined }
 const { running, inPort } = await startNodePair('http2-proxy.ts', environment, ['--deny', DENIED])
 ends.defer(() => running.stop())
 

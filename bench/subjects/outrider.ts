@@ -56,16 +56,24 @@ export const outrider: Subject = {
       : 'neither src/main.ts nor dist/main.js found',
   version: () =>
     `Outrider ${textAt(readFileSync(join(packageRoot, 'package.json'), 'utf8'), 'version')} on Node ${process.versions.node}`,
-  async start({ folder, appPort, signal }) {
+  async start({ folder, appPort, signal, profileFolder }) {
     const children: Child[] = []
     const stop = async (): Promise<void> => {
       for (const child of children.toReversed()) await child.stop()
     }
-    const run = (name: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Child => {
-      const child = new Child(`outrider ${name}`, process.execPath, [launcher, ...args], { env, cwd: folder })
+    const run = (
+      name: string,
+      args: readonly string[],
+      env: Readonly<Record<string, string>> = {},
+      nodeOptions: readonly string[] = [],
+    ): Child => {
+      const words = [...nodeOptions, launcher, ...args]
+      const child = new Child(`outrider ${name}`, process.execPath, words, { env, cwd: folder })
       children.push(child)
       return child
     }
+    const profiled = (name: string): string[] =>
+      profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${join(profileFolder, name)}`]
     try {
       const data = join(folder, 'control')
       const place = [
@@ -95,7 +103,8 @@ export const outrider: Subject = {
         const token = await command('token', 'create', '--workload', `default/${name}`, '-o', 'json')
         const listeners = ['--inbound', inbound, '--outbound', outbound, '--admin', '127.0.0.1:0']
         const args = ['sidecar', '--control-address', textAt(control, 'grpc'), ...listeners]
-        const child = run(`sidecar of ${name}`, args, { OUTRIDER_JOIN_TOKEN: textAt(token, 'token') })
+        const env = { OUTRIDER_JOIN_TOKEN: textAt(token, 'token') }
+        const child = run(`sidecar of ${name}`, args, env, profiled(name))
         return { pid: child.pid, ready: await child.firstLine(signal) }
       }
       const app = await sidecar('app', `127.0.0.1:0=127.0.0.1:${appPort}`, '')

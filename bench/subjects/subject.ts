@@ -9,6 +9,8 @@ export interface Environment {
   /** Port of the application behind the inbound proxy. */
   readonly appPort: number
   readonly signal: AbortSignal
+  /** Where Outrider's sidecars leave a CPU profile at their end; undefined: none is taken. */
+  readonly profileFolder: string | undefined
 }
 
 /** A pair of proxies that is up: client -> `outUrl` -> mutual TLS 1.3 -> inbound proxy -> application. */
