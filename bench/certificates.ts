@@ -13,41 +13,57 @@ export interface Certificates {
 }
 
 export interface Leaf {
+  /** The leaf first, then its intermediate where it has one. */
   readonly certificate: string
   readonly key: string
   /** Certificate and key in one file, as HAProxy wants them. */
   readonly combined: string
 }
 
+/** A certificate authority, as the paths of its files. */
+export interface Issuer {
+  readonly certificate: string
+  readonly key: string
+  readonly kind: 'root' | 'intermediate'
+}
+
+const newKey: readonly string[] = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc']
+
+const openssl = async (folder: string, signal: AbortSignal, ...args: readonly string[]): Promise<string> =>
+  runToEnd(executable('openssl'), args, { cwd: folder, signal })
+
 /** Makes the certificates that the peers run with; Outrider issues its own. */
 export async function makeCertificates(folder: string, signal: AbortSignal): Promise<Certificates> {
   mkdirSync(folder, { mode: 0o700 })
-  const openssl = async (...args: readonly string[]): Promise<string> =>
-    runToEnd(executable('openssl'), args, { cwd: folder, signal })
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc']
+  const extensions = ['-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign']
+  const files = ['-keyout', 'ca.key', '-out', 'ca.pem']
+  await openssl(folder, signal, 'req', '-x509', ...newKey, ...files, '-subj', '/O=bench', '-days', '2', ...extensions)
+  const [ca, key] = [join(folder, 'ca.pem'), join(folder, 'ca.key')]
+  const root: Issuer = { certificate: ca, key, kind: 'root' }
+  return { ca, client: await issue(folder, 'client', root, signal), app: await issue(folder, 'app', root, signal) }
+}
 
-  const caExtensions = ['-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign']
-  const caFiles = ['-keyout', 'ca.key', '-out', 'ca.pem']
-  await openssl('req', '-x509', ...newKey, ...caFiles, '-subj', '/O=bench', '-days', '2', ...caExtensions)
-
-  const issue = async (name: string): Promise<Leaf> => {
-    const extensions = [
-      // The DNS name is for the peers: they verify the name of the server, Outrider its SPIFFE ID.
-      `subjectAltName=URI:spiffe://${TRUST_DOMAIN}/ns/default/sa/${name},DNS:${name}`,
-      'basicConstraints=critical,CA:FALSE',
-      'keyUsage=critical,digitalSignature',
-      'extendedKeyUsage=serverAuth,clientAuth',
-    ].flatMap((extension) => ['-addext', extension])
-    const issuer = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-days', '1']
-    const files = ['-keyout', `${name}.key`, '-out', `${name}.pem`]
-    await openssl('req', '-x509', ...newKey, ...files, '-subj', `/O=bench/CN=${name}`, ...issuer, ...extensions)
-    const [certificate, key, combined] = [
-      join(folder, `${name}.pem`),
-      join(folder, `${name}.key`),
-      join(folder, `${name}.both`),
-    ]
-    writeFileSync(combined, readFileSync(certificate, 'utf8') + readFileSync(key, 'utf8'), { mode: 0o600 })
-    return { certificate, key, combined }
-  }
-  return { ca: join(folder, 'ca.pem'), client: await issue('client'), app: await issue('app') }
+/** A leaf for the workload `name`, its files in `folder`. */
+export async function issue(folder: string, name: string, issuer: Issuer, signal: AbortSignal): Promise<Leaf> {
+  const extensions = [
+    // The DNS name is for the peers: they verify the name of the server, Outrider its SPIFFE ID.
+    `subjectAltName=URI:spiffe://${TRUST_DOMAIN}/ns/default/sa/${name},DNS:${name}`,
+    'basicConstraints=critical,CA:FALSE',
+    'keyUsage=critical,digitalSignature',
+    'extendedKeyUsage=serverAuth,clientAuth',
+  ].flatMap((extension) => ['-addext', extension])
+  const signer = ['-CA', issuer.certificate, '-CAkey', issuer.key, '-days', '1']
+  const [certificate, key, combined] = [
+    join(folder, `${name}.pem`),
+    join(folder, `${name}.key`),
+    join(folder, `${name}.both`),
+  ]
+  const files = ['-keyout', key, '-out', certificate]
+  const subject = ['-subj', `/O=bench/CN=${name}`]
+  await openssl(folder, signal, 'req', '-x509', ...newKey, ...files, ...subject, ...signer, ...extensions)
+  const leaf = readFileSync(certificate, 'utf8')
+  const chain = issuer.kind === 'root' ? leaf : leaf + readFileSync(issuer.certificate, 'utf8')
+  writeFileSync(certificate, chain)
+  writeFileSync(combined, chain + readFileSync(key, 'utf8'), { mode: 0o600 })
+  return { certificate, key, combined }
 }

@@ -1,13 +1,19 @@
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
+import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
-/** Debian installs servers in the sbin folders, which an ordinary user's PATH lacks. */
-const SYSTEM_FOLDERS: readonly string[] = ['/usr/local/sbin', '/usr/sbin', '/sbin']
+/** Debian installs servers in the sbin folders, which an ordinary user's PATH lacks; Envoy is put where README.md says. */
+const MORE_FOLDERS: readonly string[] = [
+  '/usr/local/sbin',
+  '/usr/sbin',
+  '/sbin',
+  join(homedir(), '.cache', 'outrider-bench', 'envoy', '_bin'),
+]
 
-/** The path of `name` in PATH or a system folder, or undefined. */
+/** The path of `name` in PATH or a folder of `MORE_FOLDERS`, or undefined. */
 export function findExecutable(name: string): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM_FOLDERS]
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...MORE_FOLDERS]
   return folders
     .filter((folder) => folder !== '')
     .map((folder) => join(folder, name))

@@ -40,9 +40,19 @@ export function cpuMicroseconds(pids: readonly number[]): number {
  * master shares with its worker count twice.
  */
 export function peakRssMb(pids: readonly number[]): number {
+  return (kibIn(pids, 'VmHWM') * 1024) / 1e6
+}
+
+/** Resident set now in KiB, summed as for `peakRssMb`. */
+export function rssKib(pids: readonly number[]): number {
+  return kibIn(pids, 'VmRSS')
+}
+
+/** A line of /proc/PID/status that is in kB. */
+function kibIn(pids: readonly number[], field: 'VmHWM' | 'VmRSS'): number {
+  const line = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm')
   let kib = 0
-  for (const pid of withDescendants(pids)) {
-    kib += Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0)
-  }
-  return (kib * 1024) / 1e6
+  for (const pid of withDescendants(pids))
+    kib += Number(line.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0)
+  return kib
 }

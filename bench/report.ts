@@ -1,153 +1,82 @@
-import { cpus, release, totalmem } from 'node:os'
-import { versionOf } from './executables.ts'
+import { measuredOf, PRODUCT, type Verdict, verdicts } from './bars.ts'
+import { valueOf } from './figures.ts'
 import type { Measured, Outcome } from './rounds.ts'
 import type { Scenario } from './scenarios/scenario.ts'
+import { textTable } from './text-table.ts'
 
-/** The subject that the others are compared with. */
-const YARDSTICK = 'haproxy-h1'
-
-const round = (value: number, digits: number): number => Number(value.toFixed(digits))
+const rounded = (value: number, digits: number): number => Number(value.toFixed(digits))
 
 /** One JSON object a line, for programs. */
 export function jsonLines(scenario: Scenario, outcomes: readonly Outcome[]): string {
+  const { figures, compared, bars } = scenario
   const lines = outcomes.map((outcome) => {
     const head = { scenario: scenario.name, subject: outcome.subject }
     if (outcome.kind === 'missing') return { ...head, missing: outcome.why }
+    const ratio = productRatio(scenario, outcome, outcomes)
     return {
       ...head,
-      rps: round(outcome.rps, 0),
-      cpuUsPerRequestOut: round(outcome.cpuUsPerRequestOut, 1),
-      cpuUsPerRequestIn: round(outcome.cpuUsPerRequestIn, 1),
-      p50Ms: round(outcome.p50Ms, 3),
-      p99Ms: round(outcome.p99Ms, 3),
-      rssMb: round(outcome.rssMb, 1),
-      requests: outcome.requests,
-      errors: outcome.errors,
+      ...Object.fromEntries(
+        figures.map(({ key, digits }) => [key, rounded(outcome.values[key] ?? Number.NaN, digits)]),
+      ),
+      compared: compared.key,
+      range: outcome.range.map((end) => rounded(end, compared.digits)),
+      ...(ratio === undefined ? {} : { outriderRatio: rounded(ratio, 2) }),
+      ...(outcome.subject === PRODUCT ? { bars: verdicts(bars, outcomes).map(forPrograms) } : {}),
     }
   })
   return lines.map((line) => `${JSON.stringify(line)}\n`).join('')
 }
 
-const HEAD: readonly string[] = [
-  'subject',
-  'requests/s',
-  'CPU out, us',
-  'CPU in, us',
-  'out + in (rounds)',
-  `CPU : ${YARDSTICK}`,
-  'p50, ms',
-  'p99, ms',
-  'RSS, MB',
-  'errors',
-]
+function forPrograms({ bar, measured, met }: Verdict): object {
+  return { bar, measured: measured === undefined ? null : rounded(measured, 2), met: met ?? null }
+}
 
-const cpu = (outcome: Measured): number => outcome.cpuUsPerRequestOut + outcome.cpuUsPerRequestIn
+/** The compared figure of Outrider divided by that of this subject; undefined where Outrider was not measured. */
+function productRatio({ compared }: Scenario, outcome: Measured, outcomes: readonly Outcome[]): number | undefined {
+  const product = measuredOf(outcomes, PRODUCT)
+  return product === undefined ? undefined : valueOf(product.values, compared) / valueOf(outcome.values, compared)
+}
 
-function rows(outcomes: readonly Outcome[]): string[][] {
-  const measured = outcomes.filter((outcome) => outcome.kind === 'measured')
-  const yardstick = measured.find((outcome) => outcome.subject === YARDSTICK)
-  return measured.map((outcome) => [
-    outcome.subject,
-    outcome.rps.toFixed(0),
-    outcome.cpuUsPerRequestOut.toFixed(1),
-    outcome.cpuUsPerRequestIn.toFixed(1),
-    `${cpu(outcome).toFixed(1)} (${outcome.cpuUsPerRequestRange.map((end) => end.toFixed(1)).join('-')})`,
-    yardstick === undefined ? '-' : (cpu(outcome) / cpu(yardstick)).toFixed(2),
-    outcome.p50Ms.toFixed(2),
-    outcome.p99Ms.toFixed(2),
-    outcome.rssMb.toFixed(0),
-    String(outcome.errors),
+export interface Table {
+  readonly head: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+}
+
+/** A row for each subject that was measured. */
+export function subjectTable(scenario: Scenario, outcomes: readonly Outcome[]): Table {
+  const { figures, compared } = scenario
+  const isCompared = ({ key }: { readonly key: string }): boolean => key === compared.key
+  const rows = outcomes
+    .filter((outcome) => outcome.kind === 'measured')
+    .map((outcome) => [
+      outcome.subject,
+      ...figures.flatMap((figure) => {
+        const value = valueOf(outcome.values, figure).toFixed(figure.digits)
+        if (!isCompared(figure)) return [value]
+        const range = outcome.range.map((end) => end.toFixed(figure.digits))
+        const spread = range[0] === range[1] ? '' : ` (${range.join('-')})`
+        return [`${value}${spread}`, productRatio(scenario, outcome, outcomes)?.toFixed(2) ?? '-']
+      }),
+    ])
+  const heads = figures.flatMap((figure) => (isCompared(figure) ? [figure.head, `${PRODUCT} : it`] : [figure.head]))
+  return { head: ['subject', ...heads], rows }
+}
+
+/** A row for each bar of the scenario; none when Outrider did not take part. */
+export function barTable({ bars }: Scenario, outcomes: readonly Outcome[]): Table {
+  const takesPart = outcomes.some(({ subject }) => subject === PRODUCT)
+  const rows = (takesPart ? verdicts(bars, outcomes) : []).map(({ bar, measured, met }) => [
+    bar,
+    measured?.toFixed(2) ?? '-',
+    met === undefined ? 'not measured' : met ? 'met' : 'missed',
   ])
+  return { head: ['bar', 'measured', 'verdict'], rows }
 }
 
-function missingLines(outcomes: readonly Outcome[]): string[] {
-  return outcomes.flatMap((outcome) => (outcome.kind === 'missing' ? [`${outcome.subject}: ${outcome.why}`] : []))
-}
-
-/** The table for a person at a terminal. */
-export function table(outcomes: readonly Outcome[]): string {
-  return columns(HEAD, rows(outcomes))
-    .map((cells) => `${cells.join('  ').trimEnd()}\n`)
-    .join('')
-}
-
-/** Pads cells to the width of their column: the first to the right, figures to the left. */
-function columns(head: readonly string[], body: readonly (readonly string[])[]): string[][] {
-  const all = [head, ...body]
-  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
-  return all.map((row) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))),
-  )
-}
-
-export interface RunFacts {
-  readonly scenario: Scenario
-  readonly outcomes: readonly Outcome[]
-  readonly app: string
-  readonly seconds: number
-  readonly connections: number
-  readonly rounds: number
-  /** What was typed after `npm run bench --`. */
-  readonly words: readonly string[]
-  readonly day: string
-}
-
-const INTRODUCTION = `# Performance
-
-<!-- Written by \`npm run bench -- SCENARIO --write\`: change bench/report.ts, not this page. -->
-
-- **CPU** is the figure to compare: user and system microseconds of the proxy process for one request, outbound and
-  inbound. "out + in" is followed by its lowest and highest round. Load generator and application are not in it.
-- **requests/s, p50, p99** share the processors with the load generator, the application and both proxies: on a small
-  machine they say which pair starves last, not what a proxy can do on its own core.
-- **RSS** is the peak of both proxies together; pages that an nginx master shares with its worker count twice.
-- Outrider verifies SPIFFE identities, decides by 100 authorization rules, checks a rate limit and counts metrics. The
-  peers verify the certificate chain and the server's name, and forward.
-
-How it is measured and how to read it: [bench/README.md](../bench/README.md).
-`
-
-const opening = (scenario: Scenario): string => `<!-- ${scenario.name} -->\n\n`
-const closing = (scenario: Scenario): string => `\n<!-- end of ${scenario.name} -->\n`
-
-/**
- * docs/performance.md with the section of this run's scenario written anew. The sections of the other `scenarios` are
- * kept as they stand in `present`.
- */
-export function performancePage(facts: RunFacts, scenarios: readonly Scenario[], present: string): string {
-  const sections = scenarios.map((scenario) => {
-    if (scenario.name === facts.scenario.name) return `${opening(scenario)}${section(facts)}${closing(scenario)}`
-    const start = present.indexOf(opening(scenario))
-    const end = present.indexOf(closing(scenario))
-    return start === -1 || end === -1 ? '' : present.slice(start, end + closing(scenario).length)
-  })
-  return [INTRODUCTION, ...sections.filter((text) => text !== '')].join('\n')
-}
-
-function section(facts: RunFacts): string {
-  const { scenario, outcomes, app, seconds, connections, rounds, words, day } = facts
-  const [head = [], ...body] = columns(HEAD, rows(outcomes))
-  const rule = head.map((cell, column) => (column === 0 ? '-'.repeat(cell.length) : `${'-'.repeat(cell.length - 1)}:`))
-  const missing = missingLines(outcomes)
-  const versions = outcomes.flatMap((outcome) => (outcome.kind === 'measured' ? [outcome.version] : []))
-  const machine = `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${round(totalmem() / 2 ** 30, 1)} GiB`
-  const wrk = versionOf('wrk', ['-v'], /wrk (?:debian\/)?([\w.]+)/)
-  const openssl = versionOf('openssl', ['version'], /(OpenSSL [\w.]+)/)
-  const lines = [
-    `## ${scenario.name}`,
-    '',
-    scenario.question,
-    '',
-    ...[head, rule, ...body].map((cells) => `| ${cells.join(' | ')} |`),
-    '',
-    ...(missing.length > 0 ? ['Not measured:', '', ...missing.map((line) => `- ${line}`), ''] : []),
-    'How:',
-    '',
-    `- Command: \`${['npm run bench --', ...words].join(' ')}\`, ${day}`,
-    `- Machine: ${machine}, Linux ${release().split('-')[0]}`,
-    `- Load: wrk ${wrk}, one thread, connections: ${connections}; the application is ${app}`,
-    `- Rounds: ${rounds} of ${seconds} s for each subject, in turn; medians`,
-    `- Versions: ${[...new Set(versions)].join(', ')}; ${openssl} under the native peers, OpenSSL ${process.versions.openssl} in Node`,
-  ]
-  return `${lines.join('\n')}\n`
+/** Both tables for a person at a terminal. */
+export function text(scenario: Scenario, outcomes: readonly Outcome[]): string {
+  const subjects = subjectTable(scenario, outcomes)
+  const bars = barTable(scenario, outcomes)
+  const verdictText = bars.rows.length === 0 ? '' : `\n${textTable(bars.head, bars.rows)}`
+  return `${scenario.name}: ${scenario.question}\n\n${textTable(subjects.head, subjects.rows)}${verdictText}\n`
 }

@@ -1,46 +1,43 @@
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { request } from 'node:http'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { packageRoot } from '../src/lib/package-root.ts'
-import { BODY, startApp } from './app.ts'
+import { unreachable } from '../src/lib/unreachable.ts'
+import type { App } from './apps/app.ts'
 import { makeCertificates } from './certificates.ts'
-import type { LoadResult } from './load.ts'
-import { cpuMicroseconds, peakRssMb } from './measure.ts'
-import type { Scenario } from './scenarios/scenario.ts'
+import { ask } from './exchange.ts'
+import { type Figure, valueOf, type Values } from './figures.ts'
+import { checkHop } from './hop.ts'
+import type { Contest, Scenario } from './scenarios/scenario.ts'
 import type { Environment, Running, Subject } from './subjects/subject.ts'
 
-/** Fills connection pools and lets compilers settle before each measured window. */
-const WARM_UP_S = 1
 const READY_DEADLINE_MS = 15_000
 const ANSWER_DEADLINE_MS = 2000
+/** Room for the bench's own probes beside the load's connections, and for small loads. */
+const SPARE_CONNECTIONS = 500
+const LEAST_CONNECTIONS = 4096
 
 export interface RoundOptions {
   readonly seconds: number
   readonly connections: number
   readonly rounds: number
   readonly signal: AbortSignal
+  readonly profileFolder: string | undefined
   /** Told what happens, for a person who waits. */
   readonly note: (text: string) => void
 }
 
-/** What one subject did: medians over the rounds, sums for `requests` and `errors`, the highest for `rssMb`. */
+/** What one subject did in all rounds. */
 export interface Measured {
   readonly kind: 'measured'
   readonly subject: string
   readonly version: string
-  readonly rps: number
-  readonly cpuUsPerRequestOut: number
-  readonly cpuUsPerRequestIn: number
-  /** Lowest and highest round of the two CPU figures together: how noisy the machine was. */
-  readonly cpuUsPerRequestRange: readonly [number, number]
-  readonly p50Ms: number
-  readonly p99Ms: number
-  /** Outbound and inbound proxy together. */
-  readonly rssMb: number
-  readonly requests: number
-  readonly errors: number
+  readonly values: Values
+  /** Lowest and highest round of the figure that subjects are compared by: how noisy the machine was. */
+  readonly range: readonly [number, number]
 }
 
 export interface Missing {
@@ -53,16 +50,11 @@ export interface Missing {
 
 export type Outcome = Measured | Missing
 
-interface Round extends LoadResult {
-  readonly cpuOut: number
-  readonly cpuIn: number
-}
-
 /** A subject with its proxies up. It stays in the run until `failure`. */
 interface Contestant {
   readonly subject: Subject
   readonly running: Running
-  readonly rounds: Round[]
+  readonly rounds: Values[]
   failure: string | undefined
 }
 
@@ -75,8 +67,8 @@ export async function measure(
   subjects: readonly Subject[],
   options: RoundOptions,
 ): Promise<{ outcomes: Outcome[]; app: string }> {
-  const { signal, note } = options
-  const noLoad = scenario.available()
+  const { signal, note, profileFolder, seconds, connections } = options
+  const noLoad = scenario.available() ?? scenario.app.available()
   if (noLoad !== undefined) {
     return { app: 'none', outcomes: subjects.map(({ name }) => missing(name, noLoad, false)) }
   }
@@ -84,51 +76,61 @@ export async function measure(
   const folder = mkdtempSync(join(tmpdir(), 'outrider-bench-'))
   ends.defer(() => rmSync(folder, { recursive: true, force: true }))
   const certificates = await makeCertificates(join(folder, 'certificates'), signal)
-  const app = await startApp(folder)
+  const app = await scenario.app.start(folder)
   ends.defer(() => app.child.stop())
-  await answers(`http://127.0.0.1:${app.port}/x`, scenario.host, () => app.child.crash, signal)
+  await answers(app.port, app, () => app.child.crash, signal)
 
+  const maxConnections = Math.max(LEAST_CONNECTIONS, connections + SPARE_CONNECTIONS)
   const entered: (Contestant | Missing)[] = []
   for (const subject of subjects) {
     const own = join(folder, subject.name)
     mkdirSync(own)
-    entered.push(await enter(subject, { folder: own, certificates, appPort: app.port, signal }, scenario, ends, note))
+    const environment = { folder: own, certificates, app, maxConnections, signal, profileFolder }
+    entered.push(await enter(subject, environment, app, ends, note))
   }
   const contestants = entered.filter((entry) => 'running' in entry)
   for (let round = 1; round <= options.rounds; round += 1) {
     for (const contestant of contestants) {
       if (contestant.failure !== undefined) continue
-      await measureRound(scenario, contestant, options)
-      const rps = contestant.rounds.at(-1)?.rps ?? 0
-      note(
-        `round ${round}/${options.rounds}  ${contestant.subject.name}  ${contestant.failure ?? `${Math.round(rps)} requests/s`}`,
-      )
+      const { subject, running } = contestant
+      await measureRound(scenario, contestant, { running, app, seconds, connections, folder, signal })
+      const { compared } = scenario
+      const value = contestant.rounds.at(-1)?.[compared.key]?.toFixed(compared.digits)
+      const result = contestant.failure ?? `${compared.head}: ${value}`
+      note(`${scenario.name} ${round}/${options.rounds}  ${subject.name}  ${result}`)
     }
   }
-  return { app: app.kind, outcomes: entered.map((entry) => ('running' in entry ? summarise(entry) : entry)) }
+  return { app: app.kind, outcomes: entered.map((entry) => ('running' in entry ? summarise(entry, scenario) : entry)) }
 }
 
 function missing(subject: string, why: string, broken: boolean): Missing {
   return { kind: 'missing', subject, why, broken }
 }
 
-/** Brings a subject up and waits for its first right answer. What it starts is put on `ends`. */
+/** Brings a subject up: its first right answer, and the proof that the hop is mutual TLS. What it starts is put on `ends`. */
 async function enter(
   subject: Subject,
   environment: Environment,
-  scenario: Scenario,
+  app: App,
   ends: AsyncDisposableStack,
   note: (text: string) => void,
 ): Promise<Contestant | Missing> {
   const why = subject.available()
   if (why !== undefined) return missing(subject.name, why, false)
+  const { signal } = environment
   try {
     const running = await subject.start(environment)
     ends.defer(() => running.stop())
-    await answers(running.outUrl, scenario.host, () => running.crash(), environment.signal)
+    await answers(running.outPort, app, () => running.crash(), signal)
+    const protocol = await checkHop(
+      running,
+      app.exchange,
+      AbortSignal.any([signal, AbortSignal.timeout(READY_DEADLINE_MS)]),
+    )
+    note(`${subject.name} is up, the hop is mutual TLS 1.3 and ${protocol}`)
     return { subject, running, rounds: [], failure: undefined }
   } catch (error) {
-    environment.signal.throwIfAborted()
+    signal.throwIfAborted()
     const [reason = '', ...details] = messageOf(error).split('\n')
     for (const line of details) note(`${subject.name}: ${line.trim()}`)
     return missing(subject.name, `did not start: ${reason}`, true)
@@ -140,74 +142,65 @@ function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replaceAll(`${packageRoot}/`, '')
 }
 
-/** One warm-up and one measured window; adds to the contestant's rounds, or sets its failure. */
-async function measureRound(scenario: Scenario, contestant: Contestant, options: RoundOptions): Promise<void> {
-  const { connections, seconds, signal } = options
-  const { outUrl, outPids, inPids, crash } = contestant.running
-  const load = { url: outUrl, host: scenario.host, connections, signal }
+/** Adds to the contestant's rounds, or sets its failure. */
+async function measureRound(scenario: Scenario, contestant: Contestant, contest: Contest): Promise<void> {
   try {
-    await scenario.load({ ...load, seconds: WARM_UP_S })
-    const outBefore = cpuMicroseconds(outPids)
-    const inBefore = cpuMicroseconds(inPids)
-    const result = await scenario.load({ ...load, seconds })
-    const cpuOut = (cpuMicroseconds(outPids) - outBefore) / result.requests
-    const cpuIn = (cpuMicroseconds(inPids) - inBefore) / result.requests
-    if (result.requests === 0) throw new Error('no request was answered')
-    contestant.rounds.push({ ...result, cpuOut, cpuIn })
+    contestant.rounds.push(await scenario.round(contest))
   } catch (error) {
-    signal.throwIfAborted()
-    contestant.failure = crash() ?? messageOf(error)
+    contest.signal.throwIfAborted()
+    contestant.failure = contestant.running.crash() ?? messageOf(error)
   }
 }
 
-function summarise({ subject, running, rounds, failure }: Contestant): Outcome {
+function summarise({ subject, rounds, failure }: Contestant, { figures, compared }: Scenario): Outcome {
   if (failure !== undefined) return missing(subject.name, `failed under load: ${failure.split('\n')[0]}`, true)
-  const median = (pick: (round: Round) => number): number => {
-    const sorted = rounds.map(pick).toSorted((a, b) => a - b)
-    const middle = sorted.length >> 1
-    const upper = sorted[middle] ?? Number.NaN
-    return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2
-  }
-  const sum = (pick: (round: Round) => number): number => rounds.reduce((total, round) => total + pick(round), 0)
-  const both = rounds.map((round) => round.cpuOut + round.cpuIn)
+  const values = Object.fromEntries(figures.map((figure) => [figure.key, overRounds(figure, rounds)]))
+  const all = rounds.map((round) => valueOf(round, compared))
   return {
     kind: 'measured',
     subject: subject.name,
     version: subject.version(),
-    rps: median((round) => round.rps),
-    cpuUsPerRequestOut: median((round) => round.cpuOut),
-    cpuUsPerRequestIn: median((round) => round.cpuIn),
-    cpuUsPerRequestRange: [Math.min(...both), Math.max(...both)],
-    p50Ms: median((round) => round.p50Ms),
-    p99Ms: median((round) => round.p99Ms),
-    rssMb: peakRssMb([...running.outPids, ...running.inPids]),
-    requests: sum((round) => round.requests),
-    errors: sum((round) => round.errors),
+    values,
+    range: [Math.min(...all), Math.max(...all)],
   }
 }
 
-/** Waits until the whole way answers as it should: status 200 and the application's body to the byte. */
-async function answers(url: string, host: string, crash: () => string | undefined, signal: AbortSignal): Promise<void> {
+function overRounds(figure: Figure, rounds: readonly Values[]): number {
+  const sorted = rounds.map((round) => valueOf(round, figure)).toSorted((a, b) => a - b)
+  switch (figure.over) {
+    case 'sum':
+      return sorted.reduce((total, value) => total + value, 0)
+    case 'highest':
+      return sorted.at(-1) ?? Number.NaN
+    case 'median': {
+      const middle = sorted.length >> 1
+      const upper = sorted[middle] ?? Number.NaN
+      return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2
+    }
+    default:
+      return unreachable(figure.over)
+  }
+}
+
+/** Waits until the whole way answers as it should, to the byte. */
+async function answers(port: number, app: App, crash: () => string | undefined, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + READY_DEADLINE_MS
   for (;;) {
-    const answer = await ask(url, host).catch((error: unknown) => String(error))
-    if (answer === `200 ${BODY}`) return
+    const answer = await askOnce(port, app, signal).catch((error: unknown) => String(error))
+    if (answer === app.exchange.answer) return
     const why = crash() ?? (performance.now() > deadline ? `no right answer, at last: ${answer}` : undefined)
     if (why !== undefined) throw new Error(why)
     await delay(50, undefined, { signal })
   }
 }
 
-async function ask(url: string, host: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const options = { headers: { host }, agent: false, signal: AbortSignal.timeout(ANSWER_DEADLINE_MS) } as const
-    request(url, options, (response) => {
-      response
-        .setEncoding('latin1')
-        .toArray()
-        .then((parts) => resolve(`${response.statusCode} ${parts.join('')}`), reject)
-    })
-      .on('error', reject)
-      .end()
-  })
+async function askOnce(port: number, { protocol, exchange }: App, signal: AbortSignal): Promise<string> {
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_DEADLINE_MS)])
+  const socket = connect({ host: '127.0.0.1', port })
+  try {
+    await once(socket, 'connect', { signal: bounded })
+    return await ask(socket, protocol === 'grpc' ? 'h2' : 'http1', exchange, bounded)
+  } finally {
+    socket.destroy()
+  }
 }

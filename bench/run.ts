@@ -1,28 +1,50 @@
 // npm run bench -- <scenario> [options]: see bench/README.md.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { packageRoot } from '../src/lib/package-root.ts'
-import { jsonLines, performancePage, table } from './report.ts'
+import { performancePage } from './page.ts'
+import { jsonLines, text } from './report.ts'
 import { measure } from './rounds.ts'
-import { mesh, meshOneConnection } from './scenarios/mesh.ts'
+import { connections } from './scenarios/connections.ts'
+import { grpc } from './scenarios/grpc.ts'
+import { handshake } from './scenarios/handshake.ts'
+import { latency } from './scenarios/latency.ts'
+import { mesh, meshManyConnections, meshOneConnection } from './scenarios/mesh.ts'
 import type { Scenario } from './scenarios/scenario.ts'
+import { download, upload } from './scenarios/transfer.ts'
 
-const scenarios: readonly Scenario[] = [mesh, meshOneConnection]
+const scenarios: readonly Scenario[] = [
+  mesh,
+  meshOneConnection,
+  meshManyConnections,
+  grpc,
+  download,
+  upload,
+  connections,
+  handshake,
+  latency,
+]
+const names = new Set(scenarios.flatMap(({ subjects }) => subjects.map(({ name }) => name)))
+
+/** For one subject: starting, and what a round of any scenario takes beside its window. Twice that is a hang. */
+const START_S = 20
+const ROUND_S = 60
 
 const PAGE = join(packageRoot, 'docs', 'performance.md')
 
-const usage = `usage: npm run bench -- <scenario> [options]
+const usage = `usage: npm run bench -- <scenario>|all [options]
 
 scenarios
 ${scenarios.map(({ name, question }) => `  ${name.padEnd(12)}${question}`).join('\n')}
 
 options
-  --peers a,b      only these subjects: ${mesh.subjects.map(({ name }) => name).join(', ')}
+  --peers a,b      only these subjects: ${[...names].join(', ')}
   --seconds n      length of a measured round (default 4)
   --connections n  connections of the load generator (default: the scenario's)
-  --rounds n       rounds for each subject (default 3)
+  --rounds n       rounds for each subject (default: the scenario's, mostly 3)
   --json           one JSON object a subject and line
+  --profile dir    CPU profiles of Outrider's sidecars, for bench/profile.ts; costs speed, so nothing is written
   --write          rewrite the scenario's section of docs/performance.md
 `
 
@@ -36,7 +58,15 @@ function count(option: string, text: string | undefined, fallback: number): numb
 }
 
 function parse(words: readonly string[]): {
-  values: { peers?: string; seconds?: string; connections?: string; rounds?: string; json: boolean; write: boolean }
+  values: {
+    peers?: string
+    seconds?: string
+    connections?: string
+    rounds?: string
+    profile?: string
+    json: boolean
+    write: boolean
+  }
   positionals: string[]
 } {
   try {
@@ -48,6 +78,7 @@ function parse(words: readonly string[]): {
         seconds: { type: 'string' },
         connections: { type: 'string' },
         rounds: { type: 'string' },
+        profile: { type: 'string' },
         json: { type: 'boolean', default: false },
         write: { type: 'boolean', default: false },
       },
@@ -61,34 +92,39 @@ const note = (text: string): void => console.error(text)
 
 async function main(words: readonly string[], interrupted: AbortSignal): Promise<number> {
   const { values, positionals } = parse(words)
-  const scenario = scenarios.find(({ name }) => name === positionals[0])
-  if (scenario === undefined || positionals.length > 1)
+  const [wantedScenario, ...surplus] = positionals
+  const chosen = scenarios.filter(({ name }) => wantedScenario === 'all' || name === wantedScenario)
+  if (chosen.length === 0 || surplus.length > 0)
     throw new UsageError(`name one scenario, not ${positionals.join(' ') || 'none'}`)
+  const peers = values.peers?.split(',') ?? [...names]
+  for (const peer of peers) if (!names.has(peer)) throw new UsageError(`no subject ${peer}`)
+  const profileFolder = values.profile === undefined ? undefined : resolve(values.profile)
+  if (profileFolder !== undefined && values.write) throw new UsageError('--profile: not together with --write')
 
-  const wanted = values.peers?.split(',') ?? scenario.subjects.map(({ name }) => name)
-  const subjects = wanted.map((name) => {
-    const subject = scenario.subjects.find((candidate) => candidate.name === name)
-    if (subject === undefined) throw new UsageError(`no subject ${name}`)
-    return subject
-  })
-  const seconds = count('seconds', values.seconds, 4)
-  const connections = count('connections', values.connections, scenario.connections)
-  const rounds = count('rounds', values.rounds, 3)
+  let broken = false
+  for (const scenario of chosen) {
+    const seconds = count('seconds', values.seconds, 4)
+    const connections = count('connections', values.connections, scenario.connections)
+    const rounds = count('rounds', values.rounds, scenario.rounds)
+    const subjects = scenario.subjects.filter(({ name }) => peers.includes(name))
+    if (subjects.length === 0) note(`${scenario.name}: ${peers.join(', ')} does not take part`)
 
-  // Start-up takes at most some 20 s a subject, a round its warm-up and window: twice that is a hang.
-  const boundMs = subjects.length * (20_000 + rounds * (seconds + 2) * 1000) * 2
-  const signal = AbortSignal.any([interrupted, AbortSignal.timeout(boundMs)])
-  const { outcomes, app } = await measure(scenario, subjects, { seconds, connections, rounds, signal, note })
+    const boundMs = subjects.length * (START_S + rounds * (seconds + ROUND_S)) * 1000 * 2
+    const signal = AbortSignal.any([interrupted, AbortSignal.timeout(boundMs)])
+    const options = { seconds, connections, rounds, signal, profileFolder, note }
+    const { outcomes, app } = await measure(scenario, subjects, options)
 
-  for (const outcome of outcomes) if (outcome.kind === 'missing') note(`${outcome.subject}: ${outcome.why}`)
-  process.stdout.write(values.json ? jsonLines(scenario, outcomes) : table(outcomes))
-  if (values.write) {
-    const day = new Date().toISOString().slice(0, 10)
-    const facts = { scenario, outcomes, app, seconds, connections, rounds, words, day }
-    const present = existsSync(PAGE) ? readFileSync(PAGE, 'utf8') : ''
-    writeFileSync(PAGE, performancePage(facts, scenarios, present))
+    for (const outcome of outcomes) if (outcome.kind === 'missing') note(`${outcome.subject}: ${outcome.why}`)
+    process.stdout.write(values.json ? jsonLines(scenario, outcomes) : text(scenario, outcomes))
+    if (values.write) {
+      const day = new Date().toISOString().slice(0, 10)
+      const facts = { scenario, outcomes, app, seconds, connections, rounds, words, day }
+      const present = existsSync(PAGE) ? readFileSync(PAGE, 'utf8') : ''
+      writeFileSync(PAGE, performancePage(facts, scenarios, present))
+    }
+    broken ||= outcomes.some((outcome) => outcome.kind === 'missing' && outcome.broken)
   }
-  return outcomes.some((outcome) => outcome.kind === 'missing' && outcome.broken) ? 1 : 0
+  return broken ? 1 : 0
 }
 
 const interrupt = new AbortController()

@@ -62,11 +62,10 @@ if (address === null || typeof address === 'string') throw new Error('the applic
 
 const signal = AbortSignal.timeout(60_000)
 const certificates = await makeCertificates(join(folder, 'certificates'), signal)
-const environment = { folder, certificates, appPort: address.port, signal }
-const { running, inPort } = await startNodePair('http2-proxy.ts', environment, ['--deny', DENIED])
+const running = await startNodePair('http2-proxy.ts', certificates, address.port, ['--deny', DENIED])
 ends.defer(() => running.stop())
 
-const socket = await openWhenReady(certificates, inPort)
+const socket = await openWhenReady(certificates, running.inPort)
 ends.defer(() => void socket.destroy())
 console.log(`honest GET ${TARGET}: ${await exchange(socket, honest)}`)
 console.log(`GET /a, content-length ${swallowed.length} and that many bytes: ${await exchange(socket, first)}`)

@@ -3,7 +3,7 @@ import { executable, missingExecutable, versionOf } from '../executables.ts'
 import { freePair } from '../ports.ts'
 import { Child } from '../processes.ts'
 import { renderPeer } from '../template.ts'
-import { runningPair, type Subject } from './subject.ts'
+import { runningPair, type Side, type Subject } from './subject.ts'
 
 /** HAProxy on both sides with one thread each; `alpn` is what the two speak over mutual TLS. */
 function haproxy(name: string, alpn: 'h2' | 'http/1.1'): Subject {
@@ -11,16 +11,18 @@ function haproxy(name: string, alpn: 'h2' | 'http/1.1'): Subject {
     name,
     available: () => missingExecutable('haproxy'),
     version: () => `HAProxy ${versionOf('haproxy', ['-v'], /version ([\w.]+)/)}`,
-    async start({ folder, certificates, appPort }) {
+    async start({ folder, certificates, app, maxConnections }) {
       const { outPort, inPort } = await freePair()
-      const { ca, client, app } = certificates
-      const run = (side: 'out' | 'in', values: Readonly<Record<string, string | number>>): Child => {
-        const config = renderPeer(`haproxy-${side}.cfg`, join(folder, `${side}.cfg`), { alpn, ca, inPort, ...values })
-        return new Child(`${name} ${side}bound`, executable('haproxy'), ['-db', '-f', config])
+      const { ca } = certificates
+      const proto = app.protocol === 'grpc' ? 'h2' : 'h1'
+      const run = (side: 'out' | 'in', port: number, certificate: string): Side => {
+        const values = { alpn, proto, ca, certificate, outPort, inPort, appPort: app.port, maxConnections }
+        const config = renderPeer(`haproxy-${side}.cfg`, join(folder, `${side}.cfg`), values)
+        return { port, proxy: new Child(`${name} ${side}bound`, executable('haproxy'), ['-db', '-f', config]) }
       }
-      const inbound = run('in', { certificate: app.combined, appPort })
-      const outbound = run('out', { certificate: client.combined, outPort })
-      return runningPair(outPort, outbound, inbound)
+      const inbound = run('in', inPort, certificates.app.combined)
+      const outbound = run('out', outPort, certificates.client.combined)
+      return runningPair(outbound, inbound, certificates)
     },
   }
 }

@@ -4,7 +4,7 @@ import { executable, missingExecutable, versionOf } from '../executables.ts'
 import { freePair } from '../ports.ts'
 import { Child } from '../processes.ts'
 import { renderPeer } from '../template.ts'
-import { runningPair, type Subject } from './subject.ts'
+import { runningPair, type Side, type Subject } from './subject.ts'
 
 /** Starts nginx with a configuration of bench/peers in a folder of its own below `folder`. */
 export function startNginx(
@@ -19,18 +19,24 @@ export function startNginx(
   return new Child(name, executable('nginx'), ['-e', 'stderr', '-p', prefix, '-c', config])
 }
 
-/** nginx on both sides with one worker each, HTTP/1.1 over mutual TLS: it has no HTTP/2 towards upstreams. */
+/**
+ * nginx on both sides with one worker each. The hop is HTTP/1.1, which is all that it speaks to upstreams, except for gRPC:
+ * its module for that speaks HTTP/2.
+ */
 export const nginx: Subject = {
   name: 'nginx',
   available: () => missingExecutable('nginx'),
   version: () => `nginx ${versionOf('nginx', ['-v'], /nginx\/([\d.]+)/)}`,
-  async start({ folder, certificates, appPort }) {
+  async start({ folder, certificates, app, maxConnections }) {
     const { outPort, inPort } = await freePair()
-    const { ca, client, app } = certificates
-    const inValues = { ca, inPort, appPort, certificate: app.certificate, key: app.key }
-    const outValues = { ca, inPort, outPort, certificate: client.certificate, key: client.key }
-    const inbound = startNginx('nginx inbound', 'nginx-in.conf', folder, inValues)
-    const outbound = startNginx('nginx outbound', 'nginx-out.conf', folder, outValues)
-    return runningPair(outPort, outbound, inbound)
+    const { ca } = certificates
+    const run = (side: 'out' | 'in', port: number, { certificate, key }: typeof certificates.app): Side => {
+      const values = { ca, certificate, key, outPort, inPort, appPort: app.port, workerConnections: 2 * maxConnections }
+      const template = app.protocol === 'grpc' ? `nginx-grpc-${side}.conf` : `nginx-${side}.conf`
+      return { port, proxy: startNginx(`nginx ${side}bound`, template, folder, values) }
+    }
+    const inbound = run('in', inPort, certificates.app)
+    const outbound = run('out', outPort, certificates.client)
+    return runningPair(outbound, inbound, certificates)
   },
 }

@@ -1,23 +1,19 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import type { Leaf } from '../certificates.ts'
+import type { Certificates, Leaf } from '../certificates.ts'
 import { textAt } from '../json.ts'
 import { freePair } from '../ports.ts'
 import { Child } from '../processes.ts'
-import { type Environment, type Running, runningPair, type Subject } from './subject.ts'
-
-export interface NodePair {
-  readonly running: Running
-  readonly inPort: number
-}
+import { type Running, runningPair, type Subject } from './subject.ts'
 
 /** Starts bench/peers/`program` as outbound and inbound proxy; `inArgs` go to the inbound one. */
 export async function startNodePair(
   program: string,
-  { certificates, appPort }: Environment,
+  certificates: Certificates,
+  appPort: number,
   inArgs: readonly string[] = [],
-): Promise<NodePair> {
+): Promise<Running> {
   const { outPort, inPort } = await freePair()
   const run = (side: 'out' | 'in', port: number, to: number, leaf: Leaf, args: readonly string[] = []): Child => {
     const places = ['--side', side, '--port', String(port), '--to', String(to)]
@@ -27,14 +23,14 @@ export async function startNodePair(
   }
   const inbound = run('in', inPort, appPort, certificates.app, inArgs)
   const outbound = run('out', outPort, inPort, certificates.client)
-  return { running: runningPair(outPort, outbound, inbound), inPort }
+  return runningPair({ port: outPort, proxy: outbound }, { port: inPort, proxy: inbound }, certificates)
 }
 
 export const nodeHttp: Subject = {
   name: 'node-http',
   available: () => undefined,
   version: () => `node:http of Node ${process.versions.node}`,
-  start: async (environment) => (await startNodePair('node-http.ts', environment)).running,
+  start: async ({ certificates, app }) => startNodePair('node-http.ts', certificates, app.port),
 }
 
 const { resolve } = createRequire(import.meta.url)
@@ -50,5 +46,5 @@ export const http2Proxy: Subject = {
     }
   },
   version: () => `http2-proxy ${textAt(readFileSync(resolve('http2-proxy/package.json'), 'utf8'), 'version')}`,
-  start: async (environment) => (await startNodePair('http2-proxy.ts', environment)).running,
+  start: async ({ certificates, app }) => startNodePair('http2-proxy.ts', certificates, app.port),
 }

@@ -1,15 +1,16 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { packageRoot } from '../../src/lib/package-root.ts'
-import { TRUST_DOMAIN } from '../certificates.ts'
+import { issue, TRUST_DOMAIN } from '../certificates.ts'
 import { textAt } from '../json.ts'
 import { Child, runToEnd } from '../processes.ts'
-import type { Subject } from './subject.ts'
+import type { Environment, Subject } from './subject.ts'
 
 const launcher = join(packageRoot, 'bin', 'outrider')
 /** Rules of the authorization policy; the last one admits the bench's request. */
 const RULES = 100
 
+const portOf = (address: string): number => Number(address.slice(address.lastIndexOf(':') + 1))
 const idOf = (workload: string): string => `spiffe://${TRUST_DOMAIN}/ns/default/sa/${workload}`
 
 /** Rules like those of a grown policy: exact paths, prefixes and templates, each for some callers of its own. */
@@ -27,14 +28,15 @@ function decoyRule(index: number): object {
   }
 }
 
-function resources(appPort: number): string {
-  const bench = { name: 'request', from: [{ spiffeIds: [idOf('client')] }], to: [{ methods: ['GET'], paths: ['/x'] }] }
+function resources({ port, protocol, exchange }: Environment['app']): string {
+  const paths = [new URL(exchange.path, 'http://app').pathname]
+  const bench = { name: 'request', from: [{ spiffeIds: [idOf('client')] }], to: [{ methods: ['GET', 'POST'], paths }] }
   const rules = [...Array.from({ length: RULES - 1 }, (_, index) => decoyRule(index)), bench]
   const limits = [{ name: 'per-caller', key: 'identity', requests: 1_000_000, per: '1s' }]
   const documents: readonly (readonly [kind: string, name: string, spec: object])[] = [
     ['Workload', 'client', { spiffeId: idOf('client') }],
     ['Workload', 'app', { spiffeId: idOf('app') }],
-    ['Service', 'app', { ports: [{ port: 80, targetPort: appPort }], workloads: ['app'] }],
+    ['Service', 'app', { ports: [{ port: 80, targetPort: port, protocol }], workloads: ['app'] }],
     ['AuthorizationPolicy', 'bench', { workloads: ['app'], action: 'ALLOW', rules }],
     ['RateLimit', 'bench', { workloads: ['app'], limits }],
   ]
@@ -56,16 +58,24 @@ export const outrider: Subject = {
       : 'neither src/main.ts nor dist/main.js found',
   version: () =>
     `Outrider ${textAt(readFileSync(join(packageRoot, 'package.json'), 'utf8'), 'version')} on Node ${process.versions.node}`,
-  async start({ folder, appPort, signal }) {
+  async start({ folder, app, maxConnections, signal, profileFolder }) {
     const children: Child[] = []
     const stop = async (): Promise<void> => {
       for (const child of children.toReversed()) await child.stop()
     }
-    const run = (name: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Child => {
-      const child = new Child(`outrider ${name}`, process.execPath, [launcher, ...args], { env, cwd: folder })
+    const run = (
+      name: string,
+      args: readonly string[],
+      env: Readonly<Record<string, string>> = {},
+      nodeOptions: readonly string[] = [],
+    ): Child => {
+      const words = [...nodeOptions, launcher, ...args]
+      const child = new Child(`outrider ${name}`, process.execPath, words, { env, cwd: folder })
       children.push(child)
       return child
     }
+    const profiled = (name: string): string[] =>
+      profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${join(profileFolder, name)}`]
     try {
       const data = join(folder, 'control')
       const place = [
@@ -84,26 +94,33 @@ export const outrider: Subject = {
         runToEnd(process.execPath, [launcher, ...args, '--socket', socket], { signal })
 
       const file = join(folder, 'resources.yaml')
-      writeFileSync(file, resources(appPort))
+      writeFileSync(file, resources(app))
       await command('apply', '-f', file)
 
+      const limits = ['--max-connections', String(maxConnections)]
       const sidecar = async (
         name: string,
         inbound: string,
         outbound: string,
       ): Promise<{ pid: number; ready: string }> => {
         const token = await command('token', 'create', '--workload', `default/${name}`, '-o', 'json')
-        const listeners = ['--inbound', inbound, '--outbound', outbound, '--admin', '127.0.0.1:0']
+        const listeners = ['--inbound', inbound, '--outbound', outbound, '--admin', '127.0.0.1:0', ...limits]
         const args = ['sidecar', '--control-address', textAt(control, 'grpc'), ...listeners]
-        const child = run(`sidecar of ${name}`, args, { OUTRIDER_JOIN_TOKEN: textAt(token, 'token') })
+        const env = { OUTRIDER_JOIN_TOKEN: textAt(token, 'token') }
+        const child = run(`sidecar of ${name}`, args, env, profiled(name))
         return { pid: child.pid, ready: await child.firstLine(signal) }
       }
-      const app = await sidecar('app', `127.0.0.1:0=127.0.0.1:${appPort}`, '')
-      const client = await sidecar('client', '', '127.0.0.1:0')
+      const inbound = await sidecar('app', `127.0.0.1:0=${app.protocol}://127.0.0.1:${app.port}`, '')
+      const outbound = await sidecar('client', '', '127.0.0.1:0')
+      const ca = join(data, 'ca')
+      const issuer = { certificate: join(ca, 'intermediate.pem'), key: join(ca, 'intermediate.key') }
       return {
-        outUrl: `http://${textAt(client.ready, 'outbound')}/x`,
-        outPids: [client.pid],
-        inPids: [app.pid],
+        outPort: portOf(textAt(outbound.ready, 'outbound')),
+        inPort: portOf(textAt(inbound.ready, 'inbound', '0')),
+        // A client of the hop that is no sidecar: the mesh's own authority vouches for it.
+        identity: await issue(folder, 'client', { ...issuer, kind: 'intermediate' }, signal),
+        outPids: [outbound.pid],
+        inPids: [inbound.pid],
         crash: () => children.map((child) => child.crash).find((crash) => crash !== undefined),
         stop,
       }

@@ -1,3 +1,4 @@
+import type { App } from '../apps/app.ts'
 import type { Certificates } from '../certificates.ts'
 import type { Child } from '../processes.ts'
 
@@ -6,14 +7,27 @@ export interface Environment {
   /** Temporary folder of this subject alone. */
   readonly folder: string
   readonly certificates: Certificates
-  /** Port of the application behind the inbound proxy. */
-  readonly appPort: number
+  /** The application behind the inbound proxy. The outbound one is spoken to in the same protocol. */
+  readonly app: Pick<App, 'port' | 'protocol' | 'exchange'>
+  /** Connections that each proxy must be able to hold. */
+  readonly maxConnections: number
   readonly signal: AbortSignal
+  /** Where Outrider's sidecars leave a CPU profile at their end; undefined: none is taken. */
+  readonly profileFolder: string | undefined
 }
 
-/** A pair of proxies that is up: client -> `outUrl` -> mutual TLS 1.3 -> inbound proxy -> application. */
+/** Files that a client proves itself with: the chain of its certificate and the key. */
+export interface Identity {
+  readonly certificate: string
+  readonly key: string
+}
+
+/** A pair of proxies that is up: client -> outPort -> mutual TLS 1.3 -> inPort -> application. */
 export interface Running {
-  readonly outUrl: string
+  readonly outPort: number
+  readonly inPort: number
+  /** What the inbound proxy accepts from a client of the hop itself. */
+  readonly identity: Identity
   readonly outPids: readonly number[]
   readonly inPids: readonly number[]
   /** Why one of its processes ended, or undefined while all run. */
@@ -30,17 +44,23 @@ export interface Subject {
   start(environment: Environment): Promise<Running>
 }
 
+export interface Side {
+  readonly port: number
+  readonly proxy: Child
+}
+
 /** The usual pair: one process tree for each direction. */
-export function runningPair(outPort: number, outbound: Child, inbound: Child): Running {
-  const { pid: outPid } = outbound
-  const { pid: inPid } = inbound
+export function runningPair(outbound: Side, inbound: Side, { client }: Certificates): Running {
+  const proxies = [inbound.proxy, outbound.proxy]
   return {
-    outUrl: `http://127.0.0.1:${outPort}/x`,
-    outPids: [outPid],
-    inPids: [inPid],
-    crash: () => inbound.crash ?? outbound.crash,
+    outPort: outbound.port,
+    inPort: inbound.port,
+    identity: client,
+    outPids: [outbound.proxy.pid],
+    inPids: [inbound.proxy.pid],
+    crash: () => proxies.map(({ crash }) => crash).find((crash) => crash !== undefined),
     stop: async () => {
-      await Promise.all([outbound.stop(), inbound.stop()])
+      await Promise.all(proxies.map(async (proxy) => proxy.stop()))
     },
   }
 }

@@ -1,4 +1,4 @@
-// node bench/peers/app.ts PORT BODY: the application where nginx is not installed.
+// node bench/peers/small-app.ts PORT BODY: the application where nginx is not installed.
 import { createServer } from 'node:http'
 
 const [port, body = ''] = process.argv.slice(2)
