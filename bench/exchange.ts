@@ -53,15 +53,20 @@ async function askHttp2(socket: Socket, exchange: Exchange, signal: AbortSignal)
   const { method, path, headers, body } = exchange
   const scheme = socket instanceof TLSSocket ? 'https' : 'http'
   const session = connectHttp2(`${scheme}://${HOST}`, { createConnection: () => socket })
-  // The stream tells it too.
+  // The stream tells it too; a socket that is closed already tells nobody.
   session.on('error', () => {})
+  const ended = new AbortController()
+  const end = (): void => ended.abort(new Error('the connection ended before an answer'))
+  socket.once('close', end)
+  if (socket.destroyed) end()
   const stream = session.request({ ...headers, ':method': method, ':path': path }, { signal, endStream: body === '' })
   if (body !== '') stream.end(body, 'latin1')
   let grpcStatus = ''
   stream.on('trailers', (trailers) => {
     grpcStatus = ` grpc-status ${String(trailers['grpc-status'])}`
   })
-  const [answer] = await once(stream, 'response')
+  stream.on('error', () => {})
+  const [answer] = await once(stream, 'response', { signal: AbortSignal.any([signal, ended.signal]) })
   const parts: string[] = await stream.setEncoding('latin1').toArray()
   return `${answer[':status']} ${parts.join('')}${grpcStatus}`
 }
