@@ -3,6 +3,8 @@ import { atEndOfTurn } from './end-of-turn.ts'
 
 /** Writes up to this are copied into one buffer; the parts of larger ones are handed over as they are. */
 export const COPY_BYTES: number = 16 * 1024
+/** A body of so few bytes goes with its head as one text: one call of the runtime writes both. */
+const TEXT_BYTES = 512
 /** What waits for the end of the turn is written at this size. */
 export const FLUSH_BYTES: number = 64 * 1024
 
@@ -30,6 +32,11 @@ export class Outbox {
   }
 
   bytes(slice: Buffer): void {
+    if (slice.length <= TEXT_BYTES && this.#parts.length === 0) {
+      this.#text += slice.toString('latin1')
+      this.#bytes += slice.length
+      return
+    }
     if (this.#text !== '') {
       this.#parts.push(this.#text)
       this.#text = ''

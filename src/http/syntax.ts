@@ -40,11 +40,31 @@ for (let value = 0; value < 16; value += 1) {
   hexDigit[value.toString(16).toUpperCase().charCodeAt(0)] = value
 }
 
+const MAX_DECIMAL_DIGITS = 15
+
+/** The number that `text` spells in 1 to 15 decimal digits and nothing else, or -1. */
+export function parseDecimal(text: string): number {
+  if (text.length === 0 || text.length > MAX_DECIMAL_DIGITS) return -1
+  let value = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const digit = text.charCodeAt(at) - 0x30
+    if (digit < 0 || digit > 9) return -1
+    value = value * 10 + digit
+  }
+  return value
+}
+
 const hostPattern = /^(?:[a-z0-9](?:[a-z0-9._~-]*[a-z0-9_~-])?\.?|\[[0-9a-f:.]{2,45}\])(?::([0-9]{1,5}))?$/
 
 /** Whether `authority` (lower case) is a host name, IPv4 or bracketed IPv6 address with an optional port (RFC 3986 section 3.2). */
 export function isAuthority(authority: string): boolean {
+  if (authority === lastAuthority) return true
   if (authority.length > 255 + 6) return false
   const match = hostPattern.exec(authority)
-  return match !== null && (match[1] === undefined || Number(match[1]) <= 65535)
+  if (match === null || (match[1] !== undefined && Number(match[1]) > 65535)) return false
+  lastAuthority = authority
+  return true
 }
+
+/** The one that was found to be right last: most requests name the same. */
+let lastAuthority = ''

@@ -98,8 +98,8 @@ export class Request implements ExchangeOwner {
     this.exchange = new Exchange(stream, this)
     this.path = head.target
     this.#startMs = runtime.clock.monotonic()
-    this.requestId = requestIdOf(headerValue(head.headers, 'x-request-id') ?? '', runtime.randomBytes)
-    this.trace = traceHop(headerValue(head.headers, 'traceparent') ?? '', runtime.randomBytes, false)
+    this.requestId = requestIdOf(headerValue(head.headers, 'x-request-id') ?? '', runtime.randomHex)
+    this.trace = traceHop(headerValue(head.headers, 'traceparent') ?? '', runtime.randomHex, false)
     this.grpc = isGrpc(head)
     const timeoutMs = this.grpc ? grpcTimeoutMs(head.headers) : undefined
     if (timeoutMs !== undefined) this.#deadline = runtime.clock.after(timeoutMs, () => this.#deadlineExceeded())

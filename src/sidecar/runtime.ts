@@ -10,7 +10,7 @@ import type { AccessLog } from '../telemetry/access-log.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { sidecarMetrics } from '../telemetry/names.ts'
 import type { MetricsOf } from '../telemetry/registry.ts'
-import type { RandomBytes } from '../telemetry/trace.ts'
+import type { RandomHex } from '../telemetry/trace.ts'
 import type { Connections } from './connections.ts'
 
 /** What both directions of the data path share in one process. */
@@ -21,7 +21,7 @@ export interface Runtime {
   readonly log: Logger
   readonly accessLog: AccessLog
   readonly metrics: MetricsOf<typeof sidecarMetrics>
-  readonly randomBytes: RandomBytes
+  readonly randomHex: RandomHex
   readonly credentials: Watch<Credentials>
   readonly policy: Watch<CompiledPolicy>
   readonly connections: Connections

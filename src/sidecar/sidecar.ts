@@ -16,7 +16,7 @@ import { fileSink } from '../telemetry/file-sink.ts'
 import type { RootLogger } from '../telemetry/log.ts'
 import { sidecarMetrics } from '../telemetry/names.ts'
 import { createMetrics } from '../telemetry/registry.ts'
-import { pooledRandom } from '../telemetry/trace.ts'
+import { pooledHex } from '../telemetry/trace.ts'
 import { adminPages } from './admin/pages.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
 import { Connections } from './connections.ts'
@@ -132,7 +132,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       log,
       accessLog,
       metrics,
-      randomBytes: pooledRandom((bytes) => randomFillSync(bytes)),
+      randomHex: pooledHex((bytes) => randomFillSync(bytes)),
       credentials: source.credentials,
       policy: snapshot.policy,
       connections,

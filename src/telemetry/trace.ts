@@ -1,24 +1,21 @@
-/** Fresh random bytes; `pooledRandom` makes it cheap. */
-export type RandomBytes = (size: number) => Buffer
+/** So many fresh random bytes in hexadecimal digits; `pooledHex` makes it cheap. */
+export type RandomHex = (bytes: number) => string
 
 const POOL_BYTES = 4096
 
-/**
- * Hands out slices of random bytes that `fill` made many at a time: a system call per id would cost more than the rest
- * of the tracing.
- */
-export function pooledRandom(fill: (bytes: Buffer) => void): RandomBytes {
-  let pool = Buffer.alloc(0)
+/** Hands out pieces of one text of random digits, for which `fill` was asked once: an id costs a slice of a string. */
+export function pooledHex(fill: (bytes: Buffer) => void): RandomHex {
+  const bytes = Buffer.alloc(POOL_BYTES)
+  let pool = ''
   let used = 0
   return (size) => {
-    if (used + size > pool.length) {
-      // A new pool, not the same one again: slices of the old one may still be held.
-      pool = Buffer.alloc(Math.max(POOL_BYTES, size))
-      fill(pool)
+    if (used + 2 * size > pool.length) {
+      fill(bytes)
+      pool = bytes.toString('hex')
       used = 0
     }
-    used += size
-    return pool.subarray(used - size, used)
+    used += 2 * size
+    return pool.slice(used - 2 * size, used)
   }
 }
 
@@ -62,7 +59,7 @@ export function parseTraceparent(text: string): TraceParent | undefined {
  * The hop of a request that came with this `traceparent` (the empty text: without one). A trace that begins here is
  * sampled when `sampleNew` says so.
  */
-export function traceHop(traceparent: string, random: RandomBytes, sampleNew: boolean): TraceHop {
+export function traceHop(traceparent: string, random: RandomHex, sampleNew: boolean): TraceHop {
   const parent = traceparent === '' ? undefined : parseTraceparent(traceparent)
   const traceId = parent?.traceId ?? randomId(random, 16)
   const spanId = randomId(random, 8)
@@ -70,17 +67,17 @@ export function traceHop(traceparent: string, random: RandomBytes, sampleNew: bo
   return { traceId, spanId, header: `00-${traceId}-${spanId}-${flags}`, continued: parent !== undefined }
 }
 
-/** Hexadecimal digits of so many random bytes, not all zero: that id means "none". */
-function randomId(random: RandomBytes, bytes: number): string {
+/** Never all zero: that id means "none". */
+function randomId(random: RandomHex, bytes: number): string {
   for (;;) {
-    const id = random(bytes).toString('hex')
-    if (/[^0]/.test(id)) return id
+    const id = random(bytes)
+    if (id !== zeroSpan && id !== zeroTrace) return id
   }
 }
 
 const requestIdForm = /^[A-Za-z0-9._-]{1,128}$/
 
 /** The caller's `x-request-id` where it is fit for logs and headers, else (or for the empty text) a fresh one. */
-export function requestIdOf(given: string, random: RandomBytes): string {
-  return requestIdForm.test(given) ? given : random(16).toString('hex')
+export function requestIdOf(given: string, random: RandomHex): string {
+  return given !== '' && requestIdForm.test(given) ? given : random(16)
 }

@@ -9,6 +9,7 @@ import {
   isAuthority,
   LF,
   NOT_TOKEN,
+  parseDecimal,
   SP,
   TAB,
   targetByte,
@@ -117,9 +118,9 @@ function parseStatusLine(text: string, end: number, response: ParsedResponse): P
   if (end < 12 || text.charCodeAt(8) !== SP) return 'status-line-malformed'
   const fault = parseVersion(text, 0, 8, response)
   if (fault !== undefined) return fault === 'request-line-malformed' ? 'status-line-malformed' : fault
-  const digits = text.slice(9, 12)
-  if (!/^[1-5]\d\d$/.test(digits)) return 'status-line-malformed'
-  response.status = Number(digits)
+  const status = parseDecimal(text.slice(9, 12))
+  if (status < 100 || status > 599) return 'status-line-malformed'
+  response.status = status
   if (end > 12 && text.charCodeAt(12) !== SP) return 'status-line-malformed'
   for (let at = 13; at < end; at += 1) if (valueByte[text.charCodeAt(at)] !== 1) return 'status-line-malformed'
   return undefined
@@ -217,8 +218,6 @@ function isMessageField(name: string): boolean {
   }
 }
 
-const MAX_LENGTH_DIGITS = 15
-
 function takeMessageField(name: string, value: string, message: MessageFields): ProtocolFaultCode | undefined {
   switch (name) {
     case 'host':
@@ -227,9 +226,8 @@ function takeMessageField(name: string, value: string, message: MessageFields): 
       return undefined
     case 'content-length':
       if (message.contentLength !== NO_BODY) return 'content-length-duplicate'
-      if (value.length > MAX_LENGTH_DIGITS || !/^\d+$/.test(value)) return 'content-length-malformed'
-      message.contentLength = Number(value)
-      return undefined
+      message.contentLength = parseDecimal(value)
+      return message.contentLength < 0 ? 'content-length-malformed' : undefined
     case 'transfer-encoding':
       // RFC 9112 section 6.1: a coding that we do not decode would hide where the body ends.
       if (message.chunked || value.toLowerCase() !== 'chunked') return 'transfer-encoding-unsupported'

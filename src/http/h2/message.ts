@@ -2,7 +2,18 @@ import { METHODS } from 'node:http'
 import { NO_BODY, type RequestHead, UNKNOWN_LENGTH } from '../exchange.ts'
 import { mayBeTrailer } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
-import { isAuthority, NOT_TOKEN, SP, TAB, targetByte, tokenClass, UNDERSCORE, UPPER, valueByte } from '../syntax.ts'
+import {
+  isAuthority,
+  NOT_TOKEN,
+  parseDecimal,
+  SP,
+  TAB,
+  targetByte,
+  tokenClass,
+  UNDERSCORE,
+  UPPER,
+  valueByte,
+} from '../syntax.ts'
 import type { MessageFaultCode } from './fault.ts'
 
 /**
@@ -28,7 +39,6 @@ export class ParsedResponse {
 }
 
 const servedMethods: ReadonlySet<string> = new Set(METHODS)
-const MAX_LENGTH_DIGITS = 15
 
 /** Fields that say how to read the message or its connection: taken out, or refused. By length first. */
 function isMessageField(name: string): boolean {
@@ -167,11 +177,9 @@ function takeMessageField(
 ): MessageFaultCode | undefined {
   switch (name) {
     case 'content-length':
-      if (said.contentLength !== NO_BODY || value.length > MAX_LENGTH_DIGITS || !/^\d+$/.test(value)) {
-        return 'h2-content-length'
-      }
-      said.contentLength = Number(value)
-      return undefined
+      if (said.contentLength !== NO_BODY) return 'h2-content-length'
+      said.contentLength = parseDecimal(value)
+      return said.contentLength < 0 ? 'h2-content-length' : undefined
     case 'cookie':
       if (!request) headers.push(name, value)
       // RFC 9113 section 8.2.3: one field again for whoever speaks HTTP/1.1.
@@ -257,8 +265,8 @@ export function parseResponse(fields: readonly string[], limits: HttpLimits): Pa
   const said = readHead(fields, limits, response.headers, false)
   if (typeof said === 'string') return said
   const { status = '' } = said
-  if (!/^[1-5]\d\d$/.test(status) || status === '101') return 'h2-pseudo-fields'
-  response.status = Number(status)
+  response.status = status.length === 3 ? parseDecimal(status) : -1
+  if (response.status < 100 || response.status > 599 || response.status === 101) return 'h2-pseudo-fields'
   response.contentLength = said.contentLength
   return response
 }
