@@ -96,6 +96,8 @@ async function main(words: readonly string[], interrupted: AbortSignal): Promise
   const chosen = scenarios.filter(({ name }) => wantedScenario === 'all' || name === wantedScenario)
   if (chosen.length === 0 || surplus.length > 0)
     throw new UsageError(`name one scenario, not ${positionals.join(' ') || 'none'}`)
+  if (chosen.length > 1 && values.connections !== undefined)
+    throw new UsageError('--connections: of one scenario only, they differ too much')
   const peers = values.peers?.split(',') ?? [...names]
   for (const peer of peers) if (!names.has(peer)) throw new UsageError(`no subject ${peer}`)
   const profileFolder = values.profile === undefined ? undefined : resolve(values.profile)

@@ -16,9 +16,11 @@ const addedP99: Figure = { key: 'addedP99Ms', head: 'added p99, ms', digits: 3, 
 
 /** The application alone, then the same through the proxies. */
 async function measureAdded({ running, app, seconds, signal }: Contest): Promise<Values> {
-  const run = async (port: number, seconds: number): Promise<Values> =>
-    runClient('fixed-rate.ts', { port, path: app.exchange.path, rate: RATE, seconds }, signal)
+  const run = async (port: number, seconds: number, rate = RATE): Promise<Values> =>
+    runClient('fixed-rate.ts', { port, path: app.exchange.path, rate, seconds }, signal)
   const direct = await run(app.port, seconds)
+  // Slowly at first: the full rate on cold proxies opens connections by the hundred, and measures their handshakes.
+  await run(running.outPort, WARM_UP_S, RATE / 10)
   await run(running.outPort, WARM_UP_S)
   const through = await run(running.outPort, seconds)
   const directP50Ms = valueOf(direct, p50)
