@@ -4,26 +4,32 @@ export const ENTRY_OVERHEAD = 32
 /** The size of the table before any SETTINGS (RFC 9113 section 6.5.2). */
 export const INITIAL_TABLE_SIZE = 4096
 
-/** Places of a ring, a power of two, that holds every entry of a table of `size` octets. */
-export function ringPlaces(size: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(1, size / ENTRY_OVERHEAD)))
+/** Places that a ring has at first. Most connections of a large number are idle, and never need more. */
+export const FIRST_PLACES = 8
+
+/**
+ * The ring with room for twice as many entries; those with the numbers from `oldest` up to `next` find their places again.
+ * Every entry counts 32 octets at least, so the size of the table bounds how far a ring can grow.
+ */
+export function grown<T>(ring: readonly T[], empty: T, oldest: number, next: number): T[] {
+  const larger = Array.from({ length: 2 * ring.length }, () => empty)
+  for (let number = oldest; number < next; number += 1) {
+    larger[number & (larger.length - 1)] = ring[number & (ring.length - 1)]!
+  }
+  return larger
 }
 
 /** The decoder's dynamic table (RFC 7541 section 2.3.2), a ring: an entry is found by its number, which only grows. */
 export class DynamicTable {
-  #names: string[]
-  #values: string[]
-  #mask: number
+  #names: string[] = Array.from({ length: FIRST_PLACES }, () => '')
+  #values: string[] = Array.from({ length: FIRST_PLACES }, () => '')
+  #mask = FIRST_PLACES - 1
   #next = 0
   #count = 0
   #used = 0
   #size: number
 
   constructor(size: number) {
-    const places = ringPlaces(size)
-    this.#names = Array.from({ length: places }, () => '')
-    this.#values = Array.from({ length: places }, () => '')
-    this.#mask = places - 1
     this.#size = size
   }
 
@@ -50,6 +56,7 @@ export class DynamicTable {
     const size = name.length + value.length + ENTRY_OVERHEAD
     this.#evictTo(this.#size - size)
     if (size > this.#size) return
+    if (this.#count > this.#mask) this.#grow()
     const at = this.#next & this.#mask
     this.#names[at] = name
     this.#values[at] = value
@@ -72,17 +79,12 @@ export class DynamicTable {
   resize(size: number): void {
     this.#evictTo(size)
     this.#size = size
-    const places = ringPlaces(size)
-    if (places <= this.#mask + 1) return
-    const names = Array.from({ length: places }, () => '')
-    const values = Array.from({ length: places }, () => '')
-    for (let place = this.#count; place > 0; place -= 1) {
-      names[this.#count - place] = this.name(place)
-      values[this.#count - place] = this.value(place)
-    }
-    this.#names = names
-    this.#values = values
-    this.#mask = places - 1
-    this.#next = this.#count
+  }
+
+  #grow(): void {
+    const oldest = this.#next - this.#count
+    this.#names = grown(this.#names, '', oldest, this.#next)
+    this.#values = grown(this.#values, '', oldest, this.#next)
+    this.#mask = this.#names.length - 1
   }
 }

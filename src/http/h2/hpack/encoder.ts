@@ -1,4 +1,4 @@
-import { ENTRY_OVERHEAD, INITIAL_TABLE_SIZE, ringPlaces } from './dynamic-table.ts'
+import { ENTRY_OVERHEAD, FIRST_PLACES, grown, INITIAL_TABLE_SIZE } from './dynamic-table.ts'
 import { huffmanEncode, huffmanLength } from './huffman.ts'
 import { STATIC_ENTRIES, staticNames, staticValues } from './static-table.ts'
 
@@ -108,11 +108,11 @@ export class HpackEncoder {
   readonly #start: NameState = newState('', unknownName)
   #last: NameState = this.#start
   /** The entries of the dynamic table, by number: `#oldest` up to `#next`. */
-  readonly #states: (NameState | undefined)[]
-  readonly #values: string[]
+  #states: (NameState | undefined)[] = Array.from({ length: FIRST_PLACES }, () => undefined)
+  #values: string[] = Array.from({ length: FIRST_PLACES }, () => '')
   /** The number of the entry before with the same name. */
-  readonly #previous: number[]
-  readonly #mask: number
+  #previous: number[] = Array.from({ length: FIRST_PLACES }, () => -1)
+  #mask = FIRST_PLACES - 1
   #oldest = 0
   #next = 0
   #used = 0
@@ -123,12 +123,7 @@ export class HpackEncoder {
 
   /** `maxTableSize`, in octets, is the most that we use of what the peer allows. */
   constructor(maxTableSize: number = INITIAL_TABLE_SIZE) {
-    const places = ringPlaces(maxTableSize)
     this.#most = maxTableSize
-    this.#states = Array.from({ length: places }, () => undefined)
-    this.#values = Array.from({ length: places }, () => '')
-    this.#previous = Array.from({ length: places }, () => -1)
-    this.#mask = places - 1
     this.#size = INITIAL_TABLE_SIZE
     this.#target = Math.min(maxTableSize, INITIAL_TABLE_SIZE)
     this.#smallest = this.#target
@@ -257,6 +252,7 @@ export class HpackEncoder {
       state.gone = false
       this.#names.set(state.name, state)
     }
+    if (this.#next - this.#oldest > this.#mask) this.#grow()
     const place = this.#next & this.#mask
     this.#states[place] = state
     this.#values[place] = value
@@ -267,6 +263,13 @@ export class HpackEncoder {
     state.unused += 1
     this.#next += 1
     this.#used += size
+  }
+
+  #grow(): void {
+    this.#states = grown(this.#states, undefined, this.#oldest, this.#next)
+    this.#values = grown(this.#values, '', this.#oldest, this.#next)
+    this.#previous = grown(this.#previous, -1, this.#oldest, this.#next)
+    this.#mask = this.#states.length - 1
   }
 
   #evictTo(octets: number): void {
