@@ -33,6 +33,50 @@ export function peerOf(socket: TLSSocket, bundles: TrustBundleSet, nowMs: number
   return peer
 }
 
+/** As `peerOf`, for connections that we accept: many, and often from the same peers. */
+export function acceptedPeerOf(socket: TLSSocket, bundles: TrustBundleSet, nowMs: number): VerifiedPeer | PeerRefusal {
+  // Not getPeerX509Certificate: Node 24 has no issuers any more once that was called. Without a certificate there is no field.
+  const leaf: string | undefined = socket.getPeerCertificate().fingerprint256
+  if (leaf === undefined) return peerOf(socket, bundles, nowMs)
+  const remembered = knownPeer(leaf, bundles, nowMs)
+  if (remembered !== undefined && socket.authorized && !socket.isSessionReused()) return remembered
+  const peer = peerOf(socket, bundles, nowMs)
+  if (peer.kind === 'verified') remember(leaf, peer, bundles, nowMs)
+  return peer
+}
+
+/** A peer that was verified, and when: before that moment its chain may not have been valid yet. */
+interface Known {
+  readonly peer: VerifiedPeer
+  readonly sinceMs: number
+}
+
+/** Peers that one set of bundles remembers. More are verified anew. */
+const MAX_KNOWN = 4096
+
+/**
+ * Peers by the SHA-256 of their leaf, for as long as the bundles are the same: a leaf that a valid chain was found for once
+ * has that chain until something in it expires, whichever issuers come with it. That the peer holds its key every handshake
+ * proves by itself. Verifying the chain costs as much as the rest of a handshake.
+ */
+const known = new WeakMap<TrustBundleSet, Map<string, Known>>()
+
+function knownPeer(leaf: string, bundles: TrustBundleSet, nowMs: number): VerifiedPeer | undefined {
+  const found = known.get(bundles)?.get(leaf)
+  return found !== undefined && nowMs >= found.sinceMs && nowMs < found.peer.notAfterMs ? found.peer : undefined
+}
+
+function remember(leaf: string, peer: VerifiedPeer, bundles: TrustBundleSet, nowMs: number): void {
+  const peers = known.get(bundles) ?? new Map<string, Known>()
+  if (peers.has(leaf)) return
+  known.set(bundles, peers)
+  for (const oldest of peers.keys()) {
+    if (peers.size < MAX_KNOWN) break
+    peers.delete(oldest)
+  }
+  peers.set(leaf, { peer, sinceMs: nowMs })
+}
+
 /** Whether a peer that was verified before would still find the root of its chain in `bundles`. */
 export function isStillTrusted({ id, authorityFingerprint }: VerifiedPeer, bundles: TrustBundleSet): boolean {
   const authorities = bundles.get(trustDomainOf(id))?.authorities ?? []

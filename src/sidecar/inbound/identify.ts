@@ -1,6 +1,6 @@
 import type { TLSSocket } from 'node:tls'
 import { formatAddress } from '../../lib/address.ts'
-import { peerOf } from '../../mtls/peer.ts'
+import { acceptedPeerOf } from '../../mtls/peer.ts'
 import type { AnonymousReason } from '../../policy/decision.ts'
 import { RequestMeter } from '../meter.ts'
 import type { Detected, Inbound, InboundConnection, Secured } from './connection.ts'
@@ -14,7 +14,7 @@ export function identify(secured: Secured, inbound: Inbound): InboundConnection 
   const { metrics, log, clock } = runtime
   const { socket, remote, credentials } = secured
   // The bundles of this moment: a root that was withdrawn during the handshake counts no more.
-  const peer = peerOf(socket, runtime.credentials.current.bundles, clock.now())
+  const peer = acceptedPeerOf(socket, runtime.credentials.current.bundles, clock.now())
   if (peer.kind === 'refused') {
     metrics.tlsHandshakeFailures.with({ listener: 'inbound', reason: peer.code }).inc()
     log.warn({ remote, reason: peer.code, detail: peer.message }, 'peer refused')
