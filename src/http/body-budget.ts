@@ -15,6 +15,11 @@ export class BodyBudget {
     return this.#held > this.#maxHeldBytes
   }
 
+  /** Less than three quarters are left: nobody gets more than the others. */
+  get crowded(): boolean {
+    return this.#held * 4 > this.#maxHeldBytes
+  }
+
   get heldBytes(): number {
     return this.#held
   }

@@ -9,6 +9,7 @@ import {
   type ServerStream,
   type StreamFault,
 } from './exchange.ts'
+import { buffersPassed } from '../lib/passed-buffers.ts'
 import { type Headers, noHeaders } from './headers.ts'
 
 /** Who decides about an exchange: a sidecar's inbound or outbound path. */
@@ -120,6 +121,7 @@ export class Exchange implements RequestSink, ResponseSink {
 
   requestData(slice: Buffer): boolean {
     this.requestBytes += slice.length
+    buffersPassed(slice.length)
     if (this.#client !== undefined) return this.#client.data(slice)
     if (this.#responding) return true
     this.#held ??= []
@@ -157,6 +159,7 @@ export class Exchange implements RequestSink, ResponseSink {
 
   responseData(slice: Buffer): boolean {
     this.responseBytes += slice.length
+    buffersPassed(slice.length)
     return this.#server.data(slice)
   }
 

@@ -231,7 +231,12 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
 
   resumeStream(stream: H2Stream): void {
     stream.paused = false
+    stream.throttled = true
     this.#release(stream)
+    // Back to the window that everybody has: what the reader did not take is not asked for again.
+    const excess = Math.min(stream.uncredited, stream.window - this.#initialReceiveWindow)
+    stream.uncredited -= excess
+    stream.window -= excess
     this.#creditStream(stream)
   }
 
@@ -769,10 +774,21 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
 
   #creditStream(stream: H2Stream): void {
     if (stream.paused || stream.remoteEnded || stream.closed) return
-    if (stream.uncredited * 2 < this.#options.limits.streamWindowBytes) return
-    stream.receiveWindow += stream.uncredited
-    this.#writer.windowUpdate(stream.id, stream.uncredited)
+    if (stream.uncredited * 2 < stream.window) return
+    const credit = stream.uncredited + this.#growth(stream)
+    stream.receiveWindow += credit
     stream.uncredited = 0
+    stream.throttled = false
+    this.#writer.windowUpdate(stream.id, credit)
+  }
+
+  /** By how much the window of a stream grows whose reader keeps up, so that it need not wait for its peer. */
+  #growth(stream: H2Stream): number {
+    const { limits, budget } = this.#options
+    if (stream.throttled || budget.crowded) return 0
+    const growth = Math.max(0, Math.min(stream.window, limits.connectionWindowBytes / 2 - stream.window))
+    stream.window += growth
+    return growth
   }
 
   /** The stream is over. */

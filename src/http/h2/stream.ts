@@ -39,6 +39,10 @@ export class H2Stream {
   sendWindow: number
   /** Bytes that we let the peer send. */
   receiveWindow: number
+  /** What `receiveWindow` is when everything that came was taken: it grows while the reader keeps up. */
+  window: number
+  /** The reader did not keep up since the peer got window back last. */
+  throttled = false
   /** Bytes that came and that the peer got no window back for. */
   uncredited = 0
   /** Of these, what counts in the process's budget. */
@@ -64,6 +68,7 @@ export class H2Stream {
     this.id = id
     this.sendWindow = sendWindow
     this.receiveWindow = receiveWindow
+    this.window = receiveWindow
   }
 
   /** Sends content. False: full, wait for `receiver.onWritable()`. */
