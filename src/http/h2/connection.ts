@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { BodyBudget } from '../body-budget.ts'
 import { Gather } from '../gather.ts'
-import type { Headers } from '../headers.ts'
+import { type Headers, noHeaders } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
 import type { Sweep, Sweepable } from '../sweep.ts'
 import { errorOf, type H2FaultCode, h2Faults } from './fault.ts'
@@ -174,7 +174,12 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
    * takes no list that large.
    */
   sendHeaders(stream: H2Stream, pseudo: Headers, fields: Headers): boolean {
-    if (this.#peerMaxListBytes !== Number.POSITIVE_INFINITY && !this.#peerTakes(pseudo, fields)) return false
+    if (!this.#peerTakes(pseudo, fields)) return false
+    this.#writeFields(stream, pseudo, fields, 0)
+    return true
+  }
+
+  #writeFields(stream: H2Stream, pseudo: Headers, fields: Headers, flags: number): void {
     const encoder = this.#encoder
     const writer = this.#writer
     const out = writer.beginHeaders(HpackEncoder.bound(pseudo) + HpackEncoder.bound(fields))
@@ -185,11 +190,11 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     for (let index = 0; index < fields.length; index += 2) {
       at = encoder.field(fields[index]!, fields[index + 1]!, out, at)
     }
-    writer.headers(stream.id, at)
-    return true
+    writer.headers(stream.id, at, flags)
   }
 
   #peerTakes(pseudo: Headers, fields: Headers): boolean {
+    if (this.#peerMaxListBytes === Number.POSITIVE_INFINITY) return true
     let bytes = 0
     for (const list of [pseudo, fields]) {
       for (let index = 0; index < list.length; index += 2) bytes += list[index]!.length + list[index + 1]!.length + 32
@@ -218,8 +223,13 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
       stream.endsWith = trailers
       return
     }
-    if (trailers.length > 0) this.sendHeaders(stream, trailers, [])
-    this.#writer.endStream(stream.id)
+    if (!this.#peerTakes(trailers, noHeaders)) {
+      this.resetStream(stream, errorCodes.INTERNAL_ERROR)
+      stream.receiver?.onLost({ message: 'the peer takes no trailers that large', unprocessed: false })
+      return
+    }
+    if (trailers.length > 0) this.#writeFields(stream, trailers, noHeaders, END_STREAM)
+    else this.#writer.endStream(stream.id)
     stream.localEnded = true
     if (stream.remoteEnded) this.#forget(stream, false)
   }

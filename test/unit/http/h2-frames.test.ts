@@ -181,7 +181,7 @@ function written(socket: WireSocket): { texts: string[]; writes: number[]; conte
 }
 
 /** Writes a block of `bytes` octets that is one literal field. */
-function writeBlock(writer: FrameWriter, streamId: number, bytes: number): void {
+function writeBlock(writer: FrameWriter, streamId: number, bytes: number, flags = 0): void {
   const out = writer.beginHeaders(bytes)
   const at = writer.blockStart
   // A literal without indexing, name `a`: 5 octets and a length of 3 before the value.
@@ -191,7 +191,7 @@ function writeBlock(writer: FrameWriter, streamId: number, bytes: number): void 
     at,
   )
   out.fill('v', at + 7, at + bytes)
-  writer.headers(streamId, at + bytes)
+  writer.headers(streamId, at + bytes, flags)
 }
 
 t.test('one write for everything of one turn', async (t) => {
@@ -284,12 +284,15 @@ t.test('a block of every size around a frame arrives whole, in as few frames as 
     const writer = new FrameWriter(socket)
     writer.data(3, Buffer.from('before'))
     writeBlock(writer, 1, bytes)
+    writeBlock(writer, 5, bytes, END_STREAM)
     writer.data(3, Buffer.from('behind'))
     await nextTurn()
     const count = Math.ceil(bytes / 16_384)
+    const fields = `${count === 1 ? '' : `in ${count} `}a=${'v'.repeat(bytes - 7)}`
     t.strictSame(written(socket).texts, [
       'DATA 3 6',
-      `HEADERS 1 ${count === 1 ? '' : `in ${count} `}a=${'v'.repeat(bytes - 7)}`,
+      `HEADERS 1 ${fields}`,
+      `HEADERS 5 END_STREAM ${fields}`,
       'DATA 3 6',
     ])
   }
