@@ -735,13 +735,18 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     else stream.receiver?.onWritable()
   }
 
-  /** A stream that has a window of its own waits for the connection's. */
+  /** A stream that has a window of its own waits for the socket, or for the connection's window. */
   #park(stream: H2Stream): void {
-    if (stream.sendWindow > 0) this.#starved.add(stream)
+    if (this.#writer.full) this.#undrained.add(stream)
+    else if (stream.sendWindow > 0) this.#starved.add(stream)
   }
 
-  /** Sends as much of `slice` as the windows allow; returns how much. */
+  /**
+   * Sends as much of `slice` as the windows allow; returns how much. Nothing into a full socket: a stream whose response
+   * waits is open and counts, so that a peer that asks without reading is bounded by its streams.
+   */
   #send(stream: H2Stream, slice: Buffer): number {
+    if (this.#writer.full) return 0
     const allowed = Math.min(slice.length, stream.sendWindow, this.#sendWindow)
     if (allowed <= 0) return 0
     for (let at = 0; at < allowed; at += CONTENT_BYTES) {
