@@ -427,8 +427,9 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
 
   /** An end without GOAWAY: nothing that is open can be answered or finished. */
   #onEnd(): void {
-    this.#loseAll('the connection ended')
+    // First: each stream that is lost would else be room for a request that is lost at once.
     this.#end()
+    this.#loseAll('the connection ended')
   }
 
   #onClose(): void {
