@@ -617,7 +617,8 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
         this.#encoder.setPeerTableSize(value)
         return undefined
       case ENABLE_PUSH:
-        return value > 1 ? 'h2-setting' : undefined
+        // Only a client may ask for pushes, and none of ours does.
+        return value > (this.#options.role === 'server' ? 1 : 0) ? 'h2-setting' : undefined
       case MAX_CONCURRENT_STREAMS:
         this.#peerMaxStreams = value
         return undefined
