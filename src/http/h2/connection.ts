@@ -269,7 +269,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     if (this.#ending || this.#closed) return
     this.#owner.faulted(code)
     this.#writer.goaway(this.#lastPeerStream, errorOf(code))
-    this.#end()
+    this.#end(LINGER_MS)
     this.#loseAll(h2Faults[code].text)
   }
 
@@ -824,14 +824,19 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     if (this.#streams.size === 0) this.#end()
   }
 
-  /** Sends what is left, ends our side, and reads on for a moment without looking. */
-  #end(): void {
+  /**
+   * Sends what is left, for which the peer has `patienceMs`, ends our side, and reads on for a moment without looking.
+   */
+  #end(patienceMs: number = this.#options.limits.requestIdleTimeoutMs): void {
     if (this.#ending) return
+    const { sweep } = this.#options
     this.#ending = true
     this.#reader.stopped = true
-    this.#lingerUntil = this.#options.sweep.in(LINGER_MS)
+    this.#lingerUntil = sweep.in(patienceMs)
     this.#writer.flush()
-    this.#socket.end()
+    this.#socket.end(() => {
+      this.#lingerUntil = sweep.in(LINGER_MS)
+    })
     this.#socket.resume()
   }
 }
