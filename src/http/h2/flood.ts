@@ -6,10 +6,17 @@ const MAX_BURDEN = 1000
 const FREE_RESETS = 500
 /** Frames of one field block: the first one and as many CONTINUATIONs. */
 export const MAX_BLOCK_FRAMES = 32
+/** Values in one SETTINGS frame. Each may move the window of every stream. */
+export const MAX_SETTINGS = 32
+/** Acknowledgements that wait for a peer that does not read. */
+export const MAX_UNREAD_ANSWERS = 1000
+/** Bytes that wait for a client that does not read, beyond which it may not open another stream. */
+export const MAX_UNREAD_BYTES: number = 1024 * 1024
 
 /**
  * Notices a peer that makes us work for nothing: SETTINGS, PING, PRIORITY, empty DATA, needless WINDOW_UPDATE, and requests
- * that are reset before they were answered ("rapid reset"). Counts begin anew with each sweep.
+ * that are reset before they were answered ("rapid reset"), by the peer or by us for what it did. Counts begin anew with
+ * each sweep.
  */
 export class FloodGuard {
   readonly #maxResets: number
@@ -37,7 +44,7 @@ export class FloodGuard {
     this.#burden = Math.max(-MAX_BURDEN, this.#burden - frames)
   }
 
-  /** The peer reset a stream that was not answered. */
+  /** A stream that was not answered was reset by the peer, or because of it. */
   reset(): H2FaultCode | undefined {
     this.#resets += 1
     return this.#resets > this.#maxResets ? 'h2-reset-flood' : undefined

@@ -105,7 +105,7 @@ const silent: StreamReceiver = {
 /** A malformed message is reset; a well-formed one that we do not take is answered and then reset (RFC 9113 section 8.1). */
 function answerFault(connection: H2Connection, stream: H2Stream, code: MessageFaultCode): void {
   if (isH2Fault(code)) {
-    stream.reset(errorOf(code))
+    stream.blame(errorOf(code))
     return
   }
   const { status, text } = protocolFaults[code]
