@@ -155,7 +155,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
   /** Streams that may be opened now. Clients only. */
   get room(): number {
     if (this.#closed || this.#ending || this.#refusing || this.#peerGoesAway || !this.#greeted) return 0
-    if (this.#nextStream > LARGEST_STREAM_ID) return 0
+    if (this.#nextStream > LARGEST_STREAM_ID || this.#flood.mustPause) return 0
     return Math.max(0, this.#peerMaxStreams - this.#streams.size)
   }
 
@@ -236,6 +236,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
 
   resetStream(stream: H2Stream, error: number): void {
     this.#writer.reset(stream.id, error)
+    this.#flood.resetOwn()
     this.#forget(stream, true)
   }
 
@@ -281,7 +282,9 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
 
   expired(): void {
     const { sweep } = this.#options
+    const paused = this.#flood.mustPause
     this.#flood.sweep()
+    if (paused) this.#owner.roomChanged()
     if (this.#ending) {
       if (this.#lingerUntil <= sweep.now) this.#socket.destroy()
       return

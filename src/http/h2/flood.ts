@@ -4,6 +4,8 @@ import type { H2FaultCode } from './fault.ts'
 const MAX_BURDEN = 1000
 /** Resets in one sweep that are never an attack. */
 const FREE_RESETS = 500
+/** Streams that we reset in one sweep before we open no more in it: half of what the other side allows at least. */
+const MAX_OWN_RESETS = 250
 /** Frames of one field block: the first one and as many CONTINUATIONs. */
 export const MAX_BLOCK_FRAMES = 32
 /** Values in one SETTINGS frame. Each may move the window of every stream. */
@@ -22,6 +24,7 @@ export class FloodGuard {
   readonly #maxResets: number
   #burden = 0
   #resets = 0
+  #ownResets = 0
 
   /** As many streams as may be open at once can honestly be reset at once: their clients may all go together. */
   constructor(maxConcurrentStreams: number) {
@@ -31,6 +34,7 @@ export class FloodGuard {
   sweep(): void {
     this.#burden = 0
     this.#resets = 0
+    this.#ownResets = 0
   }
 
   /** A frame that carries nothing. */
@@ -42,6 +46,19 @@ export class FloodGuard {
   /** A stream was opened, or content sent: so many of the peer's frames are explained. */
   explained(frames: number): void {
     this.#burden = Math.max(-MAX_BURDEN, this.#burden - frames)
+  }
+
+  /** We reset a stream that we had opened. */
+  resetOwn(): void {
+    this.#ownResets += 1
+  }
+
+  /**
+   * Whether we look like an attacker ourselves. One client that resets what it asks for must not cost the others the
+   * connection that they share.
+   */
+  get mustPause(): boolean {
+    return this.#ownResets >= MAX_OWN_RESETS
   }
 
   /** A stream that was not answered was reset by the peer, or because of it. */
