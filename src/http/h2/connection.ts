@@ -232,6 +232,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     else this.#writer.endStream(stream.id)
     stream.localEnded = true
     if (stream.remoteEnded) this.#forget(stream, false)
+    else if (stream.refusesRest) this.resetStream(stream, errorCodes.NO_ERROR)
   }
 
   resetStream(stream: H2Stream, error: number): void {

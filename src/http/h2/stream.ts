@@ -50,6 +50,8 @@ export class H2Stream {
   /** No more content comes; the peer ended its half. */
   remoteEnded = false
   localEnded = false
+  /** When our half has ended, nothing more of the other one is wanted. */
+  refusesRest = false
   /** A head of ours was sent. */
   answered = false
   closed = false
