@@ -159,13 +159,18 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     return Math.max(0, this.#peerMaxStreams - this.#streams.size)
   }
 
-  /** Opens a stream; `headers` and `end` follow. Clients only. */
-  open(): H2Stream {
+  /**
+   * Opens a stream with HEADERS as of `sendHeaders`; content and end follow. Undefined, and nothing is sent, when the peer said
+   * that it takes no list that large. Clients only.
+   */
+  open(pseudo: Headers, fields: Headers): H2Stream | undefined {
+    if (!this.#peerTakes(pseudo, fields)) return undefined
     const { limits } = this.#options
     const stream = new H2Stream(this, this.#nextStream, this.#peerInitialWindow, this.#initialReceiveWindow)
     this.#nextStream += 2
     this.#streams.set(stream.id, stream)
     stream.deadline = this.#options.sweep.in(limits.requestIdleTimeoutMs)
+    this.#writeFields(stream, pseudo, fields, 0)
     return stream
   }
 

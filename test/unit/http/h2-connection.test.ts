@@ -137,9 +137,8 @@ class Side implements ConnectionOwner {
 
   /** A stream of ours, with a head on it. */
   open(): Receiver {
-    const receiver = new Receiver(this.connection.open())
+    const receiver = new Receiver(this.connection.open(request(), [])!)
     this.receivers.set(receiver.stream.id, receiver)
-    this.connection.sendHeaders(receiver.stream, request(), [])
     return receiver
   }
 
