@@ -19,8 +19,6 @@ import {
   get,
   H2Peer,
   headers,
-  type Http2Path,
-  http2Path,
   PADDED,
   ping,
   prefaceBytes,
@@ -29,7 +27,8 @@ import {
   settings,
   WITH_PRIORITY,
   windowUpdate,
-} from '../../fixtures/http2.ts'
+} from '../../fixtures/h2-frames.ts'
+import { type Http2Path, http2Path } from '../../fixtures/h2-path.ts'
 
 checkLeaks(t)
 

@@ -28,7 +28,7 @@ import {
   settingsAck,
   WITH_PRIORITY,
   windowUpdate,
-} from '../../fixtures/http2.ts'
+} from '../../fixtures/h2-frames.ts'
 
 const MAX_CONCURRENT_STREAMS = 3
 const INITIAL_WINDOW_SIZE = 4

@@ -12,7 +12,7 @@ import {
   ping,
   prefaceBytes,
   settings,
-} from '../../fixtures/http2.ts'
+} from '../../fixtures/h2-frames.ts'
 import { FrameReader, type FrameSink } from '../../../src/http/h2/frame-reader.ts'
 import { CONTENT_BYTES, FrameWriter } from '../../../src/http/h2/frame-writer.ts'
 import type { H2FaultCode } from '../../../src/http/h2/fault.ts'

@@ -4,7 +4,7 @@ import { h2Faults } from '../../../src/http/h2/fault.ts'
 import { ParsedRequest, parseRequest, parseResponse, parseTrailers } from '../../../src/http/h2/message.ts'
 import { requestHeadText } from '../../../src/http/h1/serialize.ts'
 import { testLimits } from '../../fixtures/http.ts'
-import { messageVectors } from '../../fixtures/http2.ts'
+import { messageVectors } from '../../fixtures/h2-frames.ts'
 
 const vectors = messageVectors()
 

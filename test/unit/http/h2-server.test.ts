@@ -27,7 +27,7 @@ import {
   reset,
   settings,
   windowUpdate,
-} from '../../fixtures/http2.ts'
+} from '../../fixtures/h2-frames.ts'
 
 const INITIAL_WINDOW_SIZE = 4
 const MAX_HEADER_LIST_SIZE = 6
