@@ -12,6 +12,7 @@ import {
 import type { MessageFaultCode } from '../../../src/http/h2/fault.ts'
 import { H2ServerConnection } from '../../../src/http/h2/server.ts'
 import type { HttpLimits } from '../../../src/http/limits.ts'
+import { Exchange } from '../../../src/http/pump.ts'
 import { Sweep } from '../../../src/http/sweep.ts'
 import { TestClock } from '../../fixtures/clock.ts'
 import { nextTurn, testLimits, WireSocket } from '../../fixtures/http.ts'
@@ -482,4 +483,35 @@ t.test('maxRequestsPerConnection: the last one is announced', async (t) => {
   t.match((await side.sent())[0], /^GOAWAY 2147483647 NO_ERROR/)
   side.feed(get(5))
   t.equal(side.sinks.length, 3, 'what is on its way meanwhile is served')
+})
+
+t.test('an exchange ends once, also when the client takes no head of a refusal', async (t) => {
+  const socket = new WireSocket()
+  const finished: (string | undefined)[] = []
+  const exchanges: Exchange[] = []
+  new H2ServerConnection(socket, {
+    limits: testLimits,
+    sweep: new Sweep(new TestClock()),
+    budget: new BodyBudget(1 << 30),
+    handler: (_head, stream) => {
+      const exchange = new Exchange(stream, {
+        onResponseHead: (head) => head,
+        onUpstreamFault: () => {},
+        onResponseBroken: () => undefined,
+        onFinished: (fault) => finished.push(fault?.code),
+      })
+      exchanges.push(exchange)
+      return exchange
+    },
+    onFault: () => {},
+    onClosed: () => {},
+  })
+  socket.emit('data', Buffer.concat([prefaceBytes, settings([MAX_HEADER_LIST_SIZE, 0]), get(1), get(3)]))
+  const head = { status: 403, headers: [], bodyLength: 2, close: false }
+  exchanges[0]!.refuse(head, Buffer.from('no'))
+  t.strictSame(finished, ['client-gone'])
+  exchanges[1]!.responseHead(head)
+  exchanges[1]!.responseData(Buffer.from('no'))
+  exchanges[1]!.responseEnd([])
+  t.strictSame(finished, ['client-gone', 'client-gone'])
 })
