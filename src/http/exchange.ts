@@ -123,5 +123,6 @@ export interface ClientStream {
 
 /** One connection to an upstream that can carry a request now. */
 export interface ClientConnection {
+  /** The sink hears nothing before this has returned. */
   request(head: RequestHead, sink: ResponseSink): ClientStream
 }

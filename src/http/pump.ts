@@ -95,6 +95,8 @@ export class Exchange implements RequestSink, ResponseSink {
     this.#client = undefined
     client?.abort({ code: 'closed-here', message: 'the request was refused', replay: 'never' })
     this.#server.respond(head)
+    // A client that takes no head that large is gone with it.
+    if (this.#finished) return
     this.#server.data(body)
     this.responseBytes = body.length
     this.#finish(undefined)

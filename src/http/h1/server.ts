@@ -76,7 +76,7 @@ export class H1ServerConnection implements Sweepable {
     this.deadline = options.sweep.in(options.limits.headTimeoutMs)
     options.sweep.add(this)
     socket.on('data', (bytes: Buffer) => this.#onData(bytes))
-    socket.on('drain', () => this.#stream?.drained())
+    socket.on('drain', () => this.#onDrain())
     socket.on('end', () => this.#onEnd())
     socket.on('error', () => socket.destroy())
     socket.on('close', () => this.#onClose())
@@ -119,6 +119,11 @@ export class H1ServerConnection implements Sweepable {
     this.#receive(bytes)
   }
 
+  #onDrain(): void {
+    if (this.#stream === undefined) this.#takeNext()
+    else this.#stream.drained()
+  }
+
   /** The client ended its side. Without a tunnel that is an abort: whoever still wants the answer keeps its side open. */
   #onEnd(): void {
     const stream = this.#stream
@@ -144,6 +149,11 @@ export class H1ServerConnection implements Sweepable {
     while (at < bytes.length && !this.#lingering && !this.#socket.destroyed) {
       const stream = this.#stream
       if (stream === undefined) {
+        // Who asks and does not read the answers waits.
+        if (this.#outbox.full) {
+          this.#putOff(bytes, at)
+          break
+        }
         at = this.#receiveHead(bytes, at)
         if (this.#rest !== undefined) {
           bytes = this.#rest
@@ -155,13 +165,26 @@ export class H1ServerConnection implements Sweepable {
         if (typeof end === 'string') return this.#receiveFailed(end)
         at = end
       } else {
-        this.#rest = at === 0 ? bytes : bytes.subarray(at)
-        this.#socket.pause()
+        this.#putOff(bytes, at)
         break
       }
     }
     this.#receiving = false
     if (this.#stream !== undefined) this.touch()
+  }
+
+  /** What is left is of a request that comes later. */
+  #putOff(bytes: Buffer, at: number): void {
+    this.#rest = at === 0 ? bytes : bytes.subarray(at)
+    this.#socket.pause()
+  }
+
+  #takeNext(): void {
+    const rest = this.#rest
+    if (rest === undefined) return
+    this.#rest = undefined
+    this.#socket.resume()
+    this.#receive(rest)
   }
 
   #receiveFailed(code: ProtocolFaultCode): void {
@@ -284,13 +307,7 @@ export class H1ServerConnection implements Sweepable {
       return
     }
     this.deadline = this.#options.sweep.in(this.#options.limits.connectionIdleTimeoutMs)
-    if (this.#receiving) return
-    const rest = this.#rest
-    if (rest !== undefined) {
-      this.#rest = undefined
-      this.#socket.resume()
-      this.#receive(rest)
-    }
+    if (!this.#receiving) this.#takeNext()
   }
 
   /** For the stream: a tunnel takes what was read behind the request head. */

@@ -63,12 +63,15 @@ export class H2ClientConnection implements ClientConnection, ConnectionOwner {
 
   request(head: RequestHead, sink: ResponseSink): ClientStream {
     if (this.room === 0) throw new Error('request on a connection that has no room')
+    if (head.upgrade !== undefined && !this.#connection.takesExtendedConnect) {
+      return new UnsentStream(sink, 'the upstream takes no extended CONNECT (RFC 8441)')
+    }
+    const stream = this.#connection.open(pseudoFields(head, this.#options.scheme), fieldsOf(head))
+    if (stream === undefined) return new UnsentStream(sink, 'the head is larger than the upstream takes')
     const reused = this.exchanges > 0
     this.exchanges += 1
-    const stream = new H2ClientStream(this.#connection, this.#connection.open(), head, sink, reused, this.#options)
     this.#full = this.room === 0
-    stream.start()
-    return stream
+    return new H2ClientStream(stream, head, sink, reused, this.#options)
   }
 
   /** Closes after the exchanges under way. */
@@ -110,8 +113,47 @@ export class H2ClientConnection implements ClientConnection, ConnectionOwner {
   }
 }
 
+function pseudoFields({ method, authority, target, upgrade }: RequestHead, scheme: string): Headers {
+  if (upgrade !== undefined) {
+    const common = [':scheme', scheme, ':authority', authority, ':path', target]
+    return [':method', 'CONNECT', ':protocol', upgrade, ...common]
+  }
+  if (method === 'CONNECT') return [':method', method, ':authority', authority]
+  return [':method', method, ':scheme', scheme, ':authority', authority, ':path', target]
+}
+
+function fieldsOf({ headers, bodyLength, acceptsTrailers }: RequestHead): Headers {
+  if (bodyLength < 0 && !acceptsTrailers) return headers
+  const fields = [...headers]
+  if (bodyLength >= 0) fields.push('content-length', String(bodyLength))
+  if (acceptsTrailers) fields.push('te', 'trailers')
+  return fields
+}
+
+/** A request that this upstream does not take: nothing of it was sent, and its stream was never opened. */
+class UnsentStream implements ClientStream {
+  #over = false
+
+  constructor(sink: ResponseSink, message: string) {
+    queueMicrotask(() => {
+      if (!this.#over) sink.responseAborted({ code: 'upstream-gone', message, replay: 'never' })
+    })
+  }
+
+  data(): boolean {
+    return true
+  }
+
+  end(): void {}
+
+  abort(): void {
+    this.#over = true
+  }
+
+  resumeResponse(): void {}
+}
+
 class H2ClientStream implements ClientStream, StreamReceiver {
-  readonly #connection: H2Connection
   readonly #stream: H2Stream
   readonly #head: RequestHead
   readonly #sink: ResponseSink
@@ -126,15 +168,7 @@ class H2ClientStream implements ClientStream, StreamReceiver {
   #bodyLeft = NO_BODY
   #over = false
 
-  constructor(
-    connection: H2Connection,
-    stream: H2Stream,
-    head: RequestHead,
-    sink: ResponseSink,
-    reused: boolean,
-    options: H2ClientOptions,
-  ) {
-    this.#connection = connection
+  constructor(stream: H2Stream, head: RequestHead, sink: ResponseSink, reused: boolean, options: H2ClientOptions) {
     this.#stream = stream
     this.#head = head
     this.#sink = sink
@@ -142,33 +176,6 @@ class H2ClientStream implements ClientStream, StreamReceiver {
     this.#options = options
     this.#left = Math.max(0, head.bodyLength)
     stream.receiver = this
-  }
-
-  start(): void {
-    const { headers, bodyLength, acceptsTrailers, upgrade } = this.#head
-    let fields = headers
-    if (bodyLength >= 0 || acceptsTrailers) {
-      const more = [...headers]
-      if (bodyLength >= 0) more.push('content-length', String(bodyLength))
-      if (acceptsTrailers) more.push('te', 'trailers')
-      fields = more
-    }
-    if (upgrade !== undefined && !this.#connection.takesExtendedConnect) {
-      this.#giveUp('upstream-gone', 'the upstream takes no extended CONNECT (RFC 8441)')
-    } else if (!this.#connection.sendHeaders(this.#stream, this.#pseudo(), fields)) {
-      this.#giveUp('upstream-gone', 'the head is larger than the upstream takes')
-    }
-  }
-
-  #pseudo(): Headers {
-    const { method, authority, target, upgrade } = this.#head
-    const { scheme } = this.#options
-    if (upgrade !== undefined) {
-      const common = [':scheme', scheme, ':authority', authority, ':path', target]
-      return [':method', 'CONNECT', ':protocol', upgrade, ...common]
-    }
-    if (method === 'CONNECT') return [':method', method, ':authority', authority]
-    return [':method', method, ':scheme', scheme, ':authority', authority, ':path', target]
   }
 
   onFields(fields: string[], overflowed: boolean, ended: boolean): void {
@@ -198,8 +205,9 @@ class H2ClientStream implements ClientStream, StreamReceiver {
     if (bodiless) this.#bodyLeft = 0
     else if (contentLength >= 0) this.#bodyLeft = contentLength
     const bodyLength = contentLength >= 0 || ended ? contentLength : UNKNOWN_LENGTH
+    this.#touch()
     this.#sink.responseHead({ status: granted, headers, bodyLength, close: false })
-    if (ended) this.#finish(noHeaders)
+    if (ended && !this.#over) this.#finish(noHeaders)
   }
 
   #takeTrailers(fields: string[], ended: boolean): void {

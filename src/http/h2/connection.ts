@@ -1,11 +1,11 @@
 import type { Duplex } from 'node:stream'
 import type { BodyBudget } from '../body-budget.ts'
 import { Gather } from '../gather.ts'
-import type { Headers } from '../headers.ts'
+import { type Headers, noHeaders } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
 import type { Sweep, Sweepable } from '../sweep.ts'
 import { errorOf, type H2FaultCode, h2Faults } from './fault.ts'
-import { FloodGuard, MAX_BLOCK_FRAMES } from './flood.ts'
+import { FloodGuard, MAX_BLOCK_FRAMES, MAX_SETTINGS, MAX_UNREAD_ANSWERS, MAX_UNREAD_BYTES } from './flood.ts'
 import {
   ACK,
   CONTINUATION,
@@ -70,8 +70,6 @@ const TABLE_BYTES = 4096
 const LINGER_MS = 1000
 /** The payload of the PING behind a first GOAWAY: its answer says that the peer has read that one. */
 const DRAIN_PING = Buffer.from('draining', 'latin1')
-/** Frames with an answer that count for more while the peer does not read the answers. */
-const UNREAD_WEIGHT = 20
 
 /**
  * One HTTP/2 connection in either role (RFC 9113): frames, field compression, windows, settings, floods and the end.
@@ -88,6 +86,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
   readonly #decoder = new HpackDecoder(TABLE_BYTES)
   readonly #encoder = new HpackEncoder()
   readonly #flood: FloodGuard
+  #unreadAnswers = 0
   readonly #streams = new Map<number, H2Stream>()
   readonly #recent = new RecentStreams()
   /** Streams that wait for the connection's window, in the order in which they are served. */
@@ -113,6 +112,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
   /** The DATA frame under way. */
   #dataStream: H2Stream | undefined
   #dataFlags = 0
+  #dataLength = 0
   #paddingLeft = 0
   /** Until when the preface, or what was begun last, must be complete. */
   #partialUntil: number
@@ -155,17 +155,22 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
   /** Streams that may be opened now. Clients only. */
   get room(): number {
     if (this.#closed || this.#ending || this.#refusing || this.#peerGoesAway || !this.#greeted) return 0
-    if (this.#nextStream > LARGEST_STREAM_ID) return 0
+    if (this.#nextStream > LARGEST_STREAM_ID || this.#flood.mustPause) return 0
     return Math.max(0, this.#peerMaxStreams - this.#streams.size)
   }
 
-  /** Opens a stream; `headers` and `end` follow. Clients only. */
-  open(): H2Stream {
+  /**
+   * Opens a stream with HEADERS as of `sendHeaders`; content and end follow. Undefined, and nothing is sent, when the peer said
+   * that it takes no list that large. Clients only.
+   */
+  open(pseudo: Headers, fields: Headers): H2Stream | undefined {
+    if (!this.#peerTakes(pseudo, fields)) return undefined
     const { limits } = this.#options
     const stream = new H2Stream(this, this.#nextStream, this.#peerInitialWindow, this.#initialReceiveWindow)
     this.#nextStream += 2
     this.#streams.set(stream.id, stream)
     stream.deadline = this.#options.sweep.in(limits.requestIdleTimeoutMs)
+    this.#writeFields(stream, pseudo, fields, 0)
     return stream
   }
 
@@ -174,7 +179,12 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
    * takes no list that large.
    */
   sendHeaders(stream: H2Stream, pseudo: Headers, fields: Headers): boolean {
-    if (this.#peerMaxListBytes !== Number.POSITIVE_INFINITY && !this.#peerTakes(pseudo, fields)) return false
+    if (!this.#peerTakes(pseudo, fields)) return false
+    this.#writeFields(stream, pseudo, fields, 0)
+    return true
+  }
+
+  #writeFields(stream: H2Stream, pseudo: Headers, fields: Headers, flags: number): void {
     const encoder = this.#encoder
     const writer = this.#writer
     const out = writer.beginHeaders(HpackEncoder.bound(pseudo) + HpackEncoder.bound(fields))
@@ -185,11 +195,11 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     for (let index = 0; index < fields.length; index += 2) {
       at = encoder.field(fields[index]!, fields[index + 1]!, out, at)
     }
-    writer.headers(stream.id, at)
-    return true
+    writer.headers(stream.id, at, flags)
   }
 
   #peerTakes(pseudo: Headers, fields: Headers): boolean {
+    if (this.#peerMaxListBytes === Number.POSITIVE_INFINITY) return true
     let bytes = 0
     for (const list of [pseudo, fields]) {
       for (let index = 0; index < list.length; index += 2) bytes += list[index]!.length + list[index + 1]!.length + 32
@@ -218,15 +228,28 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
       stream.endsWith = trailers
       return
     }
-    if (trailers.length > 0) this.sendHeaders(stream, trailers, [])
-    this.#writer.endStream(stream.id)
+    if (!this.#peerTakes(trailers, noHeaders)) {
+      this.resetStream(stream, errorCodes.INTERNAL_ERROR)
+      stream.receiver?.onLost({ message: 'the peer takes no trailers that large', unprocessed: false })
+      return
+    }
+    if (trailers.length > 0) this.#writeFields(stream, trailers, noHeaders, END_STREAM)
+    else this.#writer.endStream(stream.id)
     stream.localEnded = true
     if (stream.remoteEnded) this.#forget(stream, false)
+    else if (stream.refusesRest) this.resetStream(stream, errorCodes.NO_ERROR)
   }
 
   resetStream(stream: H2Stream, error: number): void {
     this.#writer.reset(stream.id, error)
+    this.#flood.resetOwn()
     this.#forget(stream, true)
+  }
+
+  blameStream(stream: H2Stream, error: number): void {
+    const fault = this.#countReset(stream)
+    this.resetStream(stream, error)
+    if (fault !== undefined) this.fail(fault)
   }
 
   resumeStream(stream: H2Stream): void {
@@ -264,13 +287,15 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     if (this.#ending || this.#closed) return
     this.#owner.faulted(code)
     this.#writer.goaway(this.#lastPeerStream, errorOf(code))
-    this.#end()
+    this.#end(LINGER_MS)
     this.#loseAll(h2Faults[code].text)
   }
 
   expired(): void {
     const { sweep } = this.#options
+    const paused = this.#flood.mustPause
     this.#flood.sweep()
+    if (paused) this.#owner.roomChanged()
     if (this.#ending) {
       if (this.#lingerUntil <= sweep.now) this.#socket.destroy()
       return
@@ -331,18 +356,13 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     const stream = this.#streams.get(streamId)
     this.#dataStream = stream
     this.#dataFlags = flags
+    this.#dataLength = length
     this.#paddingLeft = length
-    if (stream === undefined) return this.#onStrayFrame(streamId)
-    if (stream.remoteEnded) {
-      this.#failStream(stream, 'h2-stream-closed')
-      return undefined
-    }
+    // What was on its way when we reset its stream is no flood.
+    if (stream === undefined) return this.#recent.wasResetHere(streamId) ? undefined : this.#onStrayFrame(streamId)
+    if (stream.remoteEnded) return this.#failStream(stream, 'h2-stream-closed')
     stream.receiveWindow -= length
-    if (stream.receiveWindow < 0) {
-      this.#failStream(stream, 'h2-window-exceeded')
-      return undefined
-    }
-    return length === 0 && (flags & END_STREAM) === 0 ? this.#flood.idleFrame() : undefined
+    return stream.receiveWindow < 0 ? this.#failStream(stream, 'h2-window-exceeded') : undefined
   }
 
   dataSlice(slice: Buffer): void {
@@ -363,6 +383,10 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
   dataEnds(): void {
     const stream = this.#dataStream
     this.#dataStream = undefined
+    if (this.#paddingLeft === this.#dataLength && (this.#dataFlags & END_STREAM) === 0) {
+      const fault = this.#flood.idleFrame()
+      if (fault !== undefined) return this.fail(fault)
+    }
     if (this.#paddingLeft > 0) this.#creditConnection(this.#paddingLeft)
     if (stream === undefined || stream.closed) return
     stream.uncredited += this.#paddingLeft
@@ -422,8 +446,9 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
 
   /** An end without GOAWAY: nothing that is open can be answered or finished. */
   #onEnd(): void {
-    this.#loseAll('the connection ended')
+    // First: each stream that is lost would else be room for a request that is lost at once.
     this.#end()
+    this.#loseAll('the connection ended')
   }
 
   #onClose(): void {
@@ -444,10 +469,17 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     stream.receiver?.onLost({ message, unprocessed })
   }
 
-  #failStream(stream: H2Stream, code: H2FaultCode): void {
+  #failStream(stream: H2Stream, code: H2FaultCode): H2FaultCode | undefined {
     this.#owner.faulted(code)
+    const fault = this.#countReset(stream)
     this.resetStream(stream, errorOf(code))
     stream.receiver?.onLost({ message: h2Faults[code].text, unprocessed: false })
+    return fault
+  }
+
+  /** Whether it was the peer or we: a request that ends before its answer is work for nothing. */
+  #countReset(stream: H2Stream): H2FaultCode | undefined {
+    return this.#options.role === 'server' && !stream.answered ? this.#flood.reset() : undefined
   }
 
   /** A frame of a stream that is not open. Those that we reset may still send: that is ignored, everything else is not. */
@@ -456,6 +488,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     if (!this.#recent.wasResetHere(streamId)) {
       this.#owner.faulted('h2-stream-closed')
       this.#writer.reset(streamId, errorOf('h2-stream-closed'))
+      return this.#floodOfAnswers()
     }
     return this.#flood.idleFrame()
   }
@@ -512,10 +545,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     const ended = (this.#blockFlags & END_STREAM) !== 0
     const stream = this.#streams.get(streamId)
     if (stream !== undefined) {
-      if (stream.remoteEnded) {
-        this.#failStream(stream, 'h2-stream-closed')
-        return undefined
-      }
+      if (stream.remoteEnded) return this.#failStream(stream, 'h2-stream-closed')
       if (ended) stream.remoteEnded = true
       stream.receiver!.onFields(fields, decoder.overflowed, ended)
       if (ended && stream.localEnded && !stream.closed) this.#forget(stream, false)
@@ -530,18 +560,15 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     // After the last GOAWAY the peer knows that this one is not looked at.
     if (this.#refusing) return this.#flood.idleFrame()
     this.#lastPeerStream = streamId
-    this.#openPeerStream(streamId, fields, decoder.overflowed, ended)
-    return undefined
+    if (this.#writer.queuedBytes > MAX_UNREAD_BYTES) return 'h2-answers-unread'
+    return this.#openPeerStream(streamId, fields, decoder.overflowed, ended)
   }
 
-  #openPeerStream(streamId: number, fields: string[], overflowed: boolean, ended: boolean): void {
+  #openPeerStream(streamId: number, fields: string[], overflowed: boolean, ended: boolean): H2FaultCode | undefined {
     const { limits, sweep } = this.#options
     const stream = new H2Stream(this, streamId, this.#peerInitialWindow, this.#initialReceiveWindow)
     this.#streams.set(streamId, stream)
-    if (this.#streams.size > limits.maxConcurrentStreams) {
-      this.#failStream(stream, 'h2-too-many-streams')
-      return
-    }
+    if (this.#streams.size > limits.maxConcurrentStreams) return this.#failStream(stream, 'h2-too-many-streams')
     stream.remoteEnded = ended
     stream.deadline = sweep.in(limits.requestIdleTimeoutMs)
     this.#flood.explained(2)
@@ -550,6 +577,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
       this.#announce()
     }
     this.#owner.opened(stream, fields, overflowed, ended)
+    return undefined
   }
 
   #onPriority(streamId: number, bytes: Buffer, start: number, end: number): H2FaultCode | undefined {
@@ -557,14 +585,11 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     const stream = this.#streams.get(streamId)
     const code =
       end - start !== 5 ? 'h2-frame-size' : dependsOn(bytes, start) === streamId ? 'h2-self-dependency' : undefined
-    if (code !== undefined) {
-      if (stream !== undefined) this.#failStream(stream, code)
-      else {
-        this.#owner.faulted(code)
-        this.#writer.reset(streamId, errorOf(code))
-      }
-    }
-    return this.#flood.idleFrame()
+    if (code === undefined) return this.#flood.idleFrame()
+    if (stream !== undefined) return this.#failStream(stream, code)
+    this.#owner.faulted(code)
+    this.#writer.reset(streamId, errorOf(code))
+    return this.#floodOfAnswers()
   }
 
   #onReset(streamId: number, bytes: Buffer, start: number, end: number): H2FaultCode | undefined {
@@ -574,7 +599,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     if (stream === undefined)
       return this.#isIdle(streamId) && !this.#refusing ? 'h2-stream-idle' : this.#flood.idleFrame()
     const error = bytes.readUInt32BE(start)
-    const fault = this.#options.role === 'server' && !stream.answered ? this.#flood.reset() : undefined
+    const fault = this.#countReset(stream)
     this.#forget(stream, false)
     stream.receiver?.onLost({
       message: `the peer reset the stream with error ${error}`,
@@ -587,6 +612,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     if (streamId !== 0) return 'h2-frame-unexpected'
     if ((flags & ACK) !== 0) return end === start ? this.#flood.idleFrame() : 'h2-frame-size'
     if ((end - start) % 6 !== 0) return 'h2-frame-size'
+    if (end - start > 6 * MAX_SETTINGS) return 'h2-control-flood'
     for (let at = start; at < end; at += 6) {
       const fault = this.#onSetting(bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2))
       if (fault !== undefined) return fault
@@ -611,7 +637,8 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
         this.#encoder.setPeerTableSize(value)
         return undefined
       case ENABLE_PUSH:
-        return value > 1 ? 'h2-setting' : undefined
+        // Only a client may ask for pushes, and none of ours does.
+        return value > (this.#options.role === 'server' ? 1 : 0) ? 'h2-setting' : undefined
       case MAX_CONCURRENT_STREAMS:
         this.#peerMaxStreams = value
         return undefined
@@ -654,10 +681,10 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     return this.#flood.idleFrame()
   }
 
-  /** A frame that we answer: a peer that does not read the answers gets fewer of them. */
+  /** A frame that we answer: the answers to a peer that does not read them are counted for as long as it does not. */
   #floodOfAnswers(): H2FaultCode | undefined {
-    if (this.#writer.full) this.#flood.explained(-UNREAD_WEIGHT)
-    return this.#flood.idleFrame()
+    this.#unreadAnswers = this.#writer.full ? this.#unreadAnswers + 1 : 0
+    return this.#unreadAnswers > MAX_UNREAD_ANSWERS ? 'h2-answers-unread' : this.#flood.idleFrame()
   }
 
   #onGoaway(streamId: number, bytes: Buffer, start: number, end: number): H2FaultCode | undefined {
@@ -689,13 +716,10 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     }
     const stream = this.#streams.get(streamId)
     if (stream === undefined) return this.#isIdle(streamId) && !this.#refusing ? 'h2-stream-idle' : undefined
-    if (increment === 0) {
-      this.#failStream(stream, 'h2-window-increment')
-      return undefined
-    }
+    if (increment === 0) return this.#failStream(stream, 'h2-window-increment')
     stream.sendWindow += increment
-    if (stream.sendWindow > LARGEST_WINDOW) this.#failStream(stream, 'h2-window-overflow')
-    else if (stream.queue !== undefined) this.#goOn(stream)
+    if (stream.sendWindow > LARGEST_WINDOW) return this.#failStream(stream, 'h2-window-overflow')
+    if (stream.queue !== undefined) this.#goOn(stream)
     return undefined
   }
 
@@ -730,19 +754,25 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     else stream.receiver?.onWritable()
   }
 
-  /** A stream that has a window of its own waits for the connection's. */
+  /** A stream that has a window of its own waits for the socket, or for the connection's window. */
   #park(stream: H2Stream): void {
-    if (stream.sendWindow > 0) this.#starved.add(stream)
+    if (this.#writer.full) this.#undrained.add(stream)
+    else if (stream.sendWindow > 0) this.#starved.add(stream)
   }
 
-  /** Sends as much of `slice` as the windows allow; returns how much. */
+  /**
+   * Sends as much of `slice` as the windows allow; returns how much. Nothing into a full socket: a stream whose response
+   * waits is open and counts, so that a peer that asks without reading is bounded by its streams.
+   */
   #send(stream: H2Stream, slice: Buffer): number {
+    if (this.#writer.full) return 0
     const allowed = Math.min(slice.length, stream.sendWindow, this.#sendWindow)
     if (allowed <= 0) return 0
     for (let at = 0; at < allowed; at += CONTENT_BYTES) {
       const end = Math.min(allowed, at + CONTENT_BYTES)
       this.#writer.data(stream.id, at === 0 && end === slice.length ? slice : slice.subarray(at, end))
-      this.#flood.explained(2)
+      // Who reads in small pieces gives back each window in pieces of some 4 KiB.
+      this.#flood.explained(2 + ((end - at) >> 11))
     }
     stream.sendWindow -= allowed
     this.#sendWindow -= allowed
@@ -823,14 +853,19 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     if (this.#streams.size === 0) this.#end()
   }
 
-  /** Sends what is left, ends our side, and reads on for a moment without looking. */
-  #end(): void {
+  /**
+   * Sends what is left, for which the peer has `patienceMs`, ends our side, and reads on for a moment without looking.
+   */
+  #end(patienceMs: number = this.#options.limits.requestIdleTimeoutMs): void {
     if (this.#ending) return
+    const { sweep } = this.#options
     this.#ending = true
     this.#reader.stopped = true
-    this.#lingerUntil = this.#options.sweep.in(LINGER_MS)
+    this.#lingerUntil = sweep.in(patienceMs)
     this.#writer.flush()
-    this.#socket.end()
+    this.#socket.end(() => {
+      this.#lingerUntil = sweep.in(LINGER_MS)
+    })
     this.#socket.resume()
   }
 }

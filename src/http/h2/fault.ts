@@ -44,6 +44,10 @@ export const h2Faults = {
     error: 'ENHANCE_YOUR_CALM',
     text: 'the peer sends more frames that carry nothing than a second allows',
   },
+  'h2-answers-unread': {
+    error: 'ENHANCE_YOUR_CALM',
+    text: 'the peer goes on asking and does not read the answers',
+  },
   'h2-continuation-flood': { error: 'ENHANCE_YOUR_CALM', text: 'a field block is cut into too many frames' },
   'h2-timed-out': {
     error: 'ENHANCE_YOUR_CALM',

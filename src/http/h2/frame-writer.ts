@@ -65,25 +65,27 @@ export class FrameWriter {
     return this.#at + FRAME_HEADER_BYTES
   }
 
-  /** HEADERS, and CONTINUATION when the block, which ends at `end`, is long. */
-  headers(streamId: number, end: number): void {
+  /** HEADERS, and CONTINUATION when the block, which ends at `end`, is long. `flags`: END_STREAM or none. */
+  headers(streamId: number, end: number, flags: number): void {
     const chunk = this.#chunk!
     const header = this.#at
     const start = header + FRAME_HEADER_BYTES
     if (end - start <= FRAME_BYTES) {
-      writeHeader(chunk, header, end - start, HEADERS, END_HEADERS, streamId)
+      writeHeader(chunk, header, end - start, HEADERS, flags | END_HEADERS, streamId)
       this.#at = end
-    } else this.#longBlock(streamId, chunk, header, start, end)
+    } else {
+      writeHeader(chunk, header, FRAME_BYTES, HEADERS, flags, streamId)
+      this.#continueBlock(streamId, chunk, start + FRAME_BYTES, end)
+    }
     this.#lastStreamId = streamId
     this.#lastChunk = chunk
     this.#lastFlagsAt = header + 4
     this.flushLater()
   }
 
-  #longBlock(streamId: number, chunk: Buffer, header: number, start: number, end: number): void {
-    writeHeader(chunk, header, FRAME_BYTES, HEADERS, 0, streamId)
-    const rest = Buffer.from(chunk.subarray(start + FRAME_BYTES, end))
-    this.#at = start + FRAME_BYTES
+  #continueBlock(streamId: number, chunk: Buffer, start: number, end: number): void {
+    const rest = Buffer.from(chunk.subarray(start, end))
+    this.#at = start
     for (let from = 0; from < rest.length; from += FRAME_BYTES) {
       const piece = rest.subarray(from, from + FRAME_BYTES)
       const last = from + FRAME_BYTES >= rest.length

@@ -105,7 +105,7 @@ const silent: StreamReceiver = {
 /** A malformed message is reset; a well-formed one that we do not take is answered and then reset (RFC 9113 section 8.1). */
 function answerFault(connection: H2Connection, stream: H2Stream, code: MessageFaultCode): void {
   if (isH2Fault(code)) {
-    stream.reset(errorOf(code))
+    stream.blame(errorOf(code))
     return
   }
   const { status, text } = protocolFaults[code]
@@ -190,7 +190,8 @@ class H2ServerStream implements ServerStream, StreamReceiver {
   onEnd(): void {
     if (this.#over) return
     if (this.#bodyLeft > 0) this.#fail('h2-content-length')
-    else if (this.#early === undefined) this.#sink!.requestEnd(noHeaders)
+    // The end of a tunnel that is not granted yet is told when it is.
+    else if (this.#request.upgrade === undefined || this.#tunnel) this.#sink!.requestEnd(noHeaders)
   }
 
   onLost({ message }: StreamLoss): void {
@@ -265,11 +266,10 @@ class H2ServerStream implements ServerStream, StreamReceiver {
       this.#truncate()
       return
     }
-    this.#stream.end(trailers)
-    if (this.#tunnel && !this.#stream.remoteEnded) return
-    this.#over = true
     // RFC 9113 section 8.1: who has answered in full need not read the rest.
-    if (!this.#stream.remoteEnded && this.#stream.localEnded) this.#stream.reset(errorCodes.NO_ERROR)
+    this.#stream.refusesRest = !this.#tunnel
+    this.#stream.end(trailers)
+    if (!this.#tunnel || this.#stream.remoteEnded) this.#over = true
   }
 
   abort(_fault: StreamFault): void {

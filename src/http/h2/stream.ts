@@ -27,6 +27,7 @@ export interface StreamCarrier {
   sendData(stream: H2Stream, slice: Buffer): boolean
   sendEnd(stream: H2Stream, trailers: Headers): void
   resetStream(stream: H2Stream, error: number): void
+  blameStream(stream: H2Stream, error: number): void
   resumeStream(stream: H2Stream): void
 }
 
@@ -53,6 +54,8 @@ export class H2Stream {
   /** No more content comes; the peer ended its half. */
   remoteEnded = false
   localEnded = false
+  /** When our half has ended, nothing more of the other one is wanted. */
+  refusesRest = false
   /** A head of ours was sent. */
   answered = false
   closed = false
@@ -84,6 +87,11 @@ export class H2Stream {
   /** RST_STREAM: both halves are over, and nothing of them is heard again. */
   reset(error: number): void {
     if (!this.closed) this.#connection.resetStream(this, error)
+  }
+
+  /** RST_STREAM for what the peer did: counts as a reset of its own. */
+  blame(error: number): void {
+    if (!this.closed) this.#connection.blameStream(this, error)
   }
 
   /** Content is taken again. */

@@ -125,3 +125,36 @@ t.test('what a tunnel carries in the turn of its end is sent', async (t) => {
   t.notOk(socket.destroyed)
   connection.destroy()
 })
+
+t.test('who asks on and does not read the answers waits, and goes on when it has read them', async (t) => {
+  const socket = new WireSocket('slow')
+  let requests = 0
+  const connection = new H1ServerConnection(socket, {
+    limits: testLimits,
+    sweep: new Sweep(new TestClock()),
+    handler: (_head, stream) => {
+      requests += 1
+      stream.respond({ status: 403, headers: [], bodyLength: 1000, close: false })
+      stream.data(Buffer.alloc(1000))
+      stream.end([])
+      return { requestData: () => true, requestEnd: () => {}, requestAborted: () => {}, responseDrained: () => {} }
+    },
+    onFault: () => {},
+    onClosed: () => {},
+  })
+  const asked = 4000
+  const pipelined = Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(asked / 4))
+  let most = 0
+  for (let fed = 0, rounds = 0; rounds < 1000 && (fed < 4 || requests < asked); rounds += 1) {
+    if (socket.isPaused()) socket.accept()
+    else {
+      socket.emit('data', pipelined)
+      fed += 1
+    }
+    await nextTurn()
+    most = Math.max(most, socket.writableLength)
+  }
+  t.equal(requests, asked)
+  t.ok(most < 160_000, `at most ${most} bytes waited`)
+  connection.destroy()
+})
