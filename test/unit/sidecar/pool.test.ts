@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type Duplex, duplexPair } from 'node:stream'
 import t from 'tap'
@@ -51,7 +52,13 @@ class Bench {
     this.pool = new UpstreamPool({
       dial: (done) => void this.dials.push(done),
       speak: (socket, events) =>
-        new H1ClientConnection(socket, { limits: testLimits, sweep: this.sweep, onFault: () => {}, ...events }),
+        new H1ClientConnection(socket, {
+          limits: testLimits,
+          sweep: this.sweep,
+          randomBytes,
+          onFault: () => {},
+          ...events,
+        }),
       multiplexed: false,
       maxConnections: 2,
       queueTimeoutMs: 1000,
