@@ -199,6 +199,7 @@ class H2ClientStream implements ClientStream, StreamReceiver {
     this.#headReceived = true
     const granted = this.#head.upgrade !== undefined && status < 300 ? 101 : status
     this.#tunnel = opensTunnel(this.#head, granted)
+    if (this.#tunnel) this.#touch()
     const bodiless = this.#head.method === 'HEAD' || status === 204 || status === 304
     if (this.#tunnel && contentLength !== NO_BODY) return this.#malformed('h2-content-length')
     if (ended && contentLength > 0 && !bodiless) return this.#malformed('h2-content-length')
