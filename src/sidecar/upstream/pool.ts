@@ -49,6 +49,8 @@ export interface PoolOptions {
   readonly speak: Speak
   /** One connection carries many requests at once. */
   readonly multiplexed: boolean
+  /** A connection that nobody waits for is kept for the next request. */
+  readonly keepsIdle: boolean
   readonly maxConnections: number
   readonly queueTimeoutMs: number
   readonly sweep: Sweep
@@ -265,18 +267,18 @@ export class UpstreamPool implements Sweepable {
   }
 
   #offer(connection: PooledConnection): void {
-    const { multiplexed } = this.#options
     const open = this.#open.get(connection)
     if (open !== undefined) open.proven = true
     do {
       const waiter = this.#next()
       if (waiter === undefined) {
+        if (!this.#options.keepsIdle) return connection.close()
         // A server that changes its mind about MAX_CONCURRENT_STREAMS makes room where there was some.
-        if (!multiplexed || !this.#available.includes(connection)) this.#available.push(connection)
+        if (!this.#options.multiplexed || !this.#available.includes(connection)) this.#available.push(connection)
         return
       }
       waiter.connected(connection)
-    } while (multiplexed && connection.room > 0)
+    } while (this.#options.multiplexed && connection.room > 0)
     this.#dialForWaiting()
   }
 

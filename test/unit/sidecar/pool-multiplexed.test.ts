@@ -85,6 +85,7 @@ class Bench {
           ...events,
         }),
       multiplexed: true,
+      keepsIdle: true,
       maxConnections: 2,
       queueTimeoutMs: 1000,
       sweep,
