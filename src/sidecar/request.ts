@@ -88,6 +88,7 @@ export class Request implements ExchangeOwner {
   onTunnel: (() => void) | undefined
   /** Called when the request is over. */
   onOver: (() => void) | undefined
+  #protocol: HttpVersion | undefined
   #refusal: Refusal | undefined
   #status = 0
 
@@ -108,11 +109,8 @@ export class Request implements ExchangeOwner {
 
   /** What the client speaks, on whichever side of the hop: of the caller's sidecar, what it says that its client does. */
   get protocol(): HttpVersion {
-    const { method, version, headers } = this.head
-    if (method === 'CONNECT') return 'TCP'
-    const { reporter, source } = this.#source
-    const fromPeer = version === 'HTTP/2' && reporter === 'inbound' && source.kind === 'peer'
-    return fromPeer && headerValue(headers, ORIGINAL_PROTOCOL) !== undefined ? 'HTTP/1.1' : version
+    this.#protocol ??= spokenBy(this.#source, this.head)
+    return this.#protocol
   }
 
   /** The client's end-to-end fields without those that only we may set, and ours, with `name` when it has a value. */
@@ -227,6 +225,12 @@ export class Request implements ExchangeOwner {
       durationMs,
     })
   }
+}
+
+function spokenBy({ reporter, source }: RequestSource, { method, version, headers }: RequestHead): HttpVersion {
+  if (method === 'CONNECT') return 'TCP'
+  const fromPeer = version === 'HTTP/2' && reporter === 'inbound' && source.kind === 'peer'
+  return fromPeer && headerValue(headers, ORIGINAL_PROTOCOL) !== undefined ? 'HTTP/1.1' : version
 }
 
 function refusalOf({ code }: StreamFault): RefusalCode {

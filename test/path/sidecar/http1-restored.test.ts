@@ -24,9 +24,9 @@ function withoutOurs({ text }: Peer): string {
   return text.replace(/^(?:x-forwarded-client-cert|x-request-id|traceparent): .*\r\n/gm, '')
 }
 
-async function exchange({ app, ask }: Way, request: string, response: string): Promise<{ sent: string; got: string }> {
-  const client = await ask(request)
-  const server = await app.accept()
+async function exchange(way: Way, request: string, response: string): Promise<{ sent: string; got: string }> {
+  const client = await way.ask(request)
+  const server = await way.app.accept()
   await server.until('\r\n\r\n')
   server.send(response)
   server.socket.end()

@@ -206,10 +206,10 @@ t.test('a new SVID under load fails no request, and what is open for long stays 
     api.credentials.set(credentialsOf(ca.issue('/ns/default/sa/api'), ca.bundles()))
   }
   const replies: Http2Reply[] = []
-  let asking = true
+  const load = { on: true }
   const worker = async (number: number): Promise<void> => {
     const post = { ':method': 'POST', ':path': '/work' }
-    while (asking)
+    while (load.on)
       replies.push(
         await (number % 2 === 0 ? sendHttp2(session, {}) : sendHttp2(session, post, { body: 'x'.repeat(5000) })),
       )
@@ -229,7 +229,7 @@ t.test('a new SVID under load fails no request, and what is open for long stays 
     const [part] = await once(stream, 'data')
     t.equal(String(part), `still ${index}`)
   }
-  asking = false
+  load.on = false
   await Promise.all(workers)
   t.strictSame(statuses(replies), { 200: replies.length })
   t.ok((await meshConnections(pair)) >= 6)

@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import type { ClientHttp2Stream } from 'node:http2'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import t, { type Test } from 'tap'
 import { boundAddress } from '../../fixtures/app.ts'
 import { TestClock } from '../../fixtures/clock.ts'
-import { dial, nextTurn, type Peer, type RawApp, rawApp } from '../../fixtures/http.ts'
+import { dial, nextTurn, Peer, type RawApp, rawApp } from '../../fixtures/http.ts'
 import { http2Client, sendHttp2, startHttp2App } from '../../fixtures/http2.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
 import {
   allow,
+  clientTls,
   deny,
   eventually,
   idOf,
@@ -197,6 +199,32 @@ t.test('what cannot be had is a reset', async (t) => {
     t.match(record, { protocol: 'TCP', status: code === undefined ? 503 : 404 })
   }
   t.match(await api.records.take(), { protocol: 'TCP', status: 503, code: 'upstream-unreachable' })
+})
+
+t.test('CONNECT over HTTP/2 is a TCP connection, from the application and from a peer', async (t) => {
+  const { web, api, ca, app } = await startDatabase(t)
+  const connect = { ':method': 'CONNECT', ':authority': 'api:5432' }
+  for (const session of [
+    await http2Client(t, web.outbound),
+    await http2Client(t, api.inbound, clientTls(ca, ca.issue('/ns/default/sa/web'))),
+  ]) {
+    const stream = session.request(connect, { endStream: false })
+    const client = new Peer<ClientHttp2Stream>(stream)
+    client.send('SELECT 1')
+    const server = await app.accept()
+    await server.until('SELECT 1')
+    server.socket.end('one row')
+    t.equal(await client.all(), 'one row')
+    stream.end()
+    t.equal(await server.end, 'ended')
+    t.match(await api.records.take(), { protocol: 'TCP', source: idOf('web'), status: 200, bytes_received: 8 })
+  }
+  api.policy.set(policyOf({ policies: [allow('connect', { to: [{ methods: ['CONNECT'] }] })] }))
+  const session = await http2Client(t, web.outbound)
+  const stream = session.request(connect, { endStream: false })
+  const [headers] = await once(stream, 'response')
+  t.match(headers, { ':status': 403, 'x-outrider-refusal': 'no-allow-rule' })
+  stream.close()
 })
 
 t.test('a slow end holds up the other, and nobody else', async (t) => {

@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { type ClientHttp2Stream, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -37,10 +36,23 @@ function acceptOf(key: string): string {
   return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
 }
 
+type Fields = Readonly<Record<string, string>>
+
+function readHead(text: string): { readonly start: string; readonly fields: Fields; readonly rest: string } {
+  const end = text.indexOf('\r\n\r\n')
+  const [start = '', ...lines] = text.slice(0, end).split('\r\n')
+  const fields: Fields = Object.fromEntries(lines.map((line) => line.split(': ', 2)))
+  return { start, fields, rest: text.slice(end + 4) }
+}
+
+function fieldsOf(headers: IncomingHttpHeaders): Fields {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]))
+}
+
 /** A handshake as an application got it. */
 interface Handshake {
   readonly target: string
-  readonly fields: Readonly<Record<string, string>>
+  readonly fields: Fields
   /** Agrees; what the client sends then comes to the peer. */
   grant(): Peer<Duplex>
 }
@@ -50,34 +62,33 @@ interface App {
   handshake(): Promise<Handshake>
 }
 
+async function takeUpgrade(peer: Peer, handshakes: Mailbox<Handshake>): Promise<void> {
+  await peer.until('\r\n\r\n')
+  const { start, fields, rest } = readHead(peer.text)
+  if (rest !== '') throw new Error('something came before the grant')
+  peer.clear()
+  handshakes.push({
+    target: start.split(' ')[1] ?? '',
+    fields,
+    grant: () =>
+      peer.send(
+        'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n',
+        `Sec-WebSocket-Accept: ${acceptOf(fields['sec-websocket-key'] ?? '')}\r\nSec-WebSocket-Protocol: chat\r\n\r\n`,
+      ),
+  })
+}
+
 async function startApp(t: Test, speaks: Speaks): Promise<App> {
   const handshakes = new Mailbox<Handshake>()
   if (speaks === 'HTTP/1.1') {
-    const { address } = await rawApp(t, (peer) => {
-      void peer.until('\r\n\r\n').then(() => {
-        const [head = '', early = ''] = peer.text.split('\r\n\r\n')
-        const [start = '', ...lines] = head.split('\r\n')
-        const fields = Object.fromEntries(lines.map((line) => line.split(': ', 2)))
-        peer.clear()
-        if (early !== '') throw new Error('something came before the grant')
-        handshakes.push({
-          target: start.split(' ')[1] ?? '',
-          fields,
-          grant: () =>
-            peer.send(
-              'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n',
-              `Sec-WebSocket-Accept: ${acceptOf(fields['sec-websocket-key'])}\r\nSec-WebSocket-Protocol: chat\r\n\r\n`,
-            ),
-        })
-      })
-    })
+    const { address } = await rawApp(t, (peer) => void takeUpgrade(peer, handshakes))
     return { address, handshake: () => handshakes.next() }
   }
   const { address } = await startHttp2App(t, ({ stream, headers }) => {
     t.match(headers, { ':method': 'CONNECT', ':protocol': 'websocket', ':scheme': 'http', ':authority': 'api' })
     handshakes.push({
       target: headers[':path'] ?? '',
-      fields: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
+      fields: fieldsOf(headers),
       grant: () => {
         stream.respond({ ':status': 200, 'sec-websocket-protocol': 'chat' })
         return new Peer<ServerHttp2Stream>(stream)
@@ -91,7 +102,7 @@ async function startApp(t: Test, speaks: Speaks): Promise<App> {
 interface Asked {
   readonly peer: Peer<Duplex>
   /** The status and the fields of the answer, whose body is `body`. */
-  answer(body?: RegExp): Promise<{ readonly status: number; readonly fields: Readonly<Record<string, string>> }>
+  answer(body?: RegExp): Promise<{ readonly status: number; readonly fields: Fields }>
 }
 
 async function ask(t: Test, to: Address, speaks: Speaks, path = '/chat?room=1'): Promise<Asked> {
@@ -105,15 +116,10 @@ async function ask(t: Test, to: Address, speaks: Speaks, path = '/chat?room=1'):
     return {
       peer,
       answer: async (body = /^$/) => {
-        const behind = (text: string): string => text.slice(text.indexOf('\r\n\r\n') + 4)
-        await peer.until((text) => text.includes('\r\n\r\n') && body.test(behind(text)))
-        const [head = ''] = peer.text.split('\r\n\r\n')
-        const [start = '', ...lines] = head.split('\r\n')
+        await peer.until((text) => text.includes('\r\n\r\n') && body.test(readHead(text).rest))
+        const { start, fields } = readHead(peer.text)
         peer.clear()
-        return {
-          status: Number(start.split(' ')[1]),
-          fields: Object.fromEntries(lines.map((line) => line.split(': ', 2))),
-        }
+        return { status: Number(start.split(' ')[1]), fields }
       },
     }
   }
@@ -129,18 +135,16 @@ async function ask(t: Test, to: Address, speaks: Speaks, path = '/chat?room=1'):
     },
     { endStream: false },
   )
-  const answered = once(stream, 'response') as Promise<[IncomingHttpHeaders]>
-  answered.catch(() => {})
+  const answered = new Promise<IncomingHttpHeaders>((resolve) => {
+    stream.once('response', resolve)
+  })
   const peer = new Peer<ClientHttp2Stream>(stream)
   return {
     peer,
     answer: async (body = /^$/) => {
-      const [fields] = await answered
+      const headers = await answered
       await peer.until((text) => body.test(text))
-      return {
-        status: Number(fields[':status']),
-        fields: Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, String(value)])),
-      }
+      return { status: Number(headers[':status']), fields: fieldsOf(headers) }
     },
   }
 }
