@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import type { ClientHttp2Stream } from 'node:http2'
+import { type ClientHttp2Stream, constants } from 'node:http2'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import t, { type Test } from 'tap'
 import { boundAddress } from '../../fixtures/app.ts'
@@ -218,6 +218,12 @@ t.test('CONNECT over HTTP/2 is a TCP connection, from the application and from a
     stream.end()
     t.equal(await server.end, 'ended')
     t.match(await api.records.take(), { protocol: 'TCP', source: idOf('web'), status: 200, bytes_received: 8 })
+    const cut = session.request(connect, { endStream: false })
+    const reset = new Peer<ClientHttp2Stream>(cut)
+    ;(await app.accept()).socket.resetAndDestroy()
+    t.equal(await reset.end, 'reset')
+    t.equal(cut.rstCode, constants.NGHTTP2_CONNECT_ERROR)
+    await api.records.take()
   }
   api.policy.set(policyOf({ policies: [allow('connect', { to: [{ methods: ['CONNECT'] }] })] }))
   const session = await http2Client(t, web.outbound)
@@ -237,10 +243,11 @@ t.test('a slow end holds up the other, and nobody else', async (t) => {
     const received = counted(to)
     to.socket.pause()
     let taken = 0
-    for (let count = 0; count < 24; count += 1) from.socket.write(randomBytes(MIB), () => void (taken += 1))
+    const slice = randomBytes(MIB / 16)
+    for (let count = 0; count < 24 * 16; count += 1) from.socket.write(slice, () => void (taken += 1 / 16))
     from.socket.end()
     let before = taken
-    for (let still = 0; still < 100; still += 1) {
+    for (let still = 0; still < 1000; still += 1) {
       await nextTurn()
       if (taken !== before) still = 0
       before = taken
@@ -288,13 +295,22 @@ t.test('many connections share one connection between the sidecars', async (t) =
 
 t.test('maxBodyBytes does not bound a connection, nor what comes before the application has taken it', async (t) => {
   const config = { maxBodyBytes: 10 }
-  const database = await startDatabase(t, { web: { config }, api: { config } })
-  const client = await dial(t, database.web.services[0]!)
-  client.send('x'.repeat(50_000))
-  const server = await database.app.accept()
-  await server.until((text) => text.length === 50_000)
-  client.send('y'.repeat(50_000))
-  await server.until((text) => text.length === 100_000)
+  const { web, api, app, ca } = await startDatabase(t, { web: { config }, api: { config } })
+  const session = await http2Client(t, api.inbound, clientTls(ca, ca.issue('/ns/default/sa/web')))
+  for (const connect of [
+    () => dial(t, web.services[0]!),
+    () =>
+      new Peer<ClientHttp2Stream>(
+        session.request({ ':method': 'CONNECT', ':authority': 'api:5432' }, { endStream: false }),
+      ),
+  ]) {
+    const client = await connect()
+    client.send('x'.repeat(50_000))
+    const server = await app.accept()
+    await server.until((text) => text.length === 50_000)
+    client.send('y'.repeat(50_000))
+    await server.until((text) => text.length === 100_000)
+  }
 })
 
 t.test('an idle connection ends after tunnelIdleTimeoutMs', async (t) => {
