@@ -40,6 +40,10 @@ export const protocolFaults = {
   },
   'expectation-unknown': { status: 417, text: 'the Expect field is not "100-continue"' },
   'upgrade-with-body': { status: 400, text: 'a request to change the protocol has a body or is not a GET' },
+  'websocket-accept-wrong': {
+    status: 502,
+    text: 'the response grants a WebSocket without the Sec-WebSocket-Accept that belongs to its key',
+  },
   'chunk-malformed': { status: 400, text: 'a chunk is not "size [;extension] CRLF data CRLF"' },
   'chunk-extensions-too-large': { status: 400, text: 'chunk extensions take more than 4096 bytes' },
   'trailer-forbidden': { status: 400, text: 'a field that may not be a trailer is in the trailer section' },

@@ -14,7 +14,7 @@ import { type Headers, noHeaders } from './headers.ts'
 
 /** Who decides about an exchange: a sidecar's inbound or outbound path. */
 export interface ExchangeOwner {
-  /** The upstream's final response head; what is returned goes to the client. */
+  /** The upstream's final response head; what is returned goes to the client, if the exchange is not refused meanwhile. */
   onResponseHead(head: ResponseHead): ResponseHead
   /**
    * The upstream failed before any response reached the client. The owner answers with `forward` (only when
@@ -154,9 +154,11 @@ export class Exchange implements RequestSink, ResponseSink {
 
   responseHead(head: ResponseHead): void {
     if (this.#finished) return
+    const answer = this.#owner.onResponseHead(head)
+    if (this.#finished) return
     this.#responding = true
     this.#tunnel = opensTunnel(this, head.status)
-    this.#server.respond(this.#owner.onResponseHead(head))
+    this.#server.respond(answer)
   }
 
   responseData(slice: Buffer): boolean {

@@ -39,6 +39,7 @@ function grpcStatusOf(status: number): number {
     case 403:
       return PERMISSION_DENIED
     case 404:
+    case 501:
       return UNIMPLEMENTED
     case 413:
     case 429:

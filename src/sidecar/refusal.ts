@@ -18,6 +18,7 @@ export const refusals = {
   'no-allow-rule': { status: 403, text: 'no ALLOW rule matches' },
   'policy-broken': { status: 503, text: 'a policy of this workload cannot be compiled' },
   'policy-missing': { status: 503, text: 'there is no policy yet' },
+  'permission-withdrawn': { status: 403, text: 'a new policy no longer allows this WebSocket or TCP connection' },
   'rate-limited': { status: 429, text: 'a rate limit is used up' },
   overloaded: { status: 503, text: 'more requests are in flight than maxInFlight' },
   'service-unknown': { status: 404, text: 'no service of the policy has this authority' },
@@ -28,8 +29,11 @@ export const refusals = {
   'upstream-gone': { status: 502, text: 'the upstream ended the connection before its response was complete' },
   'upstream-malformed': { status: 502, text: 'the response of the upstream breaks HTTP' },
   'deadline-exceeded': { status: 504, text: 'the deadline that the client set (grpc-timeout) has passed' },
-  'protocol-mismatch': { status: 400, text: 'the application does not speak the protocol of the request' },
-  'timed-out': { status: 504, text: 'the upstream was silent for requestIdleTimeoutMs' },
+  'protocol-mismatch': { status: 501, text: 'the application does not speak the protocol of the request' },
+  'timed-out': {
+    status: 504,
+    text: 'the upstream was silent for requestIdleTimeoutMs, or a WebSocket or TCP connection for tunnelIdleTimeoutMs',
+  },
 } as const
 
 export type RefusalCode = keyof typeof refusals

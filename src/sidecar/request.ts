@@ -13,10 +13,10 @@ import type { RuleRef } from '../policy/decision.ts'
 import type { AccessSource } from '../telemetry/access-log.ts'
 import { requestIdOf, type TraceHop, traceHop } from '../telemetry/trace.ts'
 import type { Waiter } from './upstream/pool.ts'
-import { grpcStatus, grpcTimeoutMs, isGrpc } from './grpc.ts'
+import { grpcTimeoutMs, isGrpc } from './grpc.ts'
 import type { RequestMeter } from './meter.ts'
 import { type Refusal, type RefusalCode, refusals, refuse } from './refusal.ts'
-import { respond } from './respond.ts'
+import { refusalTrailers, respond } from './respond.ts'
 import type { Runtime } from './runtime.ts'
 
 /** What all requests of one accepted connection have in common. */
@@ -88,6 +88,7 @@ export class Request implements ExchangeOwner {
   onTunnel: (() => void) | undefined
   /** Called when the request is over. */
   onOver: (() => void) | undefined
+  #protocol: HttpVersion | undefined
   #refusal: Refusal | undefined
   #status = 0
 
@@ -106,10 +107,10 @@ export class Request implements ExchangeOwner {
     source.meter.begin()
   }
 
-  /** What the client speaks, on whichever side of the hop. */
+  /** What the client speaks, on whichever side of the hop: of the caller's sidecar, what it says that its client does. */
   get protocol(): HttpVersion {
-    const { version, headers } = this.head
-    return version === 'HTTP/2' && headerValue(headers, ORIGINAL_PROTOCOL) !== undefined ? 'HTTP/1.1' : version
+    this.#protocol ??= spokenBy(this.#source, this.head)
+    return this.#protocol
   }
 
   /** The client's end-to-end fields without those that only we may set, and ours, with `name` when it has a value. */
@@ -135,6 +136,13 @@ export class Request implements ExchangeOwner {
     const { head, body } = respond(refusal, this.requestId, this.#source.explain, this.grpc)
     this.#status = refusals[code].status
     this.exchange.refuse(head, body)
+  }
+
+  /** Takes back what was granted. */
+  withdraw(refusal: Refusal): void {
+    if (!this.exchange.responding) return this.refuse(refusal)
+    this.#refusal = refusal
+    this.exchange.abort({ code: 'closed-here', message: refusals[refusal.code].text, replay: 'never' })
   }
 
   /** An attempt at an endpoint came to nothing. */
@@ -166,16 +174,15 @@ export class Request implements ExchangeOwner {
   }
 
   onResponseBroken(fault: StreamFault): Headers | undefined {
-    if (!this.grpc) return undefined
-    const { status, text } = refusals[refusalOf(fault)]
-    return grpcStatus(status, this.#source.explain ? text : '')
+    return this.grpc ? refusalTrailers(refusalOf(fault), this.#source.explain) : undefined
   }
 
   #deadlineExceeded(): void {
-    const { status, text } = refusals['deadline-exceeded']
-    const fault = { code: 'timed-out', message: text, replay: 'never' } as const
-    if (this.exchange.responding) this.exchange.conclude(fault, grpcStatus(status, text))
-    else this.refuse(refuse('deadline-exceeded'))
+    const refusal = refuse('deadline-exceeded')
+    if (!this.exchange.responding) return this.refuse(refusal)
+    this.#refusal = refusal
+    const fault = { code: 'timed-out', message: refusals[refusal.code].text, replay: 'never' } as const
+    this.exchange.conclude(fault, refusalTrailers(refusal.code, this.#source.explain))
   }
 
   onFinished(fault: StreamFault | undefined): void {
@@ -185,7 +192,9 @@ export class Request implements ExchangeOwner {
     const durationMs = runtime.clock.monotonic() - this.#startMs
     const refusal = this.#refusal?.code ?? fault?.code
     meter.end({ status: this.#status, refusal: refusal ?? 'none', destination: this.destination }, durationMs)
-    if (this.#refusal === undefined) meter.forwarded(this.exchange.requestBytes, this.exchange.responseBytes)
+    // What was refused had only our answer; what was broken off later had more.
+    if (this.#refusal === undefined || fault !== undefined)
+      meter.forwarded(this.exchange.requestBytes, this.exchange.responseBytes)
     if (runtime.accessLog.wants(refusal !== undefined)) this.#log(durationMs, refusal)
   }
 
@@ -216,6 +225,12 @@ export class Request implements ExchangeOwner {
       durationMs,
     })
   }
+}
+
+function spokenBy({ reporter, source }: RequestSource, { method, version, headers }: RequestHead): HttpVersion {
+  if (method === 'CONNECT') return 'TCP'
+  const fromPeer = version === 'HTTP/2' && reporter === 'inbound' && source.kind === 'peer'
+  return fromPeer && headerValue(headers, ORIGINAL_PROTOCOL) !== undefined ? 'HTTP/1.1' : version
 }
 
 function refusalOf({ code }: StreamFault): RefusalCode {

@@ -1,6 +1,7 @@
 import { NO_BODY, type ResponseHead } from '../http/exchange.ts'
+import type { Headers } from '../http/headers.ts'
 import { grpcStatus } from './grpc.ts'
-import { type Refusal, refusals } from './refusal.ts'
+import { type Refusal, type RefusalCode, refusals } from './refusal.ts'
 
 export interface RefusalResponse {
   readonly head: ResponseHead
@@ -16,12 +17,18 @@ const nothing = Buffer.alloc(0)
 export function respond(refusal: Refusal, requestId: string, explain: boolean, grpc: boolean): RefusalResponse {
   const { status, text } = refusals[refusal.code]
   const headers = ['x-request-id', requestId, ...(refusal.headers ?? [])]
-  if (explain) headers.push('x-outrider-refusal', refusal.code)
   if (grpc) {
-    headers.push('content-type', 'application/grpc', ...grpcStatus(status, explain ? `${refusal.code}: ${text}` : ''))
+    headers.push('content-type', 'application/grpc', ...refusalTrailers(refusal.code, explain))
     return { head: { status: 200, headers, bodyLength: NO_BODY, close: false }, body: nothing }
   }
+  if (explain) headers.push('x-outrider-refusal', refusal.code)
   const body = explain ? Buffer.from(`${refusal.code}: ${text}\n`) : nothing
   if (explain) headers.push('content-type', 'text/plain; charset=utf-8')
   return { head: { status, headers, bodyLength: body.length, close: false }, body }
+}
+
+/** How a gRPC response ends in place of the upstream's end. */
+export function refusalTrailers(code: RefusalCode, explain: boolean): Headers {
+  const { status, text } = refusals[code]
+  return explain ? ['x-outrider-refusal', code, ...grpcStatus(status, `${code}: ${text}`)] : grpcStatus(status, '')
 }

@@ -1,17 +1,11 @@
-import type { StreamFault } from '../http/exchange.ts'
 import type { CompiledPolicy } from '../policy/compile.ts'
+import type { Refusal } from './refusal.ts'
 
 /** A WebSocket or TCP connection that goes on after it was decided on. */
 export interface Tunnel {
-  /** Whether it would be granted by `policy`. */
-  allowedBy(policy: CompiledPolicy): boolean
-  cut(fault: StreamFault): void
-}
-
-const withdrawn: StreamFault = {
-  code: 'closed-here',
-  message: 'the policy no longer allows this connection',
-  replay: 'never',
+  /** Why `policy` would not grant it; `undefined` when it would. */
+  refusedBy(policy: CompiledPolicy): Refusal | undefined
+  cut(refusal: Refusal): void
 }
 
 /** The open tunnels of a listener; each is a request in flight, so `maxInFlight` bounds them. */
@@ -28,8 +22,13 @@ export class Tunnels {
 
   /** Late rejection: cuts what `policy` would not grant, and returns how many that were. */
   recheck(policy: CompiledPolicy): number {
-    const refused = [...this.#open].filter((tunnel) => !tunnel.allowedBy(policy))
-    for (const tunnel of refused) tunnel.cut(withdrawn)
-    return refused.length
+    let cut = 0
+    for (const tunnel of this.#open) {
+      const refusal = tunnel.refusedBy(policy)
+      if (refusal === undefined) continue
+      tunnel.cut(refusal)
+      cut += 1
+    }
+    return cut
   }
 }

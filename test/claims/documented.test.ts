@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { controlOptions } from '../../src/config/control.ts'
 import { sidecarOptions } from '../../src/config/sidecar.ts'
+import { h2Faults } from '../../src/http/h2/fault.ts'
 import { protocolFaults } from '../../src/http/protocol-fault.ts'
 import { refusals } from '../../src/sidecar/refusal.ts'
 import { controlMetrics, sidecarMetrics } from '../../src/telemetry/names.ts'
@@ -36,6 +37,15 @@ t.test('every error and refusal code is documented, and no other', async (t) => 
     [...documented].filter((code) => !known.has(code)),
     [],
     'codes that nothing raises',
+  )
+})
+
+t.test('every fault of HTTP/2 is documented with its error and what it ends, and no other', async (t) => {
+  const row = /^\| `(h2-[a-z-]+)` \| ([A-Z_]+) \| (?:stream|connection)\b[^|]* \| (.+) \|$/gm
+  const rows = [...read('docs/reference/http.md').matchAll(row)].map(([, code, error, text]) => [code, error, text])
+  t.strictSame(
+    rows,
+    Object.entries(h2Faults).map(([code, { error, text }]) => [code, error, text]),
   )
 })
 

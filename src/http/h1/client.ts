@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { cut } from '../cut.ts'
 import {
   type ClientConnection,
   type ClientStream,
@@ -10,7 +11,7 @@ import {
   type StreamFaultCode,
   UNKNOWN_LENGTH,
 } from '../exchange.ts'
-import { type Headers, noHeaders } from '../headers.ts'
+import { type Headers, headerValue, noHeaders } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
 import { type ProtocolFaultCode, protocolFaults } from '../protocol-fault.ts'
 import type { Sweep, Sweepable } from '../sweep.ts'
@@ -18,11 +19,14 @@ import { type BodyDecoder, type BodyTarget, ChunkedDecoder, LengthDecoder, Until
 import { Gather, hasBareLineFeed } from '../gather.ts'
 import { type ParsedResponse, parseResponseHead } from './head.ts'
 import { Outbox } from '../outbox.ts'
+import { takeWebsocketAccept, WEBSOCKET_KEY, websocketKey } from '../websocket.ts'
 import { chunkLine, lastChunk, requestHeadText } from './serialize.ts'
 
 export interface ClientConnectionOptions {
   readonly limits: HttpLimits
   readonly sweep: Sweep
+  /** For the key of a WebSocket whose client has none. */
+  readonly randomBytes: (size: number) => Buffer
   /** The exchange is over and the connection can take another one. */
   readonly onRoom: (connection: H1ClientConnection) => void
   /** The upstream sent bad bytes. */
@@ -71,11 +75,12 @@ export class H1ClientConnection implements ClientConnection, Sweepable {
 
   request(head: RequestHead, sink: ResponseSink): ClientStream {
     if (this.room === 0) throw new Error('request on a connection that has no room')
-    const stream = new H1ClientStream(this, this.#socket, this.#outbox, head, sink, this.exchanges > 0)
+    const key = lacksWebsocketKey(head) ? websocketKey(this.#options.randomBytes) : undefined
+    const stream = new H1ClientStream(this, this.#socket, this.#outbox, head, key, sink, this.exchanges > 0)
     this.#stream = stream
     this.exchanges += 1
     this.touch()
-    this.#outbox.text(requestHeadText(head))
+    this.#outbox.text(requestHeadText(key === undefined ? head : withWebsocketKey(head, key)))
     this.#outbox.flushLater()
     return stream
   }
@@ -93,11 +98,15 @@ export class H1ClientConnection implements ClientConnection, Sweepable {
 
   expired(): void {
     if (this.#stream === undefined) this.#socket.destroy()
-    else this.#end('timed-out', 'no byte came or went within requestIdleTimeoutMs')
+    else this.#end('timed-out', `no byte came or went within ${this.#idleTimeout}`)
   }
 
   touch(): void {
-    this.deadline = this.#options.sweep.in(this.#options.limits.requestIdleTimeoutMs)
+    this.deadline = this.#options.sweep.in(this.#options.limits[this.#idleTimeout])
+  }
+
+  get #idleTimeout(): 'tunnelIdleTimeoutMs' | 'requestIdleTimeoutMs' {
+    return this.#stream?.tunnel === true ? 'tunnelIdleTimeoutMs' : 'requestIdleTimeoutMs'
   }
 
   #onData(input: Buffer): void {
@@ -213,23 +222,39 @@ export class H1ClientConnection implements ClientConnection, Sweepable {
 
   #end(code: StreamFaultCode, message: string): void {
     const stream = this.#stream
-    this.#stream = undefined
-    this.#closing = true
-    this.#socket.destroy()
+    this.#break()
     stream?.fail(code, message)
   }
 
   /** For the stream: its owner gave up. */
   aborted(): void {
-    this.#stream = undefined
-    this.#closing = true
-    this.#socket.destroy()
+    this.#break()
   }
 
-  /** For the stream: both halves of a tunnel have ended. */
-  tunnelEnded(): void {
-    this.aborted()
+  /** The other end of a tunnel must not take what it got for the whole. */
+  #break(): void {
+    const tunnel = this.#stream?.tunnel === true
+    this.#stream = undefined
+    this.#closing = true
+    if (tunnel) cut(this.#socket)
+    else this.#socket.destroy()
   }
+
+  /** For the stream: both halves of a tunnel have ended. The socket closes when it has sent what is left. */
+  tunnelEnded(): void {
+    this.touch()
+    this.#stream = undefined
+    this.#closing = true
+  }
+}
+
+/** RFC 8441 section 5: over HTTP/2 there is none. Whoever speaks HTTP/1.1 without one hears so from the application. */
+function lacksWebsocketKey({ upgrade, version, headers }: RequestHead): boolean {
+  return upgrade === 'websocket' && version === 'HTTP/2' && headerValue(headers, WEBSOCKET_KEY) === undefined
+}
+
+function withWebsocketKey(head: RequestHead, key: string): RequestHead {
+  return { ...head, headers: [...head.headers, WEBSOCKET_KEY, key] }
 }
 
 class H1ClientStream implements ClientStream, BodyTarget {
@@ -237,6 +262,8 @@ class H1ClientStream implements ClientStream, BodyTarget {
   readonly #socket: Duplex
   readonly #outbox: Outbox
   readonly #head: RequestHead
+  /** The key that we made in place of the client. */
+  readonly #websocketKey: string | undefined
   readonly #sink: ResponseSink
   readonly #reused: boolean
   #left: number
@@ -260,6 +287,7 @@ class H1ClientStream implements ClientStream, BodyTarget {
     socket: Duplex,
     outbox: Outbox,
     head: RequestHead,
+    websocketKey: string | undefined,
     sink: ResponseSink,
     reused: boolean,
   ) {
@@ -267,6 +295,7 @@ class H1ClientStream implements ClientStream, BodyTarget {
     this.#socket = socket
     this.#outbox = outbox
     this.#head = head
+    this.#websocketKey = websocketKey
     this.#sink = sink
     this.#reused = reused
     this.beginsAt = outbox.written
@@ -274,7 +303,8 @@ class H1ClientStream implements ClientStream, BodyTarget {
   }
 
   takeHead(response: ParsedResponse, limits: HttpLimits): ProtocolFaultCode | undefined {
-    const { status, headers } = response
+    const { status } = response
+    let headers: Headers = response.headers
     if (status < 200 && status !== 101) {
       if (++this.#informational > MAX_INFORMATIONAL) return 'response-unexpected'
       this.#sink.informational(status, headers)
@@ -284,6 +314,11 @@ class H1ClientStream implements ClientStream, BodyTarget {
     const bodyLength = response.chunked ? UNKNOWN_LENGTH : response.contentLength
     if (status === 101) {
       if (this.#head.upgrade === undefined || response.upgrade !== this.#head.upgrade) return 'response-unexpected'
+      if (this.#websocketKey !== undefined) {
+        const rest = takeWebsocketAccept(headers, this.#websocketKey)
+        if (rest === undefined) return 'websocket-accept-wrong'
+        headers = rest
+      }
       this.tunnel = true
       this.endsWithConnection = true
       this.#decoder = new UntilCloseDecoder()

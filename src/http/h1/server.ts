@@ -9,7 +9,7 @@ import {
   type StreamFault,
   UNKNOWN_LENGTH,
 } from '../exchange.ts'
-import { type Headers, noHeaders } from '../headers.ts'
+import { type Headers, headerValue, noHeaders } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
 import { type ProtocolFaultCode, protocolFaults } from '../protocol-fault.ts'
 import type { Sweep, Sweepable } from '../sweep.ts'
@@ -26,6 +26,7 @@ import {
   responseHeadText,
 } from './serialize.ts'
 import { CR, LF } from '../syntax.ts'
+import { WEBSOCKET_ACCEPT, WEBSOCKET_KEY, websocketAccept } from '../websocket.ts'
 
 export interface ServerConnectionOptions {
   readonly limits: HttpLimits
@@ -104,10 +105,17 @@ export class H1ServerConnection implements Sweepable {
 
   expired(): void {
     if (this.#lingering) this.#socket.destroy()
+    else if (this.#stream?.tunnel === true) this.#tunnelTimedOut(this.#stream)
     else if (this.#stream?.awaitsUpstream() === true) this.touch()
     else if (this.#stream !== undefined) this.#fail('request-timed-out')
     else if (this.#head !== undefined || this.#requests === 0) this.#fail('head-timed-out')
     else this.#shutDown()
+  }
+
+  #tunnelTimedOut(stream: H1ServerStream): void {
+    this.#stream = undefined
+    stream.gone({ code: 'timed-out', message: 'no byte came or went within tunnelIdleTimeoutMs', replay: 'never' })
+    this.cut()
   }
 
   #onData(bytes: Buffer): void {
@@ -286,7 +294,8 @@ export class H1ServerConnection implements Sweepable {
 
   /** For the stream: something moved, the idle deadline begins anew. */
   touch(): void {
-    this.deadline = this.#options.sweep.in(this.#options.limits.requestIdleTimeoutMs)
+    const { sweep, limits } = this.#options
+    this.deadline = sweep.in(this.#stream?.tunnel === true ? limits.tunnelIdleTimeoutMs : limits.requestIdleTimeoutMs)
   }
 
   /** For the stream: whether the response that begins now is the last one. */
@@ -453,7 +462,8 @@ class H1ServerStream implements ServerStream, BodyTarget {
     this.#left = framing === 'length' ? Math.max(0, head.bodyLength) : 0
     // Who answers before the body has come seldom reads it to its end.
     this.#closes = head.close || this.#connection.closing || framing === 'until-close' || this.wantsBody
-    this.#outbox.text(responseHeadText(head, framing, request.upgrade, this.#closes))
+    const proven = head.status === 101 ? withWebsocketAccept(head, request.headers) : head
+    this.#outbox.text(responseHeadText(proven, framing, request.upgrade, this.#closes))
     if (head.status === 101 && request.upgrade !== undefined) this.#openTunnel()
     else if (request.upgrade !== undefined) this.#requestDone = true
     this.#outbox.flushLater()
@@ -464,6 +474,7 @@ class H1ServerStream implements ServerStream, BodyTarget {
     this.#framing = 'until-close'
     this.#closes = true
     this.#decoder = new UntilCloseDecoder()
+    this.#connection.touch()
     this.#socket.resume()
     const rest = this.#connection.takeRest()
     if (rest !== undefined) this.bodyData(rest)
@@ -533,4 +544,11 @@ class H1ServerStream implements ServerStream, BodyTarget {
     this.#over = true
     this.#connection.cut()
   }
+}
+
+/** An application that speaks HTTP/2 grants a WebSocket without the proof that a client with a key waits for. */
+function withWebsocketAccept(head: ResponseHead, request: Headers): ResponseHead {
+  const key = headerValue(request, WEBSOCKET_KEY)
+  if (key === undefined || headerValue(head.headers, WEBSOCKET_ACCEPT) !== undefined) return head
+  return { ...head, headers: [...head.headers, WEBSOCKET_ACCEPT, websocketAccept(key)] }
 }

@@ -7,7 +7,6 @@ import {
   opensTunnel,
   type RequestHead,
   type ResponseSink,
-  type StreamFault,
   type StreamFaultCode,
   UNKNOWN_LENGTH,
 } from '../exchange.ts'
@@ -27,6 +26,8 @@ export interface H2ClientOptions {
   readonly scheme: 'http' | 'https'
   /** There is room for requests where there was none: the server has greeted, or exchanges are over. */
   readonly onRoom: (connection: H2ClientConnection) => void
+  /** It takes no more requests: told to close, or the server goes away. It closes when the last exchange is over. */
+  readonly onLeaving: (connection: H2ClientConnection) => void
   /** The upstream sent bad bytes. */
   readonly onFault: (code: MessageFaultCode) => void
   readonly onClosed: (connection: H2ClientConnection) => void
@@ -76,7 +77,7 @@ export class H2ClientConnection implements ClientConnection, ConnectionOwner {
 
   /** Closes after the exchanges under way. */
   close(): void {
-    this.#closing = true
+    this.#leave()
     this.#connection.close()
   }
 
@@ -100,7 +101,7 @@ export class H2ClientConnection implements ClientConnection, ConnectionOwner {
   }
 
   goingAway(): void {
-    this.#closing = true
+    this.#leave()
   }
 
   faulted(code: H2FaultCode): void {
@@ -110,6 +111,12 @@ export class H2ClientConnection implements ClientConnection, ConnectionOwner {
   closed(): void {
     this.#closing = true
     this.#options.onClosed(this)
+  }
+
+  #leave(): void {
+    if (this.#closing) return
+    this.#closing = true
+    this.#options.onLeaving(this)
   }
 }
 
@@ -199,6 +206,7 @@ class H2ClientStream implements ClientStream, StreamReceiver {
     this.#headReceived = true
     const granted = this.#head.upgrade !== undefined && status < 300 ? 101 : status
     this.#tunnel = opensTunnel(this.#head, granted)
+    if (this.#tunnel) this.#touch()
     const bodiless = this.#head.method === 'HEAD' || status === 204 || status === 304
     if (this.#tunnel && contentLength !== NO_BODY) return this.#malformed('h2-content-length')
     if (ended && contentLength > 0 && !bodiless) return this.#malformed('h2-content-length')
@@ -289,10 +297,11 @@ class H2ClientStream implements ClientStream, StreamReceiver {
     if (this.#stream.remoteEnded) this.#over = true
   }
 
-  abort(_fault: StreamFault): void {
+  /** For a TCP connection this is a reset (RFC 9113 section 8.5). */
+  abort(): void {
     if (this.#over) return
     this.#over = true
-    this.#stream.reset(errorCodes.CANCEL)
+    this.#stream.reset(this.#head.method === 'CONNECT' ? errorCodes.CONNECT_ERROR : errorCodes.CANCEL)
   }
 
   resumeResponse(): void {

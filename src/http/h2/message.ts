@@ -97,7 +97,8 @@ interface Said {
   host: string | undefined
   contentLength: number
   te: boolean
-  cookies: string | undefined
+  /** Where its value stands among the fields. */
+  cookieAt: number | undefined
   expect: boolean
 }
 
@@ -118,7 +119,7 @@ function readHead(
     host: undefined,
     contentLength: NO_BODY,
     te: false,
-    cookies: undefined,
+    cookieAt: undefined,
     expect: false,
   }
   const refuseUnderscore = request && limits.underscoresInHeaders === 'refuse'
@@ -181,9 +182,9 @@ function takeMessageField(
       said.contentLength = parseDecimal(value)
       return said.contentLength < 0 ? 'h2-content-length' : undefined
     case 'cookie':
-      if (!request) headers.push(name, value)
       // RFC 9113 section 8.2.3: one field again for whoever speaks HTTP/1.1.
-      else said.cookies = said.cookies === undefined ? value : `${said.cookies}; ${value}`
+      if (request && said.cookieAt !== undefined) headers[said.cookieAt] += `; ${value}`
+      else said.cookieAt = headers.push(name, value) - 1
       return undefined
     case 'host':
       if (!request) headers.push(name, value)
@@ -235,7 +236,6 @@ export function parseRequest(
   if (said.host !== undefined && said.host.toLowerCase() !== authority.toLowerCase()) return 'host-mismatch'
   request.authority = authority.toLowerCase()
   if (!isAuthority(request.authority)) return 'host-malformed'
-  if (said.cookies !== undefined) request.headers.push('cookie', said.cookies)
   request.acceptsTrailers = said.te
   request.method = method
   if (ended) {

@@ -7,7 +7,6 @@ import {
   type RequestSink,
   type ResponseHead,
   type ServerStream,
-  type StreamFault,
 } from '../exchange.ts'
 import { type Headers, noHeaders } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
@@ -180,7 +179,8 @@ class H2ServerStream implements ServerStream, StreamReceiver {
       }
     }
     const { maxBodyBytes } = this.#options.limits
-    if (maxBodyBytes > 0 && this.#bodyBytes > maxBodyBytes && !this.#tunnel) {
+    // What comes for a TCP connection before it is granted is none of a message either.
+    if (maxBodyBytes > 0 && this.#bodyBytes > maxBodyBytes && !this.#tunnel && this.#request.method !== 'CONNECT') {
       this.#fail('body-too-large')
       return true
     }
@@ -190,8 +190,8 @@ class H2ServerStream implements ServerStream, StreamReceiver {
   onEnd(): void {
     if (this.#over) return
     if (this.#bodyLeft > 0) this.#fail('h2-content-length')
-    // The end of a tunnel that is not granted yet is told when it is.
-    else if (this.#request.upgrade === undefined || this.#tunnel) this.#sink!.requestEnd(noHeaders)
+    // The end of a tunnel that is not open yet waits with what came before it.
+    else if (this.#tunnel || this.#request.upgrade === undefined) this.#sink!.requestEnd(noHeaders)
   }
 
   onLost({ message }: StreamLoss): void {
@@ -208,10 +208,17 @@ class H2ServerStream implements ServerStream, StreamReceiver {
   onExpired(): void {
     // When only the upstream can be late, its connection has the same deadline and gives the better answer.
     if (this.#over) this.#stream.reset(errorCodes.CANCEL)
+    else if (this.#tunnel) this.#tunnelTimedOut()
     else if (this.#stream.remoteEnded && !this.#responding && !this.#waitedLonger) {
       this.#waitedLonger = true
       this.#touch()
     } else this.#fail('request-timed-out')
+  }
+
+  #tunnelTimedOut(): void {
+    this.abort()
+    const message = 'no byte came or went within tunnelIdleTimeoutMs'
+    this.#sink?.requestAborted({ code: 'timed-out', message, replay: 'never' })
   }
 
   informational(status: number, headers: Headers): void {
@@ -272,10 +279,11 @@ class H2ServerStream implements ServerStream, StreamReceiver {
     if (!this.#tunnel || this.#stream.remoteEnded) this.#over = true
   }
 
-  abort(_fault: StreamFault): void {
+  /** For a TCP connection this is a reset (RFC 9113 section 8.5). */
+  abort(): void {
     if (this.#over) return
     this.#over = true
-    this.#stream.reset(errorCodes.INTERNAL_ERROR)
+    this.#stream.reset(this.#request.method === 'CONNECT' ? errorCodes.CONNECT_ERROR : errorCodes.INTERNAL_ERROR)
   }
 
   resumeRequest(): void {
@@ -304,7 +312,8 @@ class H2ServerStream implements ServerStream, StreamReceiver {
     this.#sink?.requestAborted({ code: 'client-gone', message: faultText(code), replay: 'never' })
   }
 
+  /** The upstream half did not keep to the length that it declared. */
   #truncate(): void {
-    this.abort({ code: 'upstream-malformed', message: 'the response is not as long as it declared', replay: 'never' })
+    this.abort()
   }
 }

@@ -31,7 +31,7 @@ export class RawClientConnection implements ClientConnection, ClientStream {
       onBytes: (slice) => this.#sink?.responseData(slice) ?? false,
       onEnded: () => this.#sink?.responseEnd(noHeaders),
       onDrained: () => this.#sink?.requestDrained(),
-      onGone: (code, message) => this.#onGone(code === 'gone' ? 'upstream-gone' : code, message),
+      onGone: (how, message) => this.#onGone(how === 'gone' ? 'upstream-gone' : how, message),
       onClosed: () => options.onClosed(this),
     })
   }

@@ -43,7 +43,7 @@ export class RawServerConnection implements ServerStream {
       onBytes: (slice) => this.#onBytes(slice),
       onEnded: () => this.#onEnded(),
       onDrained: () => this.#sink?.responseDrained(),
-      onGone: (code, message) => this.#onGone(code === 'gone' ? 'client-gone' : code, message),
+      onGone: (how, message) => this.#onGone(how === 'gone' ? 'client-gone' : how, message),
       onClosed: () => options.onClosed(this),
     })
   }

@@ -12,7 +12,7 @@ export interface RawEvents {
   /** Written bytes were taken, after `write` has returned false. */
   onDrained(): void
   /** The connection ended before both of its halves did. */
-  onGone(code: 'gone' | 'timed-out', message: string): void
+  onGone(how: 'gone' | 'timed-out', message: string): void
   onClosed(): void
 }
 
@@ -104,9 +104,9 @@ export class RawSocket implements Sweepable {
     this.deadline = this.#sweep.in(this.#idleTimeoutMs)
   }
 
-  #gone(code: 'gone' | 'timed-out', message: string): void {
+  #gone(how: 'gone' | 'timed-out', message: string): void {
     if (this.#cut) return
     this.cut()
-    if (!this.#readEnded || !this.#writeEnded) this.#events.onGone(code, message)
+    if (!this.#readEnded || !this.#writeEnded) this.#events.onGone(how, message)
   }
 }

@@ -23,13 +23,28 @@ export function authorize(principal: Principal, received: Received, connection: 
   return refuse(code, { rule, nearest, detail })
 }
 
-/** A tunnel outlives its decision: each new policy is asked about it. */
-function askAgainLater(asked: DecisionRequest, { request }: Received, { inbound }: InboundConnection): void {
+/** A tunnel outlives its decision: each new policy is asked about it, and the one in force when it opens is the first. */
+function askAgainLater(asked: DecisionRequest, { request }: Received, connection: InboundConnection): void {
+  const { meter, inbound, runtime } = connection
   const { tunnels } = inbound
+  const decidedBy = runtime.policy.current
   const tunnel: Tunnel = {
-    allowedBy: (policy) => decide(policy, asked).kind === 'permit',
-    cut: (fault) => request.exchange.abort(fault),
+    refusedBy: (policy) => {
+      const decision = decide(policy, asked)
+      if (decision.kind === 'permit') return undefined
+      const { code, rule, nearest } = decision
+      return refuse('permission-withdrawn', { rule, nearest, detail: code })
+    },
+    cut: (refusal) => {
+      meter.denied(refusal.rule?.policy)
+      request.withdraw(refusal)
+    },
   }
-  request.onTunnel = () => tunnels.add(tunnel)
+  request.onTunnel = () => {
+    const { current } = runtime.policy
+    const refusal = current === decidedBy ? undefined : tunnel.refusedBy(current)
+    if (refusal === undefined) tunnels.add(tunnel)
+    else tunnel.cut(refusal)
+  }
   request.onOver = () => tunnels.delete(tunnel)
 }

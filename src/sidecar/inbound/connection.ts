@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { VerifiedPeer } from '../../identity/verify.ts'
 import type { Address, Mapping } from '../../lib/address.ts'
+import type { AppProtocol } from '../../lib/app-protocol.ts'
 import type { Credentials } from '../../mtls/credentials.ts'
 import type { Terminator } from '../../mtls/server.ts'
 import type { Principal } from '../../policy/decision.ts'
@@ -17,6 +18,8 @@ export interface Inbound {
   readonly runtime: Runtime
   readonly mapping: Mapping
   readonly app: Address
+  /** What the application speaks. */
+  readonly protocol: AppProtocol
   readonly application: Application
   readonly limiter: RateLimiter
   readonly terminator: Terminator

@@ -6,8 +6,8 @@ import type { Accepted, Detected, Inbound } from './connection.ts'
  * handshake. A client that shows nothing in time speaks TCP, which the policy decides on like any other.
  */
 export function detect(accepted: Accepted, inbound: Inbound, next: (detected: Detected) => void): void {
-  const { mapping, runtime } = inbound
-  const { protocol, mode } = mapping
+  const { mapping, protocol, runtime } = inbound
+  const { mode } = mapping
   if (mode === 'strict') {
     next({ ...accepted, shown: 'tls' })
     return

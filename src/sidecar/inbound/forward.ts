@@ -27,7 +27,7 @@ export function forward(
     bodyLength: head.bodyLength,
     upgrade: head.upgrade,
     acceptsTrailers: head.acceptsTrailers,
-    version: head.version,
+    version: request.protocol,
   }
   const attempt = new ApplicationAttempt(request, target.pool, outgoing)
   request.attempt = attempt

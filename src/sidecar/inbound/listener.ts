@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:net'
 import type { Mapping } from '../../lib/address.ts'
+import { spokenProtocol } from '../../lib/app-protocol.ts'
 import { listen, stopListening } from '../../lib/listen.ts'
 import type { Terminator } from '../../mtls/server.ts'
 import type { RateLimiter } from '../../ratelimit/limiter.ts'
@@ -32,7 +33,8 @@ export async function openInbound(
   const application = openApplication(app, runtime)
   const tunnels = new Tunnels()
   const sockets = new Sockets('inbound', runtime)
-  const inbound: Inbound = { runtime, mapping, app, application, limiter, terminator, sockets, tunnels }
+  const protocol = spokenProtocol(mapping.protocol, app.port)
+  const inbound: Inbound = { runtime, mapping, app, protocol, application, limiter, terminator, sockets, tunnels }
   const server: Server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) =>
     inboundConnection(socket, inbound),
   )

@@ -16,11 +16,12 @@ export interface Target {
  * client. Bytes that nobody can read go to no application that is known to speak HTTP, nor HTTP to one that does not.
  */
 export function route({ request }: Received, { inbound }: InboundConnection): Target | Refusal {
-  const { application, app, mapping } = inbound
+  const { application, app, protocol: declared } = inbound
   const address = formatAddress(app)
   const tcp = request.head.method === 'CONNECT'
-  const declared = mapping.protocol
   if (declared !== 'auto' && tcp !== (declared === 'tcp')) return refuse('protocol-mismatch')
+  // HTTP/1.1 has no way to say how a gRPC call ended.
+  if (declared === 'http1' && request.grpc) return refuse('protocol-mismatch')
   if (tcp) return { kind: 'target', pool: application.tcp, address }
   const http2 = declared === 'auto' ? request.protocol === 'HTTP/2' : declared !== 'http1'
   return { kind: 'target', pool: http2 ? application.http2 : application.http1, address }

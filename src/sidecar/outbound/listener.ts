@@ -57,6 +57,7 @@ export function openEndpoints(runtime: Runtime): MeshEndpoints {
         log.warn({ service, code }, 'an upstream sent a malformed response'),
       ),
       multiplexed: true,
+      keepsIdle: true,
       maxConnections: config.maxMeshConnections,
       queueTimeoutMs: config.upstreamQueueTimeoutMs,
       sweep,

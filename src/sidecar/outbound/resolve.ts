@@ -16,7 +16,8 @@ export function resolve(received: Received, connection: OutboundConnection): Res
   if (closed?.code === 'policy-missing') return refuse('policy-missing', { detail: closed.detail })
   const destination = resolveDestination(destinations, authority === '' ? head.authority : authority)
   if (destination === undefined) return refuse('service-unknown', { detail: head.authority })
-  const { namespace, name } = destination.service.metadata
-  request.destination = `${namespace}/${name}`
+  const { service, protocol } = destination
+  request.destination = `${service.metadata.namespace}/${service.metadata.name}`
+  if (protocol !== 'auto' && (head.method === 'CONNECT') !== (protocol === 'tcp')) return refuse('protocol-mismatch')
   return { kind: 'resolved', destination }
 }

@@ -45,10 +45,12 @@ export function openApplication(address: Address, runtime: Runtime): Application
     clock,
     active: metrics.upstreamConnectionsActive.with({ service: 'application' }),
   }
-  const pool = (speak: Speak, multiplexed: boolean): UpstreamPool => new UpstreamPool({ ...common, speak, multiplexed })
-  const http1 = pool(speakHttp1(runtime, onFault), false)
-  const http2 = pool(speakHttp2(runtime, 'http', onFault), true)
-  const tcp = pool(speakTcp(runtime), false)
+  const pool = (speak: Speak, multiplexed: boolean, keepsIdle: boolean): UpstreamPool =>
+    new UpstreamPool({ ...common, speak, multiplexed, keepsIdle })
+  const http1 = pool(speakHttp1(runtime, onFault), false, true)
+  const http2 = pool(speakHttp2(runtime, 'http', onFault), true, true)
+  // What the application says on a connection of its own is for one client, who may have gone while it was opened.
+  const tcp = pool(speakTcp(runtime), false, false)
   return {
     http1,
     http2,

@@ -28,6 +28,8 @@ export interface PooledConnection extends ClientConnection {
 export interface PoolEvents {
   /** There is room for requests where there was none. */
   readonly onRoom: (connection: PooledConnection) => void
+  /** It takes no more requests, and closes when the last exchange on it is over. Of multiplexed ones only. */
+  readonly onLeaving: (connection: PooledConnection) => void
   readonly onClosed: (connection: PooledConnection) => void
 }
 
@@ -47,6 +49,8 @@ export interface PoolOptions {
   readonly speak: Speak
   /** One connection carries many requests at once. */
   readonly multiplexed: boolean
+  /** A connection that nobody waits for is kept for the next request. */
+  readonly keepsIdle: boolean
   readonly maxConnections: number
   readonly queueTimeoutMs: number
   readonly sweep: Sweep
@@ -56,7 +60,7 @@ export interface PoolOptions {
 
 interface Waiting {
   readonly waiter: Waiter
-  /** Monotonic. Infinite for whom a connection is being opened: that has a time-out of its own. */
+  /** Monotonic. Infinite for whom alone a connection is being opened: that has a time-out of its own. */
   readonly until: number
 }
 
@@ -66,6 +70,8 @@ interface Open {
   timer: Timer | undefined
   /** It had room once: the upstream speaks what we speak. */
   proven: boolean
+  /** It takes no more requests. */
+  leaving: boolean
 }
 
 /** A connection takes no more exchanges this long before it expires; what is not over when it does, is cut. */
@@ -88,6 +94,8 @@ export class UpstreamPool implements Sweepable {
   readonly #open = new Map<PooledConnection, Open>()
   readonly #waiting = new Fifo<Waiting>()
   #dialling = 0
+  /** When a multiplexed connection was being opened last. Monotonic. */
+  #openingMs = Number.NEGATIVE_INFINITY
   /** Rises with each `retire`: what was dialled in an earlier era is not used. */
   #era = 0
   #closed = false
@@ -150,9 +158,12 @@ export class UpstreamPool implements Sweepable {
   }
 
   expired(): void {
-    const { clock, queueTimeoutMs, sweep } = this.#options
+    const { clock, queueTimeoutMs, sweep, multiplexed } = this.#options
     const now = clock.monotonic()
-    const late = this.#waiting.remove(({ until, waiter }) => until <= now || waiter.gone)
+    if (multiplexed && this.#opening) this.#openingMs = now
+    // Whoever waited for a connection that was being opened waits for room on it as long as anybody else.
+    const busy = this.#openingMs + queueTimeoutMs <= now
+    const late = this.#waiting.remove(({ until, waiter }) => waiter.gone || (busy && until <= now))
     if (this.#waiting.size === 0) sweep.remove(this)
     for (const { waiter } of late) {
       if (!waiter.gone) waiter.failed('upstream-busy', `no connection was free within ${queueTimeoutMs} ms`)
@@ -173,15 +184,19 @@ export class UpstreamPool implements Sweepable {
     return undefined
   }
 
-  /** A multiplexed connection serves whoever waits: one is opened at a time. */
   get #mayDial(): boolean {
     const { maxConnections, multiplexed } = this.#options
-    return this.#open.size + this.#dialling < maxConnections && !(multiplexed && this.#opening)
+    if (!multiplexed) return this.#open.size + this.#dialling < maxConnections
+    // One serves whoever waits: they are opened one at a time. Those that are leaving may carry tunnels for a long time.
+    if (this.#opening) return false
+    let staying = 0
+    for (const { leaving } of this.#open.values()) if (!leaving) staying += 1
+    return staying < maxConnections
   }
 
   get #opening(): boolean {
     if (this.#dialling > 0) return true
-    for (const { proven } of this.#open.values()) if (!proven) return true
+    for (const { proven, leaving } of this.#open.values()) if (!proven && !leaving) return true
     return false
   }
 
@@ -192,10 +207,10 @@ export class UpstreamPool implements Sweepable {
       return
     }
     const dials = this.#mayDial
-    const opening = dials || (multiplexed && this.#opening)
-    this.#waiting.push({ waiter, until: opening ? Number.POSITIVE_INFINITY : clock.monotonic() + queueTimeoutMs })
+    const ownDial = dials && !multiplexed
+    this.#waiting.push({ waiter, until: ownDial ? Number.POSITIVE_INFINITY : clock.monotonic() + queueTimeoutMs })
     if (dials) this.#dial()
-    else if (!opening) sweep.add(this)
+    sweep.add(this)
   }
 
   #dial(): void {
@@ -227,12 +242,14 @@ export class UpstreamPool implements Sweepable {
     const { clock, active, speak } = this.#options
     const connection = speak(socket, {
       onRoom: (connection) => this.#offer(connection),
+      onLeaving: (connection) => this.#leave(connection),
       onClosed: (connection) => this.#forget(connection),
     })
     this.#open.set(connection, {
       era: this.#era,
       timer: this.#closeBefore(connection, expiresAtMs, clock),
       proven: false,
+      leaving: false,
     })
     active.add(1)
     if (connection.room > 0) this.#offer(connection)
@@ -255,11 +272,22 @@ export class UpstreamPool implements Sweepable {
     do {
       const waiter = this.#next()
       if (waiter === undefined) {
-        this.#available.push(connection)
+        if (!this.#options.keepsIdle) return connection.close()
+        // A server that changes its mind about MAX_CONCURRENT_STREAMS makes room where there was some.
+        if (!this.#options.multiplexed || !this.#available.includes(connection)) this.#available.push(connection)
         return
       }
       waiter.connected(connection)
     } while (this.#options.multiplexed && connection.room > 0)
+    this.#dialForWaiting()
+  }
+
+  #leave(connection: PooledConnection): void {
+    const open = this.#open.get(connection)
+    if (open === undefined) return
+    open.leaving = true
+    this.#withdraw(connection)
+    this.#dialForWaiting()
   }
 
   #forget(connection: PooledConnection): void {
@@ -268,13 +296,17 @@ export class UpstreamPool implements Sweepable {
     open.timer?.cancel()
     this.#open.delete(connection)
     this.#options.active.add(-1)
-    const index = this.#available.indexOf(connection)
-    if (index >= 0) this.#available.splice(index, 1)
+    this.#withdraw(connection)
     // One that was retired says nothing about the upstream.
     if (!open.proven && open.era === this.#era) {
       this.#openingFailed('upstream-unreachable', 'the connection closed before it could carry a request')
     }
     this.#dialForWaiting()
+  }
+
+  #withdraw(connection: PooledConnection): void {
+    const index = this.#available.indexOf(connection)
+    if (index >= 0) this.#available.splice(index, 1)
   }
 
   /** The first request that still waits. */

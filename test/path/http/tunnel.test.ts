@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type HttpPath, httpPath, type Peer, type RawApp, rawApp } from '../../fixtures/http.ts'
+import { type HttpPath, httpPath, nextTurn, type Peer, type RawApp, rawApp, testLimits } from '../../fixtures/http.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
 
 checkLeaks(t)
@@ -72,7 +72,7 @@ t.test('a reset on one side ends the other', async (t) => {
     await ends.client.until('\r\n\r\n')
     const [one, other] = first === 'client' ? [ends.client, ends.upstream] : [ends.upstream, ends.client]
     one.socket.resetAndDestroy()
-    await other.end
+    t.equal(await other.end, 'reset')
     const { over, finished } = await path.arrival()
     await over
     t.strictSame(
@@ -125,4 +125,35 @@ t.test('maxBodyBytes does not bound a tunnel', async (t) => {
   client.send('x'.repeat(1000))
   await upstream.until((text) => text.length === 1000)
   t.strictSame(path.serverFaults, [])
+})
+
+t.test('a tunnel has a time-out of its own', async (t) => {
+  const SLACK_MS = 1000
+  const { requestIdleTimeoutMs, tunnelIdleTimeoutMs } = testLimits
+  const app = await rawApp(t)
+  const short = { tunnelIdleTimeoutMs: requestIdleTimeoutMs / 2 }
+  // On either side, whichever is shorter.
+  for (const options of [{}, { limits: short, upstreamLimits: { tunnelIdleTimeoutMs } }, { upstreamLimits: short }]) {
+    const path = await httpPath(t, app, options)
+    const idleMs =
+      options.limits === undefined && options.upstreamLimits === undefined
+        ? tunnelIdleTimeoutMs
+        : requestIdleTimeoutMs / 2
+    const { client, upstream } = await open(path, app)
+    upstream.send(GRANTED)
+    await client.until('\r\n\r\n')
+    path.clock.advance(idleMs - 1)
+    await nextTurn()
+    client.send('still')
+    await upstream.until('still')
+    path.clock.advance(idleMs - 1)
+    upstream.send('here')
+    await client.until('here')
+    path.clock.advance(idleMs + SLACK_MS)
+    t.strictSame([await client.end, await upstream.end], ['reset', 'reset'])
+    const { over, finished } = await path.arrival()
+    await over
+    t.match(finished, [{ code: 'timed-out', message: /tunnelIdleTimeoutMs/ }])
+    t.strictSame(path.serverFaults, [], 'nobody broke the protocol')
+  }
 })

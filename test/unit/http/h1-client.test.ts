@@ -4,6 +4,7 @@ import { NO_BODY } from '../../../src/http/exchange.ts'
 import { H1ClientConnection } from '../../../src/http/h1/client.ts'
 import type { ProtocolFaultCode } from '../../../src/http/protocol-fault.ts'
 import { Sweep } from '../../../src/http/sweep.ts'
+import { websocketAccept } from '../../../src/http/websocket.ts'
 import { TestClock } from '../../fixtures/clock.ts'
 import { nextTurn, testLimits, WireSocket } from '../../fixtures/http.ts'
 
@@ -57,12 +58,12 @@ interface Setup {
   idle: number
 }
 
-function connect(): Setup {
-  const socket = new WireSocket()
+function connect(socket = new WireSocket()): Setup {
   const faults: ProtocolFaultCode[] = []
   const connection = new H1ClientConnection(socket, {
     limits: testLimits,
     sweep: new Sweep(new TestClock()),
+    randomBytes: (size) => Buffer.alloc(size, 7),
     onRoom: () => {
       setup.idle += 1
     },
@@ -178,4 +179,58 @@ t.test('a sink that was full at the last slice does not leave the connection unr
   socket.emit('data', Buffer.from('cd'))
   t.equal(connection.room, 1)
   t.notOk(socket.isPaused())
+})
+
+t.test('a WebSocket of a client without a key: we make one, and see that the application has read it', async (t) => {
+  const websocket: RequestHead = { ...get, headers: ['x', '1'], upgrade: 'websocket', version: 'HTTP/2' }
+  const key = Buffer.alloc(16, 7).toString('base64')
+  const accept = websocketAccept(key)
+  const grant = async (fields: string, head = websocket): Promise<Setup & { readonly sink: Sink }> => {
+    const setup = connect()
+    const sink = new Sink()
+    setup.connection.request(head, sink)
+    await nextTurn()
+    const granted = `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n${fields}\r\n`
+    setup.socket.emit('data', Buffer.from(granted))
+    return { ...setup, sink }
+  }
+  const { socket, sink } = await grant(`a: 1\r\nSec-WebSocket-Accept: ${accept}\r\nb: 2\r\n`)
+  t.match(socket.text, `\r\nx: 1\r\nsec-websocket-key: ${key}\r\nconnection: upgrade\r\n`)
+  t.strictSame(sink.events, ['head 101 a,1,b,2'])
+  const again = `sec-websocket-accept: ${accept}\r\n`
+  for (const fields of ['', 'sec-websocket-accept: x\r\n', again + again]) {
+    const wrong = await grant(fields)
+    t.strictSame(wrong.faults, ['websocket-accept-wrong'], fields)
+    t.strictSame(wrong.sink.events, ['aborted upstream-malformed never'])
+    t.ok(wrong.socket.destroyed)
+  }
+  // With a key of its own, or without one over HTTP/1.1, it is the client who looks.
+  for (const head of [
+    { ...websocket, headers: ['sec-websocket-key', 'mine'] },
+    { ...websocket, version: 'HTTP/1.1' as const },
+  ]) {
+    const own = await grant('sec-websocket-accept: x\r\n', head)
+    t.notMatch(own.socket.text, key)
+    t.strictSame(own.sink.events, ['head 101 sec-websocket-accept,x'])
+  }
+})
+
+t.test('what is on its way through a tunnel when both halves have ended is still sent', async (t) => {
+  const socket = new WireSocket('slow')
+  const { connection } = connect(socket)
+  const sink = new Sink()
+  const stream = connection.request({ ...get, upgrade: 'websocket' }, sink)
+  await nextTurn()
+  socket.accept()
+  socket.emit('data', Buffer.from('HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n'))
+  socket.emit('end')
+  stream.data(Buffer.from('the last'))
+  stream.end([])
+  await nextTurn()
+  t.notOk(socket.destroyed)
+  socket.accept()
+  await nextTurn()
+  t.match(socket.text, /the last$/)
+  t.ok(socket.writableFinished)
+  socket.destroy()
 })

@@ -158,3 +158,26 @@ t.test('who asks on and does not read the answers waits, and goes on when it has
   t.ok(most < 160_000, `at most ${most} bytes waited`)
   connection.destroy()
 })
+
+t.test('a WebSocket that was granted without an accept gets the one of its key', async (t) => {
+  const upgrade = 'Connection: upgrade\r\nUpgrade: websocket\r\n'
+  const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+  const computed = 'sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n'
+  const cases = [
+    [upgrade + key, [], computed],
+    [upgrade + key, ['sec-websocket-accept', 'given'], 'sec-websocket-accept: given\r\n'],
+    [upgrade, [], ''],
+  ] as const
+  for (const [fields, headers, expected] of cases) {
+    const { socket, stream } = accept(new WireSocket(), 'HTTP/1.1', fields)
+    stream.respond({ status: 101, headers, bodyLength: UNKNOWN_LENGTH, close: false })
+    await nextTurn()
+    const first = 'HTTP/1.1 101 Switching Protocols\r\n'
+    t.equal(socket.text, `${first}${expected}connection: upgrade\r\nupgrade: websocket\r\n\r\n`)
+    socket.destroy()
+  }
+  const refused = accept(new WireSocket(), 'HTTP/1.1', upgrade + key)
+  refused.stream.respond({ status: 200, headers: [], bodyLength: 0, close: false })
+  await nextTurn()
+  t.notMatch(refused.socket.text, 'sec-websocket-accept')
+})

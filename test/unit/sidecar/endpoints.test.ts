@@ -26,6 +26,7 @@ function make(): { endpoints: Endpoints; made: Made[] } {
         throw new Error('nothing is connected')
       },
       multiplexed: false,
+      keepsIdle: true,
       maxConnections: 1,
       queueTimeoutMs: 1000,
       sweep: new Sweep(clock),

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type Duplex, duplexPair } from 'node:stream'
 import t from 'tap'
@@ -51,8 +52,15 @@ class Bench {
     this.pool = new UpstreamPool({
       dial: (done) => void this.dials.push(done),
       speak: (socket, events) =>
-        new H1ClientConnection(socket, { limits: testLimits, sweep: this.sweep, onFault: () => {}, ...events }),
+        new H1ClientConnection(socket, {
+          limits: testLimits,
+          sweep: this.sweep,
+          randomBytes,
+          onFault: () => {},
+          ...events,
+        }),
       multiplexed: false,
+      keepsIdle: true,
       maxConnections: 2,
       queueTimeoutMs: 1000,
       sweep: this.sweep,
@@ -200,6 +208,17 @@ t.test('whoever has gone gets nothing, and takes nothing from others', async (t)
   t.equal(bench.pool.load, 1001)
   bench.clock.advance(1000)
   t.equal(bench.pool.load, 1)
+})
+
+t.test('a pool that keeps nothing closes what nobody waits for any more', async (t) => {
+  const bench = new Bench({ keepsIdle: false })
+  bench.ask().gone = true
+  const socket = bench.connect()
+  await closed(socket)
+  t.equal(bench.active, 0)
+  const asker = bench.ask()
+  bench.connect()
+  t.equal(asker.state, 'connected')
 })
 
 t.test('acquireFresh passes over what lies idle', async (t) => {
