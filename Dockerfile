@@ -33,7 +33,6 @@ RUN mkdir -p etc tmp usr/local/bin var/lib/outrider \
   && echo 'hosts: files dns' > etc/nsswitch.conf \
   && chmod 1777 tmp && chmod 0700 var/lib/outrider
 COPY bin outrider/bin
-COPY proto outrider/proto
 COPY --from=build /outrider/dist outrider/dist
 COPY LICENSE outrider/
 

@@ -1,9 +1,11 @@
-// Writes src/wire from the .proto files; with --check, compares instead and fails on a difference.
+// Writes src/wire from the .proto files: their types, and what they say for the program to read at its start without a parser.
+// With --check, compares instead and fails on a difference.
 import { execFileSync } from 'node:child_process'
 import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import protobuf from 'protobufjs'
 
 const protoFolder = dirname(fileURLToPath(import.meta.url))
 const wireFolder = join(protoFolder, '..', 'src', 'wire')
@@ -18,12 +20,27 @@ const generator = join(
   'proto-loader-gen-types.js',
 )
 
-/** Must equal the options in src/rpc/load.ts: the types describe what the loader makes. */
+/** Must equal the options in src/rpc/load.ts: the types describe what is made there. */
 const options = ['--longs=Number', '--enums=String', '--defaults', '--oneofs', '--grpcLib=@grpc/grpc-js']
 const extensions = ['--importFileExtension=.ts', '--targetFileExtension=.ts']
 
 function generate(outDir: string): void {
   const protos = globSync('*/v1/*.proto', { cwd: protoFolder }).toSorted()
+  generateTypes(protos, outDir)
+  writeFileSync(join(outDir, 'contract.ts'), contractOf(protos))
+}
+
+function contractOf(protos: readonly string[]): string {
+  const root = new protobuf.Root()
+  // Imports name files from proto/ on; google/protobuf comes with protobufjs, wherever it is looked for.
+  root.resolvePath = (_origin, target) => join(protoFolder, target)
+  root.loadSync([...protos]).resolveAll()
+  return `// From proto/
+export const contract: object = ${JSON.stringify(root, null, 2)}
+`
+}
+
+function generateTypes(protos: readonly string[], outDir: string): void {
   execFileSync(
     process.execPath,
     [generator, ...options, ...extensions, `--includeDirs=${protoFolder}`, `--outDir=${outDir}`, ...protos],

@@ -4,7 +4,6 @@ import type { ConfigSources } from '../config/load.ts'
 import { flagOf, type Option, type OptionTable, variableOf } from '../config/option.ts'
 import { rangeOf } from '../config/value.ts'
 import { OutriderError } from '../lib/errors.ts'
-import { parseDocuments } from '../policy/document.ts'
 import type { CommandContext, CommandOption, CommandOptions } from './command.ts'
 
 const configFlag = {
@@ -66,6 +65,8 @@ async function readDocument(fileName: string): Promise<unknown> {
   } catch (cause) {
     throw new OutriderError('config-file-unreadable', `the configuration file ${fileName} cannot be read`, { cause })
   }
+  // Loaded here: most sidecars have no file, and the YAML parser takes 2 MB.
+  const { parseDocuments } = await import('../policy/document.ts')
   const { documents, errors } = parseDocuments(text, fileName)
   const [error] = errors
   if (error !== undefined) {

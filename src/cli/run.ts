@@ -1,5 +1,6 @@
 import { didYouMean } from '../lib/nearest.ts'
 import { describeError, OutriderError } from '../lib/errors.ts'
+import { unoptimised } from '../lib/unoptimised.ts'
 import { parseArguments } from './arguments.ts'
 import { type Command, type CommandContext, exitCode } from './command.ts'
 import { exitCodeOf } from './exit.ts'
@@ -70,7 +71,7 @@ async function dispatch(argv: readonly string[], surroundings: Surroundings): Pr
       `"${first}" is no command${didYouMean(first, names)}; there are ${names.join(', ')}`,
     )
   }
-  const { command } = await entry.load()
+  const { command } = await unoptimised(entry.load)
   const { help, args, options } = parseArguments(rest, command.options)
   if (help) {
     surroundings.stdout.write(commandHelp(command))

@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import { parseIdPattern } from '../identity/match.ts'
 import { parseSpiffeId, parseTrustDomain } from '../identity/spiffe-id.ts'
 import { appProtocols } from '../lib/app-protocol.ts'
@@ -18,7 +17,20 @@ import {
   type Resource,
   type Violation,
 } from './model.ts'
-import { describe, unknownKey, unknownValue, violationsOf } from './violations.ts'
+import {
+  andThen,
+  integer,
+  list,
+  type ListBounds,
+  object,
+  oneOf,
+  optional,
+  parsed,
+  pathOf,
+  type Reader,
+  withDefault,
+} from './schema.ts'
+import { describe, unknownValue } from './violations.ts'
 
 /** Most entries of any list. */
 export const MAX_LIST = 512
@@ -49,12 +61,15 @@ export function validateResolved(document: unknown): Validation<ResolvedResource
   return validate(document, resolvedSchemas)
 }
 
-function validate<T>(document: unknown, schemas: Readonly<Record<Kind, z.ZodType<T>>>): Validation<T> {
+function validate<T>(document: unknown, schemas: Readonly<Record<Kind, Reader<T>>>): Validation<T> {
   const kind = kindOf(document)
   if (typeof kind !== 'string') return { ok: false, violations: [kind] }
-  const result = schemas[kind].safeParse(document, { reportInput: true })
-  if (result.success) return { ok: true, resource: result.data }
-  return { ok: false, violations: result.error.issues.flatMap(violationsOf) }
+  const violations: Violation[] = []
+  const resource = schemas[kind](document, '', (violation) => {
+    violations.push(violation)
+    return undefined
+  })
+  return resource === undefined ? { ok: false, violations } : { ok: true, resource }
 }
 
 function kindOf(document: unknown): Kind | Violation {
@@ -65,61 +80,21 @@ function kindOf(document: unknown): Kind | Violation {
   return kinds.find((known) => known === kind) ?? { field: 'kind', ...unknownValue(kind, kinds) }
 }
 
-/** An object without other keys. The hints for unknown keys travel as lines of the message, in the order of the keys. */
-function strict<Shape extends z.core.$ZodShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
-  const known = Object.keys(shape)
-  return z.strictObject(shape, {
-    error: (issue) =>
-      issue.code === 'unrecognized_keys' && Array.isArray(issue['keys'])
-        ? issue['keys'].map((key) => unknownKey(key, known)).join('\n')
-        : undefined,
-  })
+/** A text that a parser of `match/` or `identity/` takes, as it stands. */
+function text(parse: (text: string) => unknown): Reader<string> {
+  return parsed((text) => {
+    parse(text)
+    return text
+  }, MAX_STRING)
 }
 
-/** Adds what a parser of `match/` or `identity/` has to say about a value. */
-function checked(parse: (text: string) => unknown): z.ZodString {
-  return z
-    .string()
-    .max(MAX_STRING)
-    .check((context) => {
-      try {
-        parse(context.value)
-      } catch (error) {
-        if (!(error instanceof OutriderError)) throw error
-        const { code, message } = error
-        // `continue`: the list around the value is still checked.
-        context.issues.push({ code: 'custom', params: { code }, message, input: context.value, continue: true })
-      }
-    })
-}
-
-function listOf<Item extends z.ZodType>(item: Item): z.ZodArray<Item> {
-  return z.array(item).max(MAX_LIST)
+function listOf<T>(item: Reader<T>, bounds: Omit<ListBounds<T>, 'max'> = {}): Reader<readonly T[]> {
+  return list(item, { max: MAX_LIST, ...bounds })
 }
 
 /** A list whose absence means "everything": an empty one would be read as the opposite of what it says. */
-function conditionOf<Item extends z.ZodType>(item: Item): z.ZodExactOptional<z.ZodArray<Item>> {
-  return listOf(item).min(1).exactOptional()
-}
-
-function uniqueBy<T>(key: (item: T) => string | number | undefined): z.core.CheckFn<T[]> {
-  return (context) => {
-    const seen = new Map<string | number, number>()
-    for (const [index, item] of context.value.entries()) {
-      const value = key(item)
-      if (value === undefined) continue
-      const first = seen.get(value)
-      if (first === undefined) seen.set(value, index)
-      else
-        context.issues.push({
-          code: 'custom',
-          params: { code: 'duplicate' },
-          path: [index],
-          message: `${value} is the same as in entry ${first}`,
-          input: item,
-        })
-    }
-  }
+function conditionOf<T>(item: Reader<T>): ReturnType<typeof optional<readonly T[]>> {
+  return optional(listOf(item, { min: 1 }))
 }
 
 /** A duration as it stands in a resource, in milliseconds. */
@@ -132,145 +107,141 @@ function durationMs(text: string): number {
   )
 }
 
-function duration(minMs: number, maxMs: number, range: string): z.ZodType<number> {
-  return checked(durationMs).transform((text, context) => {
-    const ms = durationMs(text)
-    if (ms < minMs || ms > maxMs)
-      context.issues.push({
-        code: 'custom',
-        params: { code: 'duration-out-of-range' },
-        message: `must be from ${range}`,
-        input: text,
-      })
-    return ms
-  })
+function duration(minMs: number, maxMs: number, range: string): Reader<number> {
+  return andThen(parsed(durationMs, MAX_STRING), (ms, field, report) =>
+    ms < minMs || ms > maxMs ? report({ field, code: 'duration-out-of-range', message: `must be from ${range}` }) : ms,
+  )
 }
 
-const label = checked(parseNamespace)
-const spiffeId = checked(parseSpiffeId).transform((text) => parseSpiffeId(text))
-const port = z.int().min(1).max(65535)
-const workloads = listOf(label).default([])
+const label = text(parseNamespace)
+const spiffeId = parsed(parseSpiffeId, MAX_STRING)
+const port = integer(1, 65535)
+const workloads = withDefault(listOf(label), [])
 
 /** Refuses `{}`, which would match everything in the middle of a list of conditions. */
-const notEmpty: z.core.CheckFn<object> = ({ value, issues }) => {
-  if (Object.keys(value).length === 0 && issues.length === 0)
-    issues.push({
-      code: 'custom',
-      params: { code: 'entry-empty' },
-      message: 'an entry without a condition matches everything: leave the list out to say so',
-      input: value,
-    })
+function notEmpty<T extends object>(entry: Reader<T>): Reader<T> {
+  return andThen(entry, (value, field, report) =>
+    Object.keys(value).length > 0
+      ? value
+      : report({
+          field,
+          code: 'entry-empty',
+          message: 'an entry without a condition matches everything: leave the list out to say so',
+        }),
+  )
 }
 
-const source = strict({
-  spiffeIds: conditionOf(checked(parseIdPattern)),
-  namespaces: conditionOf(label),
-  trustDomains: conditionOf(checked(parseTrustDomain)),
-}).check(notEmpty)
-
-const operation = strict({
-  methods: conditionOf(checked(parseMethod)),
-  paths: conditionOf(checked(parsePath)),
-  ports: conditionOf(port),
-}).check(notEmpty)
-
-const rule = strict({ name: label.exactOptional(), from: conditionOf(source), to: conditionOf(operation) })
-
-const authorizationPolicySpec = strict({
-  workloads,
-  action: z.enum(['ALLOW', 'DENY']),
-  rules: listOf(rule).check(uniqueBy(({ name }) => name)),
-})
-
-const count = z.int().min(1).max(MAX_REQUESTS)
-
-const limit = strict({
-  name: label,
-  key: z.enum(['identity', 'all']),
-  requests: count,
-  per: duration(1, MAX_LIMIT_PERIOD_MS, '1ms to 31d'),
-  burst: count.exactOptional(),
-  to: conditionOf(operation),
-}).transform(({ per: perMs, ...rest }, context) => {
-  if (rest.requests > perMs * MAX_REQUESTS_PER_MS)
-    context.issues.push({
-      code: 'custom',
-      params: { code: 'rate-too-high' },
-      path: ['requests'],
-      message: `at most ${MAX_REQUESTS_PER_MS * 1000} requests a second`,
-      input: rest.requests,
-    })
-  return { ...rest, perMs, burst: rest.burst ?? rest.requests }
-})
-
-const rateLimitSpec = strict({
-  workloads,
-  limits: listOf(limit)
-    .min(1)
-    .check(uniqueBy(({ name }) => name)),
-})
-
-const protocol = z.enum(appProtocols)
-
-const servicePort = strict({
-  port,
-  targetPort: port.exactOptional(),
-  protocol: protocol.default('auto'),
-}).transform(({ port, targetPort = port, protocol }) => ({ port, targetPort, protocol }))
-
-const serviceSpec = strict({
-  hosts: listOf(checked(parseHost))
-    .check(uniqueBy((host) => host))
-    .default([]),
-  ports: listOf(servicePort)
-    .min(1)
-    .check(uniqueBy(({ port }) => port)),
-  workloads: listOf(checked(parseReference)).min(1),
-  endpoints: listOf(strict({ address: checked(parseAddress), port, appPort: port.exactOptional() })).default([]),
-}).transform(({ endpoints, ...rest }, context) => ({
-  ...rest,
-  endpoints: endpoints.map((endpoint, index) => {
-    const targets = new Set(rest.ports.map(({ targetPort }) => targetPort))
-    const { appPort = [...targets][0]! } = endpoint
-    if (endpoint.appPort === undefined ? targets.size > 1 : !targets.has(appPort))
-      context.issues.push({
-        code: 'custom',
-        params: { code: 'app-port-unknown' },
-        path: ['endpoints', index, 'appPort'],
-        message: `must be one of the target ports of the service: ${[...targets].join(', ')}`,
-        input: endpoint.appPort,
-      })
-    return { ...endpoint, appPort }
+const source = notEmpty(
+  object({
+    spiffeIds: conditionOf(text(parseIdPattern)),
+    namespaces: conditionOf(label),
+    trustDomains: conditionOf(text(parseTrustDomain)),
   }),
-}))
+)
 
-const workloadSpec = strict({
-  spiffeId,
-  ttl: duration(MIN_TTL_MS, MAX_TTL_MS, '10s to 90d').exactOptional(),
-  upstreams: listOf(checked(parseReferencePattern)).exactOptional(),
+const operation = notEmpty(
+  object({
+    methods: conditionOf(text(parseMethod)),
+    paths: conditionOf(text(parsePath)),
+    ports: conditionOf(port),
+  }),
+)
+
+const rule = object({ name: optional(label), from: conditionOf(source), to: conditionOf(operation) })
+
+const authorizationPolicySpec = object({
+  workloads,
+  action: oneOf(['ALLOW', 'DENY']),
+  rules: listOf(rule, { uniqueBy: ({ name }) => name }),
 })
 
-function envelope<K extends Kind, Spec extends z.ZodType>(kind: K, spec: Spec) {
-  return strict({
-    apiVersion: z.literal(apiVersion),
-    kind: z.literal(kind),
-    metadata: strict({ name: label, namespace: label.default(defaultNamespace) }),
+const count = integer(1, MAX_REQUESTS)
+
+const limit = andThen(
+  object({
+    name: label,
+    key: oneOf(['identity', 'all']),
+    requests: count,
+    per: duration(1, MAX_LIMIT_PERIOD_MS, '1ms to 31d'),
+    burst: optional(count),
+    to: conditionOf(operation),
+  }),
+  ({ per: perMs, ...rest }, field, report) =>
+    rest.requests > perMs * MAX_REQUESTS_PER_MS
+      ? report({
+          field: pathOf(field, 'requests'),
+          code: 'rate-too-high',
+          message: `at most ${MAX_REQUESTS_PER_MS * 1000} requests a second`,
+        })
+      : { ...rest, perMs, burst: rest.burst ?? rest.requests },
+)
+
+const rateLimitSpec = object({ workloads, limits: listOf(limit, { min: 1, uniqueBy: ({ name }) => name }) })
+
+const protocol = oneOf(appProtocols)
+
+const servicePort = andThen(
+  object({ port, targetPort: optional(port), protocol: withDefault(protocol, 'auto') }),
+  ({ port, targetPort = port, protocol }) => ({ port, targetPort, protocol }),
+)
+
+const serviceSpec = andThen(
+  object({
+    hosts: withDefault(listOf(text(parseHost), { uniqueBy: (host) => host }), []),
+    ports: listOf(servicePort, { min: 1, uniqueBy: ({ port }) => port }),
+    workloads: listOf(text(parseReference), { min: 1 }),
+    endpoints: withDefault(listOf(object({ address: text(parseAddress), port, appPort: optional(port) })), []),
+  }),
+  ({ endpoints, ...rest }, field, report) => {
+    const targets = new Set(rest.ports.map(({ targetPort }) => targetPort))
+    const [onlyTarget] = targets.size === 1 ? targets : []
+    const located = endpoints.flatMap(({ address, port, appPort = onlyTarget }, index) => {
+      if (appPort !== undefined && targets.has(appPort)) return [{ address, port, appPort }]
+      report({
+        field: pathOf(field, `endpoints[${index}].appPort`),
+        code: 'app-port-unknown',
+        message: `must be one of the target ports of the service: ${[...targets].join(', ')}`,
+      })
+      return []
+    })
+    return located.length === endpoints.length ? { ...rest, endpoints: located } : undefined
+  },
+)
+
+const workloadSpec = object({
+  spiffeId,
+  ttl: optional(duration(MIN_TTL_MS, MAX_TTL_MS, '10s to 90d')),
+  upstreams: optional(listOf(text(parseReferencePattern))),
+})
+
+interface Envelope<K, Spec> {
+  readonly kind: K
+  readonly metadata: Metadata
+  readonly spec: Spec
+}
+
+function envelope<K extends Kind, Spec>(kind: K, spec: Reader<Spec>): Reader<Envelope<K, Spec>> {
+  const document = object({
+    apiVersion: oneOf([apiVersion]),
+    kind: oneOf([kind]),
+    metadata: object({ name: label, namespace: withDefault(label, defaultNamespace) }),
     spec,
   })
+  return andThen(document, ({ kind, metadata, spec }) => ({ kind, metadata, spec }))
 }
 
-const authorizationPolicy = envelope('AuthorizationPolicy', authorizationPolicySpec).transform(withoutVersion)
-const rateLimit = envelope('RateLimit', rateLimitSpec).transform(withoutVersion)
+const authorizationPolicy = envelope('AuthorizationPolicy', authorizationPolicySpec)
+const rateLimit = envelope('RateLimit', rateLimitSpec)
 
-const schemas: Readonly<Record<Kind, z.ZodType<Resource>>> = {
+const schemas: Readonly<Record<Kind, Reader<Resource>>> = {
   AuthorizationPolicy: authorizationPolicy,
   RateLimit: rateLimit,
-  Service: envelope('Service', serviceSpec).transform(({ kind, metadata, spec }) => ({
+  Service: andThen(envelope('Service', serviceSpec), ({ kind, metadata, spec }) => ({
     kind,
     metadata,
     spec: { ...spec, workloads: spec.workloads.map((text) => reference(text, metadata.namespace)) },
   })),
-  Workload: envelope('Workload', workloadSpec).transform(({ kind, metadata, spec: { spiffeId, ttl, upstreams } }) => ({
+  Workload: andThen(envelope('Workload', workloadSpec), ({ kind, metadata, spec: { spiffeId, ttl, upstreams } }) => ({
     kind,
     metadata,
     spec: {
@@ -283,34 +254,18 @@ const schemas: Readonly<Record<Kind, z.ZodType<Resource>>> = {
   })),
 }
 
-const resolvedServiceSpec = strict({
-  hosts: listOf(checked(parseHost)),
-  ports: listOf(strict({ port, targetPort: port, protocol })).min(1),
+const resolvedServiceSpec = object({
+  hosts: listOf(text(parseHost)),
+  ports: listOf(object({ port, targetPort: port, protocol }), { min: 1 }),
   identities: listOf(spiffeId),
-  endpoints: z.array(strict({ address: checked(parseAddress), port, appPort: port })).max(MAX_ENDPOINTS),
+  endpoints: list(object({ address: text(parseAddress), port, appPort: port }), { max: MAX_ENDPOINTS }),
 })
 
-const resolvedSchemas: Readonly<Record<Kind, z.ZodType<ResolvedResource>>> = {
+const resolvedSchemas: Readonly<Record<Kind, Reader<ResolvedResource>>> = {
   AuthorizationPolicy: authorizationPolicy,
   RateLimit: rateLimit,
-  Service: envelope('Service', resolvedServiceSpec).transform(withoutVersion),
-  Workload: envelope('Workload', strict({ spiffeId })).transform(withoutVersion),
-}
-
-function withoutVersion<K, Spec>({
-  kind,
-  metadata,
-  spec,
-}: {
-  kind: K
-  metadata: Metadata
-  spec: Spec
-}): {
-  kind: K
-  metadata: Metadata
-  spec: Spec
-} {
-  return { kind, metadata, spec }
+  Service: envelope('Service', resolvedServiceSpec),
+  Workload: envelope('Workload', object({ spiffeId })),
 }
 
 /** `name` or `namespace/name`. */

@@ -1,37 +1,85 @@
-import { join } from 'node:path'
 import grpc from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
-import { packageRoot } from '../lib/package-root.ts'
+// Without the parser of .proto files, which has done its work when the program was built.
+import protobuf from 'protobufjs/light.js'
 import type { ProtoGrpcType as AdminProto } from '../wire/admin.ts'
+import { contract } from '../wire/contract.ts'
 import type { ProtoGrpcType as IdentityProto } from '../wire/identity.ts'
 import type { ProtoGrpcType as PolicyProto } from '../wire/policy.ts'
 
-/** The services and messages of one process contract each, as proto/ describes them. */
+type Identity = IdentityProto['outrider']['identity']['v1']
+type Policy = PolicyProto['outrider']['policy']['v1']
+type Admin = AdminProto['outrider']['admin']['v1']
+
+/** The services of the process contracts, and the messages that travel outside of calls, as proto/ describes them. */
 export interface Protocols {
-  readonly identity: IdentityProto['outrider']['identity']['v1']
-  readonly policy: PolicyProto['outrider']['policy']['v1']
-  readonly admin: AdminProto['outrider']['admin']['v1']
+  readonly identity: Pick<Identity, 'IdentityService'>
+  readonly policy: Pick<Policy, 'PolicyService'>
+  readonly admin: Pick<Admin, 'AdminService'> & {
+    readonly ApplyRefusal: Pick<Admin['ApplyRefusal'], 'serialize' | 'deserialize'>
+  }
 }
 
 /** Must equal the options in proto/generate.ts: the types of src/wire describe what these make. */
 const OPTIONS = { longs: Number, enums: String, defaults: true, oneofs: true } as const
 
-const FILES = ['identity/v1/identity.proto', 'policy/v1/policy.proto', 'admin/v1/admin.proto']
-
 let loaded: Protocols | undefined
 
-/** Reads the .proto files at the first call; later calls get the same. */
+/** Builds the codecs at the first call; later calls get the same. */
 export function protocols(): Protocols {
   if (loaded === undefined) {
-    const definition = loadSync(FILES, { ...OPTIONS, includeDirs: [join(packageRoot, 'proto')] })
-    const tree = typed(grpc.loadPackageDefinition(definition))
-    loaded = { identity: tree.outrider.identity.v1, policy: tree.outrider.policy.v1, admin: tree.outrider.admin.v1 }
+    const root = protobuf.Root.fromJSON(contract).resolveAll()
+    const client = (name: string): unknown =>
+      grpc.makeGenericClientConstructor(serviceOf(root.lookupService(name)), name)
+    loaded = typed({
+      identity: { IdentityService: client('outrider.identity.v1.IdentityService') },
+      policy: { PolicyService: client('outrider.policy.v1.PolicyService') },
+      admin: {
+        AdminService: client('outrider.admin.v1.AdminService'),
+        ApplyRefusal: codecOf(root.lookupType('outrider.admin.v1.ApplyRefusal')),
+      },
+    })
   }
   return loaded
 }
 
-/** grpc-js types its tree as a bag of anything: src/wire, generated from the same files, says what is in it. */
-function typed(tree: unknown): AdminProto & IdentityProto & PolicyProto {
+interface Codec {
+  readonly serialize: (message: object) => Buffer
+  readonly deserialize: (bytes: Uint8Array) => object
+}
+
+function codecOf(type: protobuf.Type): Codec {
+  return {
+    serialize: (message) => {
+      const bytes = type.encode(type.fromObject(message)).finish()
+      return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes)
+    },
+    deserialize: (bytes) => type.toObject(type.decode(bytes), OPTIONS),
+  }
+}
+
+function serviceOf(service: protobuf.Service): grpc.ServiceDefinition {
+  return Object.fromEntries(service.methodsArray.map((method) => [method.name, methodOf(service, method)]))
+}
+
+function methodOf(service: protobuf.Service, method: protobuf.Method): grpc.MethodDefinition<object, object> {
+  const { name, requestType, responseType, requestStream = false, responseStream = false } = method
+  const request = codecOf(service.lookupType(requestType))
+  const response = codecOf(service.lookupType(responseType))
+  return {
+    path: `/${service.fullName.slice(1)}/${name}`,
+    // Under this name too the client has the method.
+    originalName: name.charAt(0).toLowerCase() + name.slice(1),
+    requestStream,
+    responseStream,
+    requestSerialize: request.serialize,
+    requestDeserialize: request.deserialize,
+    responseSerialize: response.serialize,
+    responseDeserialize: response.deserialize,
+  }
+}
+
+/** grpc-js types its clients as bags of anything: src/wire, generated from the same files, says what is in them. */
+function typed(tree: unknown): Protocols {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
-  return tree as AdminProto & IdentityProto & PolicyProto
+  return tree as Protocols
 }

@@ -1,6 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { isLoopback, parseHost } from '../lib/address.ts'
 import { describeError } from '../lib/errors.ts'
+import { http } from '../lib/node-http.ts'
 import type { Logger } from './log.ts'
 
 export interface AdminAnswer {
@@ -31,7 +32,7 @@ export function text(body: string, status = 200): AdminAnswer {
  * that name a loopback host: a web page that has its name resolve to 127.0.0.1 (DNS rebinding) is refused.
  */
 export function createAdminServer(pages: AdminPages, log: Logger): Server {
-  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
+  const server = http.createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
     void answer(pages, request).then(
       (result) => send(response, result),
       (error: unknown) => {

@@ -16,9 +16,6 @@ const places: readonly RegExp[] = [
   /\bconst \w*C(?:odes|ODES)\b[^=]*= (\{[\s\S]*?\n\})/g,
 ]
 
-/** Words that stand where a code stands and are none: zod's own, and the names of Node. */
-const foreign: ReadonlySet<string> = new Set(['custom'])
-
 /** Every code that an error, a violation or a refusal of src can have, with the files that say it. */
 export function codesInSource(): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>()
@@ -28,7 +25,7 @@ export function codesInSource(): ReadonlyMap<string, readonly string[]> {
     for (const place of places) {
       for (const [, text = ''] of code.matchAll(place)) {
         for (const [, name = ''] of text.matchAll(quoted)) {
-          if (!foreign.has(name)) found.set(name, [...new Set([...(found.get(name) ?? []), file])])
+          found.set(name, [...new Set([...(found.get(name) ?? []), file])])
         }
       }
     }

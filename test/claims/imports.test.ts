@@ -71,16 +71,16 @@ export * from './k.ts'
 const m = await import('./m.ts')
 `
   t.same(importsOf(text), [
-    { specifier: './a.ts', names: ['a'], typeOnly: false },
-    { specifier: './b.ts', names: ['b', 'd'], typeOnly: false },
-    { specifier: './e.ts', names: [], typeOnly: true },
-    { specifier: './f.ts', names: [], typeOnly: true },
-    { specifier: 'g', names: ['*'], typeOnly: false },
-    { specifier: '@scope/h/sub.js', names: ['h'], typeOnly: false },
-    { specifier: './i.ts', names: [], typeOnly: false },
-    { specifier: './j.ts', names: ['j'], typeOnly: false },
-    { specifier: './k.ts', names: ['*'], typeOnly: false },
-    { specifier: './m.ts', names: ['*'], typeOnly: false },
+    { specifier: './a.ts', names: ['a'], typeOnly: false, lazy: false },
+    { specifier: './b.ts', names: ['b', 'd'], typeOnly: false, lazy: false },
+    { specifier: './e.ts', names: [], typeOnly: true, lazy: false },
+    { specifier: './f.ts', names: [], typeOnly: true, lazy: false },
+    { specifier: 'g', names: ['*'], typeOnly: false, lazy: false },
+    { specifier: '@scope/h/sub.js', names: ['h'], typeOnly: false, lazy: false },
+    { specifier: './i.ts', names: [], typeOnly: false, lazy: false },
+    { specifier: './j.ts', names: ['j'], typeOnly: false, lazy: false },
+    { specifier: './k.ts', names: ['*'], typeOnly: false, lazy: false },
+    { specifier: './m.ts', names: ['*'], typeOnly: false, lazy: true },
   ])
   t.ok(arrows.length > 100, `${arrows.length} imports between files of src`)
 })

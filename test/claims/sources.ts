@@ -24,6 +24,8 @@ export interface Import {
   /** Names as they are called in the importing file; `*` for a namespace and for `import()`. Types are left out. */
   readonly names: readonly string[]
   readonly typeOnly: boolean
+  /** By `import()`: loaded when the program gets there. */
+  readonly lazy: boolean
 }
 
 const statement =
@@ -38,9 +40,10 @@ export function importsOf(text: string): Import[] {
     const type = importType !== undefined || exportType !== undefined
     const clause = imported ?? exported ?? ''
     const names = type ? [] : valueNames(clause)
-    found.push({ specifier, names, typeOnly: type || (clause !== '' && names.length === 0) })
+    found.push({ specifier, names, typeOnly: type || (clause !== '' && names.length === 0), lazy: false })
   }
-  for (const [, specifier = ''] of code.matchAll(dynamic)) found.push({ specifier, names: ['*'], typeOnly: false })
+  for (const [, specifier = ''] of code.matchAll(dynamic))
+    found.push({ specifier, names: ['*'], typeOnly: false, lazy: true })
   return found
 }
 

@@ -1,4 +1,4 @@
-import { METHODS } from 'node:http'
+import { http } from '../../lib/node-http.ts'
 import { type HttpVersion, NO_BODY, UNKNOWN_LENGTH } from '../exchange.ts'
 import { mayBeTrailer } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
@@ -309,7 +309,7 @@ function isToken(text: string): boolean {
  * The registered methods, as the parsers of applications know them. One that the next parser does not know may be read
  * there as anything. CONNECT asks for a tunnel to somewhere else, which is not what a sidecar is for.
  */
-export const servedMethods: ReadonlySet<string> = new Set(METHODS.filter((method) => method !== 'CONNECT'))
+export const servedMethods: ReadonlySet<string> = new Set(http.METHODS.filter((method) => method !== 'CONNECT'))
 
 function checkRequest(request: ParsedRequest): ProtocolFaultCode | undefined {
   if (!servedMethods.has(request.method)) return 'method-unsupported'

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http'
+import { http } from '../../lib/node-http.ts'
 import { NO_BODY, type RequestHead, type ResponseHead, UNKNOWN_LENGTH } from '../exchange.ts'
 import type { Headers } from '../headers.ts'
 
@@ -59,5 +59,5 @@ export function lastChunk(trailers: Headers): string {
 }
 
 function reasonPhrase(status: number): string {
-  return STATUS_CODES[status] ?? ''
+  return http.STATUS_CODES[status] ?? ''
 }

@@ -1,4 +1,4 @@
-import { METHODS } from 'node:http'
+import { http } from '../../lib/node-http.ts'
 import { NO_BODY, type RequestHead, UNKNOWN_LENGTH } from '../exchange.ts'
 import { mayBeTrailer } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
@@ -38,7 +38,7 @@ export class ParsedResponse {
   contentLength: number = NO_BODY
 }
 
-const servedMethods: ReadonlySet<string> = new Set(METHODS)
+const servedMethods: ReadonlySet<string> = new Set(http.METHODS)
 
 /** Fields that say how to read the message or its connection: taken out, or refused. By length first. */
 function isMessageField(name: string): boolean {

@@ -1,0 +1,1038 @@
+// From proto/
+export const contract: object = {
+  "nested": {
+    "outrider": {
+      "nested": {
+        "admin": {
+          "nested": {
+            "v1": {
+              "nested": {
+                "AdminService": {
+                  "methods": {
+                    "Apply": {
+                      "requestType": "ApplyRequest",
+                      "responseType": "ApplyResponse"
+                    },
+                    "Get": {
+                      "requestType": "GetRequest",
+                      "responseType": "StoredResource"
+                    },
+                    "List": {
+                      "requestType": "ListRequest",
+                      "responseType": "ListResponse"
+                    },
+                    "Delete": {
+                      "requestType": "DeleteRequest",
+                      "responseType": "DeleteResponse"
+                    },
+                    "Watch": {
+                      "requestType": "WatchRequest",
+                      "responseType": "ResourceEvent",
+                      "responseStream": true
+                    },
+                    "CreateToken": {
+                      "requestType": "CreateTokenRequest",
+                      "responseType": "CreatedToken"
+                    },
+                    "ListTokens": {
+                      "requestType": "ListTokensRequest",
+                      "responseType": "ListTokensResponse"
+                    },
+                    "RevokeToken": {
+                      "requestType": "RevokeTokenRequest",
+                      "responseType": "RevokeTokenResponse"
+                    },
+                    "ListSidecars": {
+                      "requestType": "ListSidecarsRequest",
+                      "responseType": "ListSidecarsResponse"
+                    },
+                    "GetStatus": {
+                      "requestType": "GetStatusRequest",
+                      "responseType": "ControlStatus"
+                    }
+                  }
+                },
+                "ResourceRef": {
+                  "fields": {
+                    "kind": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "namespace": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "name": {
+                      "type": "string",
+                      "id": 3
+                    }
+                  }
+                },
+                "ApplyRequest": {
+                  "fields": {
+                    "documents": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    },
+                    "dryRun": {
+                      "type": "bool",
+                      "id": 2
+                    }
+                  }
+                },
+                "ApplyResponse": {
+                  "fields": {
+                    "revision": {
+                      "type": "uint64",
+                      "id": 1
+                    },
+                    "outcomes": {
+                      "rule": "repeated",
+                      "type": "ApplyOutcome",
+                      "id": 2
+                    }
+                  }
+                },
+                "ApplyOutcome": {
+                  "fields": {
+                    "ref": {
+                      "type": "ResourceRef",
+                      "id": 1
+                    },
+                    "change": {
+                      "type": "Change",
+                      "id": 2
+                    }
+                  },
+                  "nested": {
+                    "Change": {
+                      "values": {
+                        "CHANGE_UNSPECIFIED": 0,
+                        "CHANGE_CREATED": 1,
+                        "CHANGE_CONFIGURED": 2,
+                        "CHANGE_UNCHANGED": 3
+                      }
+                    }
+                  }
+                },
+                "ApplyRefusal": {
+                  "fields": {
+                    "violations": {
+                      "rule": "repeated",
+                      "type": "DocumentViolation",
+                      "id": 1
+                    }
+                  }
+                },
+                "DocumentViolation": {
+                  "fields": {
+                    "document": {
+                      "type": "uint32",
+                      "id": 1
+                    },
+                    "field": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "code": {
+                      "type": "string",
+                      "id": 3
+                    },
+                    "message": {
+                      "type": "string",
+                      "id": 4
+                    }
+                  }
+                },
+                "StoredResource": {
+                  "fields": {
+                    "ref": {
+                      "type": "ResourceRef",
+                      "id": 1
+                    },
+                    "revision": {
+                      "type": "uint64",
+                      "id": 2
+                    },
+                    "changedAt": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 3
+                    },
+                    "document": {
+                      "type": "string",
+                      "id": 4
+                    }
+                  }
+                },
+                "GetRequest": {
+                  "fields": {
+                    "ref": {
+                      "type": "ResourceRef",
+                      "id": 1
+                    }
+                  }
+                },
+                "ListRequest": {
+                  "fields": {
+                    "kind": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "namespace": {
+                      "type": "string",
+                      "id": 2
+                    }
+                  }
+                },
+                "ListResponse": {
+                  "fields": {
+                    "revision": {
+                      "type": "uint64",
+                      "id": 1
+                    },
+                    "resources": {
+                      "rule": "repeated",
+                      "type": "StoredResource",
+                      "id": 2
+                    }
+                  }
+                },
+                "DeleteRequest": {
+                  "fields": {
+                    "ref": {
+                      "type": "ResourceRef",
+                      "id": 1
+                    }
+                  }
+                },
+                "DeleteResponse": {
+                  "fields": {
+                    "revision": {
+                      "type": "uint64",
+                      "id": 1
+                    }
+                  }
+                },
+                "WatchRequest": {
+                  "fields": {
+                    "kind": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "namespace": {
+                      "type": "string",
+                      "id": 2
+                    }
+                  }
+                },
+                "ResourceEvent": {
+                  "fields": {
+                    "type": {
+                      "type": "Type",
+                      "id": 1
+                    },
+                    "revision": {
+                      "type": "uint64",
+                      "id": 2
+                    },
+                    "resource": {
+                      "type": "StoredResource",
+                      "id": 3
+                    }
+                  },
+                  "nested": {
+                    "Type": {
+                      "values": {
+                        "TYPE_UNSPECIFIED": 0,
+                        "TYPE_PRESENT": 1,
+                        "TYPE_BOOKMARK": 2,
+                        "TYPE_CHANGED": 3,
+                        "TYPE_DELETED": 4
+                      }
+                    }
+                  }
+                },
+                "CreateTokenRequest": {
+                  "fields": {
+                    "namespace": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "workload": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "ttl": {
+                      "type": "google.protobuf.Duration",
+                      "id": 3
+                    }
+                  }
+                },
+                "CreatedToken": {
+                  "fields": {
+                    "id": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "token": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "spiffeId": {
+                      "type": "string",
+                      "id": 3
+                    },
+                    "expiresAt": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 4
+                    }
+                  }
+                },
+                "ListTokensRequest": {
+                  "fields": {}
+                },
+                "ListTokensResponse": {
+                  "fields": {
+                    "tokens": {
+                      "rule": "repeated",
+                      "type": "Token",
+                      "id": 1
+                    }
+                  }
+                },
+                "Token": {
+                  "fields": {
+                    "id": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "spiffeId": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "state": {
+                      "type": "State",
+                      "id": 3
+                    },
+                    "expiresAt": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 4
+                    }
+                  },
+                  "nested": {
+                    "State": {
+                      "values": {
+                        "STATE_UNSPECIFIED": 0,
+                        "STATE_UNUSED": 1,
+                        "STATE_USED": 2,
+                        "STATE_EXPIRED": 3,
+                        "STATE_REVOKED": 4
+                      }
+                    }
+                  }
+                },
+                "RevokeTokenRequest": {
+                  "fields": {
+                    "id": {
+                      "type": "string",
+                      "id": 1
+                    }
+                  }
+                },
+                "RevokeTokenResponse": {
+                  "fields": {}
+                },
+                "ListSidecarsRequest": {
+                  "fields": {}
+                },
+                "ListSidecarsResponse": {
+                  "fields": {
+                    "sidecars": {
+                      "rule": "repeated",
+                      "type": "Sidecar",
+                      "id": 1
+                    }
+                  }
+                },
+                "Sidecar": {
+                  "fields": {
+                    "sidecarId": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "spiffeId": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "state": {
+                      "type": "State",
+                      "id": 3
+                    },
+                    "appliedRevision": {
+                      "type": "uint64",
+                      "id": 4
+                    },
+                    "sentRevision": {
+                      "type": "uint64",
+                      "id": 5
+                    },
+                    "connectedAt": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 6
+                    },
+                    "lastSeen": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 7
+                    },
+                    "svidNotAfter": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 8
+                    },
+                    "programVersion": {
+                      "type": "string",
+                      "id": 9
+                    },
+                    "listeners": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 10
+                    },
+                    "violations": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 11
+                    }
+                  },
+                  "nested": {
+                    "State": {
+                      "values": {
+                        "STATE_UNSPECIFIED": 0,
+                        "STATE_SYNCED": 1,
+                        "STATE_PENDING": 2,
+                        "STATE_NACKED": 3,
+                        "STATE_DRAINING": 4,
+                        "STATE_DISCONNECTED": 5
+                      }
+                    }
+                  }
+                },
+                "GetStatusRequest": {
+                  "fields": {}
+                },
+                "ControlStatus": {
+                  "fields": {
+                    "trustDomain": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "revision": {
+                      "type": "uint64",
+                      "id": 2
+                    },
+                    "programVersion": {
+                      "type": "string",
+                      "id": 3
+                    },
+                    "startedAt": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 4
+                    },
+                    "rootFingerprint": {
+                      "type": "string",
+                      "id": 5
+                    },
+                    "rootNotAfter": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 6
+                    },
+                    "intermediateNotAfter": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 7
+                    },
+                    "connectedSidecars": {
+                      "type": "uint32",
+                      "id": 8
+                    },
+                    "grpcAddress": {
+                      "type": "string",
+                      "id": 9
+                    }
+                  }
+                }
+              }
+            }
+          }
+        },
+        "identity": {
+          "nested": {
+            "v1": {
+              "nested": {
+                "IdentityService": {
+                  "methods": {
+                    "Attest": {
+                      "requestType": "AttestRequest",
+                      "responseType": "IssuedSvid"
+                    },
+                    "Renew": {
+                      "requestType": "RenewRequest",
+                      "responseType": "IssuedSvid"
+                    },
+                    "WatchTrustBundles": {
+                      "requestType": "WatchTrustBundlesRequest",
+                      "responseType": "TrustBundleSet",
+                      "responseStream": true
+                    }
+                  }
+                },
+                "AttestRequest": {
+                  "oneofs": {
+                    "evidence": {
+                      "oneof": [
+                        "joinToken"
+                      ]
+                    }
+                  },
+                  "fields": {
+                    "joinToken": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "csr": {
+                      "type": "bytes",
+                      "id": 10
+                    }
+                  }
+                },
+                "RenewRequest": {
+                  "fields": {
+                    "csr": {
+                      "type": "bytes",
+                      "id": 1
+                    }
+                  }
+                },
+                "IssuedSvid": {
+                  "fields": {
+                    "spiffeId": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "chain": {
+                      "rule": "repeated",
+                      "type": "bytes",
+                      "id": 2
+                    },
+                    "notBefore": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 3
+                    },
+                    "notAfter": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 4
+                    },
+                    "bundles": {
+                      "type": "TrustBundleSet",
+                      "id": 5
+                    }
+                  }
+                },
+                "WatchTrustBundlesRequest": {
+                  "fields": {}
+                },
+                "TrustBundleSet": {
+                  "fields": {
+                    "bundles": {
+                      "rule": "repeated",
+                      "type": "TrustBundle",
+                      "id": 1
+                    }
+                  }
+                },
+                "TrustBundle": {
+                  "fields": {
+                    "trustDomain": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "x509Authorities": {
+                      "rule": "repeated",
+                      "type": "bytes",
+                      "id": 2
+                    },
+                    "sequence": {
+                      "type": "uint64",
+                      "id": 3
+                    }
+                  }
+                }
+              }
+            }
+          }
+        },
+        "policy": {
+          "nested": {
+            "v1": {
+              "nested": {
+                "PolicyService": {
+                  "methods": {
+                    "Subscribe": {
+                      "requestType": "SubscribeRequest",
+                      "requestStream": true,
+                      "responseType": "PolicyUpdate",
+                      "responseStream": true
+                    }
+                  }
+                },
+                "SubscribeRequest": {
+                  "oneofs": {
+                    "message": {
+                      "oneof": [
+                        "hello",
+                        "ack",
+                        "nack",
+                        "listening",
+                        "draining"
+                      ]
+                    }
+                  },
+                  "fields": {
+                    "hello": {
+                      "type": "Hello",
+                      "id": 1
+                    },
+                    "ack": {
+                      "type": "Ack",
+                      "id": 2
+                    },
+                    "nack": {
+                      "type": "Nack",
+                      "id": 3
+                    },
+                    "listening": {
+                      "type": "Listening",
+                      "id": 4
+                    },
+                    "draining": {
+                      "type": "Draining",
+                      "id": 5
+                    }
+                  }
+                },
+                "Hello": {
+                  "fields": {
+                    "sidecarId": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "programVersion": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "held": {
+                      "rule": "repeated",
+                      "type": "ResourceVersion",
+                      "id": 3
+                    }
+                  }
+                },
+                "ResourceVersion": {
+                  "fields": {
+                    "name": {
+                      "type": "ResourceName",
+                      "id": 1
+                    },
+                    "revision": {
+                      "type": "uint64",
+                      "id": 2
+                    }
+                  }
+                },
+                "Ack": {
+                  "fields": {
+                    "nonce": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "revision": {
+                      "type": "uint64",
+                      "id": 2
+                    }
+                  }
+                },
+                "Nack": {
+                  "fields": {
+                    "nonce": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "revision": {
+                      "type": "uint64",
+                      "id": 2
+                    },
+                    "violations": {
+                      "rule": "repeated",
+                      "type": "Violation",
+                      "id": 3
+                    }
+                  }
+                },
+                "Violation": {
+                  "fields": {
+                    "resource": {
+                      "type": "ResourceName",
+                      "id": 1
+                    },
+                    "field": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "code": {
+                      "type": "string",
+                      "id": 3
+                    },
+                    "message": {
+                      "type": "string",
+                      "id": 4
+                    }
+                  }
+                },
+                "Listening": {
+                  "fields": {
+                    "listeners": {
+                      "rule": "repeated",
+                      "type": "InboundListener",
+                      "id": 1
+                    }
+                  }
+                },
+                "InboundListener": {
+                  "fields": {
+                    "appPort": {
+                      "type": "uint32",
+                      "id": 1
+                    },
+                    "address": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "port": {
+                      "type": "uint32",
+                      "id": 3
+                    }
+                  }
+                },
+                "Draining": {
+                  "fields": {}
+                },
+                "PolicyUpdate": {
+                  "fields": {
+                    "revision": {
+                      "type": "uint64",
+                      "id": 1
+                    },
+                    "nonce": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "changed": {
+                      "rule": "repeated",
+                      "type": "Resource",
+                      "id": 3
+                    },
+                    "removed": {
+                      "rule": "repeated",
+                      "type": "ResourceName",
+                      "id": 4
+                    }
+                  }
+                },
+                "ResourceName": {
+                  "fields": {
+                    "kind": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "namespace": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "name": {
+                      "type": "string",
+                      "id": 3
+                    }
+                  }
+                },
+                "Resource": {
+                  "oneofs": {
+                    "spec": {
+                      "oneof": [
+                        "authorizationPolicy",
+                        "rateLimit",
+                        "service",
+                        "workload"
+                      ]
+                    }
+                  },
+                  "fields": {
+                    "name": {
+                      "type": "ResourceName",
+                      "id": 1
+                    },
+                    "revision": {
+                      "type": "uint64",
+                      "id": 2
+                    },
+                    "authorizationPolicy": {
+                      "type": "AuthorizationPolicySpec",
+                      "id": 10
+                    },
+                    "rateLimit": {
+                      "type": "RateLimitSpec",
+                      "id": 11
+                    },
+                    "service": {
+                      "type": "ServiceSpec",
+                      "id": 12
+                    },
+                    "workload": {
+                      "type": "WorkloadSpec",
+                      "id": 13
+                    }
+                  }
+                },
+                "AuthorizationPolicySpec": {
+                  "fields": {
+                    "workloads": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    },
+                    "action": {
+                      "type": "Action",
+                      "id": 2
+                    },
+                    "rules": {
+                      "rule": "repeated",
+                      "type": "AuthorizationRule",
+                      "id": 3
+                    }
+                  },
+                  "nested": {
+                    "Action": {
+                      "values": {
+                        "ACTION_UNSPECIFIED": 0,
+                        "ACTION_ALLOW": 1,
+                        "ACTION_DENY": 2
+                      }
+                    }
+                  }
+                },
+                "AuthorizationRule": {
+                  "fields": {
+                    "name": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "from": {
+                      "rule": "repeated",
+                      "type": "SourceMatch",
+                      "id": 2
+                    },
+                    "to": {
+                      "rule": "repeated",
+                      "type": "OperationMatch",
+                      "id": 3
+                    }
+                  }
+                },
+                "SourceMatch": {
+                  "fields": {
+                    "spiffeIds": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    },
+                    "namespaces": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 2
+                    },
+                    "trustDomains": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 3
+                    }
+                  }
+                },
+                "OperationMatch": {
+                  "fields": {
+                    "methods": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    },
+                    "paths": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 2
+                    },
+                    "ports": {
+                      "rule": "repeated",
+                      "type": "uint32",
+                      "id": 3
+                    }
+                  }
+                },
+                "RateLimitSpec": {
+                  "fields": {
+                    "workloads": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    },
+                    "limits": {
+                      "rule": "repeated",
+                      "type": "Limit",
+                      "id": 2
+                    }
+                  }
+                },
+                "Limit": {
+                  "fields": {
+                    "name": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "key": {
+                      "type": "Key",
+                      "id": 2
+                    },
+                    "requests": {
+                      "type": "uint64",
+                      "id": 3
+                    },
+                    "per": {
+                      "type": "google.protobuf.Duration",
+                      "id": 4
+                    },
+                    "burst": {
+                      "type": "uint64",
+                      "id": 5
+                    },
+                    "to": {
+                      "rule": "repeated",
+                      "type": "OperationMatch",
+                      "id": 6
+                    }
+                  },
+                  "nested": {
+                    "Key": {
+                      "values": {
+                        "KEY_UNSPECIFIED": 0,
+                        "KEY_IDENTITY": 1,
+                        "KEY_ALL": 2
+                      }
+                    }
+                  }
+                },
+                "ServiceSpec": {
+                  "fields": {
+                    "hosts": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    },
+                    "ports": {
+                      "rule": "repeated",
+                      "type": "ServicePort",
+                      "id": 2
+                    },
+                    "identities": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 3
+                    },
+                    "endpoints": {
+                      "rule": "repeated",
+                      "type": "Endpoint",
+                      "id": 4
+                    }
+                  }
+                },
+                "ServicePort": {
+                  "fields": {
+                    "port": {
+                      "type": "uint32",
+                      "id": 1
+                    },
+                    "targetPort": {
+                      "type": "uint32",
+                      "id": 2
+                    }
+                  }
+                },
+                "Endpoint": {
+                  "fields": {
+                    "address": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "port": {
+                      "type": "uint32",
+                      "id": 2
+                    },
+                    "appPort": {
+                      "type": "uint32",
+                      "id": 3
+                    }
+                  }
+                },
+                "WorkloadSpec": {
+                  "fields": {
+                    "spiffeId": {
+                      "type": "string",
+                      "id": 1
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "google": {
+      "nested": {
+        "protobuf": {
+          "nested": {
+            "Duration": {
+              "fields": {
+                "seconds": {
+                  "type": "int64",
+                  "id": 1
+                },
+                "nanos": {
+                  "type": "int32",
+                  "id": 2
+                }
+              }
+            },
+            "Timestamp": {
+              "fields": {
+                "seconds": {
+                  "type": "int64",
+                  "id": 1
+                },
+                "nanos": {
+                  "type": "int32",
+                  "id": 2
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
