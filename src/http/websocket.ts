@@ -13,8 +13,8 @@ const KEY_BYTES = 16
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
 /** A new Sec-WebSocket-Key. */
-export function websocketKey(randomBytes: (size: number) => Buffer): string {
-  return randomBytes(KEY_BYTES).toString('base64')
+export function websocketKey(randomHex: (bytes: number) => string): string {
+  return Buffer.from(randomHex(KEY_BYTES), 'hex').toString('base64')
 }
 
 /** The Sec-WebSocket-Accept that belongs to a key (RFC 6455 section 4.2.2). */

@@ -26,7 +26,7 @@ export interface ClientConnectionOptions {
   readonly limits: HttpLimits
   readonly sweep: Sweep
   /** For the key of a WebSocket whose client has none. */
-  readonly randomBytes: (size: number) => Buffer
+  readonly randomHex: (bytes: number) => string
   /** The exchange is over and the connection can take another one. */
   readonly onRoom: (connection: H1ClientConnection) => void
   /** The upstream sent bad bytes. */
@@ -75,7 +75,7 @@ export class H1ClientConnection implements ClientConnection, Sweepable {
 
   request(head: RequestHead, sink: ResponseSink): ClientStream {
     if (this.room === 0) throw new Error('request on a connection that has no room')
-    const key = lacksWebsocketKey(head) ? websocketKey(this.#options.randomBytes) : undefined
+    const key = lacksWebsocketKey(head) ? websocketKey(this.#options.randomHex) : undefined
     const stream = new H1ClientStream(this, this.#socket, this.#outbox, head, key, sink, this.exchanges > 0)
     this.#stream = stream
     this.exchanges += 1

@@ -5,9 +5,9 @@ import { clientLimits, type Runtime } from '../runtime.ts'
 import type { Speak } from './pool.ts'
 
 /** HTTP/1.1 on connections that we open: one request at a time. `onFault` hears of malformed responses. */
-export function speakHttp1({ config, sweep, randomBytes }: Runtime, onFault: (code: string) => void): Speak {
+export function speakHttp1({ config, sweep, randomHex }: Runtime, onFault: (code: string) => void): Speak {
   const limits = clientLimits(config)
-  return (socket, events) => new H1ClientConnection(socket, { limits, sweep, randomBytes, onFault, ...events })
+  return (socket, events) => new H1ClientConnection(socket, { limits, sweep, randomHex, onFault, ...events })
 }
 
 /** HTTP/2 on connections that we open: many requests at once. */

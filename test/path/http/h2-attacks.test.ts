@@ -17,7 +17,7 @@ import {
   END_STREAM,
   frame,
   get,
-  H2Peer,
+  type H2Peer,
   headers,
   PADDED,
   ping,

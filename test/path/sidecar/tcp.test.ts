@@ -220,7 +220,10 @@ t.test('CONNECT over HTTP/2 is a TCP connection, from the application and from a
     t.match(await api.records.take(), { protocol: 'TCP', source: idOf('web'), status: 200, bytes_received: 8 })
     const cut = session.request(connect, { endStream: false })
     const reset = new Peer<ClientHttp2Stream>(cut)
-    ;(await app.accept()).socket.resetAndDestroy()
+    const granted = once(cut, 'response')
+    const { socket } = await app.accept()
+    await granted
+    socket.resetAndDestroy()
     t.equal(await reset.end, 'reset')
     t.equal(cut.rstCode, constants.NGHTTP2_CONNECT_ERROR)
     await api.records.take()

@@ -63,7 +63,7 @@ function connect(socket = new WireSocket()): Setup {
   const connection = new H1ClientConnection(socket, {
     limits: testLimits,
     sweep: new Sweep(new TestClock()),
-    randomBytes: (size) => Buffer.alloc(size, 7),
+    randomHex: (bytes) => '07'.repeat(bytes),
     onRoom: () => {
       setup.idle += 1
     },

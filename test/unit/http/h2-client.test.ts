@@ -98,6 +98,7 @@ class Side {
       limits: { ...testLimits, ...limits },
       sweep: new Sweep(this.clock),
       budget: new BodyBudget(1 << 30),
+      onLeaving: () => {},
       scheme: 'http',
       onRoom: () => {
         this.room += 1

@@ -79,7 +79,7 @@ const expected = [
   'content ',
   'data 8 1 2',
   'content x',
-  `frame 99 255 ${0x7fff_ffff} unknown`,
+  'frame 99 255 2147483647 unknown',
   'frame 6 0 0 pingpong',
   'frame 2 0 3 \0\0\0\0\0',
   'data 1 1 3',

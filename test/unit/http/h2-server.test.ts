@@ -472,7 +472,7 @@ t.test('time: a tunnel has its own', async (t) => {
     await side.sent()
     t.strictSame(side.faults, [])
     side.clock.advance(2 * idle)
-    t.strictSame(await side.sent(), ['RST_STREAM 1 CANCEL'])
+    t.strictSame(await side.sent(), [`RST_STREAM 1 ${status === 200 ? 'CONNECT_ERROR' : 'INTERNAL_ERROR'}`])
   }
 })
 
