@@ -48,7 +48,7 @@ if (postgres !== undefined) services.push({ name: 'postgres', appPort: postgres.
 // Its server speaks first: nothing could be detected, and by its port nothing has to be.
 if (mariaDb !== undefined) services.push({ name: 'mariadb', appPort: mariaDb.port, port: 3306 })
 
-const { mesh, web, outbound } = await startServices(t, services)
+const { mesh, orders, outbound } = await startServices(t, services)
 
 /** Runs a client of a database, which must end well; gives what it printed. */
 async function query(t: Test, client: string, args: readonly string[], input?: string | Buffer): Promise<string> {
@@ -167,5 +167,5 @@ t.test('the policy decides on connections', async (t) => {
   await allowOnly({ mesh }, { from, to: [{ methods: ['GET'] }] })
   await until('denied: a connection has no method', async () => !(await greeted()))
   await until('nothing is left at the server', () => greeter.sockets.size === 0)
-  t.match(web.stdout, /no-allow-rule/)
+  t.match(orders.stdout, /no-allow-rule/)
 })
