@@ -247,7 +247,7 @@ t.test('a server that breaks', async (t) => {
   const client = interopClient(t, web.outbound, 'broken')
   t.match(await client.callPath('/broken/CutBefore'), { code: 14, details: /./ })
   t.match(await client.callPath('/broken/CutAfter'), { code: 14, details: /./, messages: { length: 1 } })
-  t.match(await client.callPath('/broken/Reset'), { code: 13, details: /./ })
+  t.match(await client.callPath('/broken/Reset'), { code: 14, details: /./ })
   t.match(await client.callPath('/broken/NoGrpc'), { code: 14, details: /./ })
 })
 
