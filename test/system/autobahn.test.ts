@@ -15,9 +15,22 @@ checkLeaks(t)
 /** All that RFC 6455 says: framing, pings, reserved bits, opcodes, fragments, UTF-8, closing, limits up to 16 MiB. */
 const CHAPTERS = ['1.*', '2.*', '3.*', '4.*', '5.*', '6.*', '7.*', '9.*', '10.*']
 const CASES = 301
-/** Compression is the business of the two ends: of its 216 cases the messages of all sizes, with and without a window. */
-const COMPRESSION = ['12.1.*', '13.7.*']
-const COMPRESSION_CASES = 36
+/**
+ * Compression is the business of the two ends, and its 216 cases take a quarter of an hour: messages of several sizes, whole
+ * and in fragments, with and without a window that is kept.
+ */
+const COMPRESSION = [
+  '12.1.1',
+  '12.1.6',
+  '12.1.12',
+  '12.3.5',
+  '13.1.5',
+  '13.3.5',
+  '13.5.5',
+  '13.7.1',
+  '13.7.6',
+  '13.7.12',
+]
 
 /** The verdicts by case: on what was received, and on how it was closed. */
 type Verdicts = Readonly<Record<string, string>>
@@ -87,5 +100,5 @@ if (program.kind === 'missing') {
     }
   }
   t.test('RFC 6455', (t) => compare(t, CHAPTERS, CASES))
-  t.test('permessage-deflate', (t) => compare(t, COMPRESSION, COMPRESSION_CASES))
+  t.test('permessage-deflate', (t) => compare(t, COMPRESSION, COMPRESSION.length))
 }
