@@ -24,6 +24,7 @@ export const command: Command = defineCommand({
         ready: 'sidecar',
         inbound: sidecar.inbound.map(formatAddress),
         outbound: sidecar.outbound === undefined ? null : formatAddress(sidecar.outbound),
+        outboundServices: sidecar.outboundServices.map(formatAddress),
         admin: formatAddress(sidecar.admin),
       }
       stdout.write(`${JSON.stringify(ready)}\n`)
