@@ -969,6 +969,22 @@ export const contract: object = {
                     "targetPort": {
                       "type": "uint32",
                       "id": 2
+                    },
+                    "protocol": {
+                      "type": "Protocol",
+                      "id": 3
+                    }
+                  },
+                  "nested": {
+                    "Protocol": {
+                      "values": {
+                        "PROTOCOL_UNSPECIFIED": 0,
+                        "PROTOCOL_AUTO": 1,
+                        "PROTOCOL_HTTP1": 2,
+                        "PROTOCOL_HTTP2": 3,
+                        "PROTOCOL_GRPC": 4,
+                        "PROTOCOL_TCP": 5
+                      }
                     }
                   }
                 },
