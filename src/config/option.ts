@@ -32,6 +32,8 @@ export interface IntegerOption extends Described {
   readonly max: number
   /** The unit is also in the name, where there is one: `maxHeadBytes`. */
   readonly unit?: 'bytes' | 'per second'
+  /** The word `auto` is a value too: the process finds the number. */
+  readonly auto?: true
 }
 
 /** The name ends in `Ms`; texts such as `10s` or a number of milliseconds. */
@@ -120,7 +122,10 @@ interface ValueByType {
 
 export type OptionValue<O extends Option = Option> = O extends { readonly values: readonly (infer Value)[] }
   ? Value
-  : ValueByType[O['type']] | (O extends { readonly optional: true } ? undefined : never)
+  :
+      | ValueByType[O['type']]
+      | (O extends { readonly optional: true } ? undefined : never)
+      | (O extends { readonly auto: true } ? 'auto' : never)
 
 /** The checked configuration that a table describes. */
 export type ConfigOf<T extends OptionTable> = { readonly [Name in keyof T]: OptionValue<T[Name]> }

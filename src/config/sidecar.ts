@@ -60,6 +60,14 @@ export const sidecarOptions = {
     optional: true,
     doc: 'The host that peers use to reach the inbound listeners. Empty: the address of the listener, or the first address of the machine that is not loopback where the listener has all of them.',
   },
+  workers: {
+    type: 'integer',
+    default: 1,
+    min: 1,
+    max: 64,
+    auto: true,
+    doc: 'Threads that serve traffic, each on a core of its own; `auto`: as many as this process may use. 1 shares no state between threads and costs the least memory. All limits are bounds of the process, whatever their number.',
+  },
   drainTimeoutMs: {
     type: 'duration',
     default: '30s',

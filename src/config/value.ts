@@ -37,6 +37,7 @@ const malformed = (expected: string): Parsed<never> => refuse('config-value-malf
 export function rangeOf(option: Option): string | undefined {
   switch (option.type) {
     case 'integer':
+      return `${option.min} .. ${option.max}${option.auto === true ? ', auto' : ''}`
     case 'duration':
       return `${option.min} .. ${option.max}`
     case 'enum':
@@ -98,9 +99,12 @@ function parseNumber(option: Extract<Option, { type: 'integer' | 'duration' }>, 
     if (/^\d{1,15}$/.test(value)) return Number(value)
     return option.type === 'duration' ? parseDuration(value) : undefined
   }
+  const auto = option.type === 'integer' && option.auto === true
+  if (auto && raw === 'auto') return accept('auto')
   const value = read(raw)
   if (value === undefined) {
-    return malformed(option.type === 'duration' ? 'a duration such as 250ms, 10s, 5m or 24h' : 'a whole number')
+    const number = auto ? 'a whole number or auto' : 'a whole number'
+    return malformed(option.type === 'duration' ? 'a duration such as 250ms, 10s, 5m or 24h' : number)
   }
   const inRange = value >= read(option.min)! && value <= read(option.max)!
   return inRange ? accept(value) : refuse('config-value-out-of-range', `outside ${option.min} .. ${option.max}`)

@@ -17,6 +17,12 @@ export interface Timer {
 /** `setTimeout` fires at once above this (2^31 - 1 ms, some 24.8 days): longer waits are cut into pieces of it. */
 const LONGEST_TIMEOUT_MS = 0x7fff_ffff
 
+/** As `Clock.monotonic`, and the same in every thread: `performance.now()` counts from the start of its own. */
+export function processMonotonic(): number {
+  const [seconds, nanoseconds] = process.hrtime()
+  return seconds * 1e3 + nanoseconds / 1e6
+}
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

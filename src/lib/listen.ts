@@ -1,4 +1,4 @@
-import type { ListenOptions, Server } from 'node:net'
+import { createServer, type ListenOptions, type Server } from 'node:net'
 import { type Address, formatAddress } from './address.ts'
 import { OutriderError } from './errors.ts'
 
@@ -8,11 +8,32 @@ const reasons: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'this machine does not have that address',
 }
 
-/** Begins to listen. Rejects with `listen-failed`, which names the option and the address. */
-export async function listen(server: Server, { host, port }: Address, option: string): Promise<Address> {
-  await listening(server, { host, port }, `${option}: cannot listen on ${formatAddress({ host, port })}`, option)
+/** Whose a port is: of one server, or of one in each of several threads, of which one founds and the others join. */
+export type PortSharing = 'alone' | 'founds' | 'joins'
+
+/**
+ * Begins to listen. Rejects with `listen-failed`, which names the option and the address. Of servers that share a port the kernel
+ * chooses one for each connection.
+ */
+export async function listen(
+  server: Server,
+  { host, port }: Address,
+  option: string,
+  sharing: PortSharing = 'alone',
+): Promise<Address> {
+  const failure = `${option}: cannot listen on ${formatAddress({ host, port })}`
+  // To share a port is to share it with any program of the same user: whoever founds makes sure that nobody has it.
+  if (sharing === 'founds' && port !== 0) await claim({ host, port }, failure, option)
+  await listening(server, { host, port, reusePort: sharing !== 'alone' }, failure, option)
   const bound = server.address()
   return { host, port: typeof bound === 'object' && bound !== null ? bound.port : port }
+}
+
+/** Has the port for a moment, without sharing it. */
+async function claim(where: Address, failure: string, option: string): Promise<void> {
+  const server = createServer()
+  await listening(server, where, failure, option)
+  await new Promise<unknown>((resolve) => server.close(resolve))
 }
 
 /** Begins to listen on a Unix socket. Rejects with `listen-failed`, which names the path `shown`. */

@@ -10,7 +10,7 @@ export interface CompiledLimit {
 
 /** The limits of one workload. */
 export class LimitTable {
-  /** Every plan, for `RateLimiter.retain`. */
+  /** Every plan, for `BucketKeeper.retain`. */
   readonly plans: readonly LimitPlan[]
   readonly #always: readonly LimitPlan[]
   readonly #sometimes: readonly CompiledLimit[]

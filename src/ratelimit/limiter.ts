@@ -1,11 +1,6 @@
+import { type BucketStore, OwnBuckets } from './buckets.ts'
 import { remaining, take } from './gcra.ts'
-import { KeyedBuckets } from './keyed.ts'
 import type { LimitPlan } from './plan.ts'
-
-export interface RateLimiterOptions {
-  /** Buckets per limit; default 10 000. Callers beyond them share one. */
-  readonly maxKeys?: number
-}
 
 export type LimitVerdict =
   /** No limit applies. */
@@ -35,16 +30,15 @@ const BROKEN_RETRY_S = 60
 
 const ALL_CALLERS = ''
 
-/** Holds the buckets of all limits of one sidecar. Synchronous: nothing can slip between check and take. */
+/** Asks all limits of one sidecar. Synchronous, and alone with its buckets: nothing can slip between check and take. */
 export class RateLimiter {
   readonly #now: () => number
-  readonly #maxKeys: number
-  readonly #buckets = new Map<string, KeyedBuckets>()
+  readonly #store: BucketStore
 
-  /** `clockMonotonic` in milliseconds. */
-  constructor(clockMonotonic: () => number, { maxKeys = 10_000 }: RateLimiterOptions = {}) {
+  /** `clockMonotonic` in milliseconds, and the same for all who share the buckets. */
+  constructor(clockMonotonic: () => number, store: BucketStore = new OwnBuckets()) {
     this.#now = clockMonotonic
-    this.#maxKeys = maxKeys
+    this.#store = store
   }
 
   /**
@@ -53,6 +47,15 @@ export class RateLimiter {
    */
   check(limits: readonly LimitPlan[], principalKey: string): LimitVerdict {
     if (limits.length === 0) return unlimited
+    this.#store.enter()
+    try {
+      return this.#check(limits, principalKey)
+    } finally {
+      this.#store.leave()
+    }
+  }
+
+  #check(limits: readonly LimitPlan[], principalKey: string): LimitVerdict {
     const now = this.#now()
     let verdict = unlimited
     for (const limit of limits) {
@@ -65,7 +68,7 @@ export class RateLimiter {
     let tightestTat = now
     for (const limit of limits) {
       const { emissionIntervalMs, toleranceMs } = limit
-      const buckets = this.#bucketsOf(limit)
+      const buckets = this.#store.of(limit)
       const key = limit.key === 'all' ? ALL_CALLERS : principalKey
       const { tat } = take(buckets.read(key, now), now, emissionIntervalMs, toleranceMs)
       buckets.write(key, tat)
@@ -80,7 +83,7 @@ export class RateLimiter {
 
   #refusal(limit: LimitPlan, principalKey: string, now: number): Extract<LimitVerdict, { limited: true }> | undefined {
     if (limit.broken) return { limited: true, limit, remaining: 0, resetS: BROKEN_RETRY_S, retryAfterS: BROKEN_RETRY_S }
-    const tat = this.#bucketsOf(limit).read(limit.key === 'all' ? ALL_CALLERS : principalKey, now)
+    const tat = this.#store.of(limit).read(limit.key === 'all' ? ALL_CALLERS : principalKey, now)
     const { allowed, retryAfterMs } = take(tat, now, limit.emissionIntervalMs, limit.toleranceMs)
     if (allowed) return undefined
     return {
@@ -90,21 +93,6 @@ export class RateLimiter {
       resetS: seconds(tat - now),
       retryAfterS: Math.max(1, seconds(retryAfterMs)),
     }
-  }
-
-  #bucketsOf(limit: LimitPlan): KeyedBuckets {
-    let buckets = this.#buckets.get(limit.id)
-    if (buckets === undefined) {
-      buckets = new KeyedBuckets(limit.key === 'all' ? 1 : this.#maxKeys)
-      this.#buckets.set(limit.id, buckets)
-    }
-    return buckets
-  }
-
-  /** Forgets the buckets of every limit that is not among `limits`; call it with all limits of a new policy. */
-  retain(limits: readonly LimitPlan[]): void {
-    const kept = new Set(limits.map(({ id }) => id))
-    for (const id of this.#buckets.keys()) if (!kept.has(id)) this.#buckets.delete(id)
   }
 }
 

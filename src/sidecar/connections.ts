@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 import type { Drainable } from '../lib/drain.ts'
 
-/** One accepted connection, for the admin page and for draining. */
-export interface OpenConnection {
+/** One accepted connection, for the admin page. */
+export interface ConnectionRecord {
   readonly listener: 'inbound' | 'outbound'
   /** Address and port of the other end. */
   readonly remote: string
@@ -11,6 +11,11 @@ export interface OpenConnection {
   readonly openedAtMs: number
   /** Wall-clock time at which it is cut. */
   readonly expiresAtMs: number
+  readonly requests: number
+}
+
+/** One accepted connection, for draining. */
+export interface OpenConnection extends ConnectionRecord {
   requests: number
   /** Ends after its next response. */
   retire(): void
@@ -19,7 +24,7 @@ export interface OpenConnection {
   destroy(): void
 }
 
-/** All accepted connections of the process; bounded by `maxConnections` per listener. */
+/** All accepted connections of one data plane; bounded by `maxConnections` per listener. */
 export class Connections implements Drainable {
   readonly #open = new Set<OpenConnection>()
   /** What a connection that comes late is told at once. */
@@ -37,8 +42,19 @@ export class Connections implements Drainable {
     for (const tell of this.#onEmpty.splice(0)) tell()
   }
 
-  list(): readonly OpenConnection[] {
-    return [...this.#open]
+  all(): Iterable<OpenConnection> {
+    return this.#open
+  }
+
+  list(): readonly ConnectionRecord[] {
+    return [...this.#open].map(({ listener, remote, peer, openedAtMs, expiresAtMs, requests }) => ({
+      listener,
+      remote,
+      peer,
+      openedAtMs,
+      expiresAtMs,
+      requests,
+    }))
   }
 
   retire(): void {

@@ -1,9 +1,9 @@
 import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { garbageCollector } from '../lib/collector.ts'
 
 /**
- * Collects garbage on the main thread only. Nearly all garbage of a proxy is a request that is over: there is so little left
- * to move that waking V8's helper threads costs more CPU than they take over.
+ * Collects the garbage of each thread on that thread alone. Nearly all garbage of a proxy is a request that is over: there is so
+ * little left to move that waking V8's helper threads costs more CPU than they take over.
  */
 export function collectOnMainThread(): void {
   setFlagsFromString('--single-threaded-gc')
@@ -16,9 +16,5 @@ export function collectOnMainThread(): void {
  * seventh of the CPU time and half of the memory.
  */
 export function collectStartUp(): void {
-  setFlagsFromString('--expose-gc')
-  const collect: unknown = runInNewContext('gc')
-  setFlagsFromString('--no-expose-gc')
-  // As when memory has run out: the young generation, grown by the start, shrinks at once and not after 8 s without traffic.
-  if (typeof collect === 'function') collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+  garbageCollector()({ type: 'major', execution: 'sync', flavor: 'last-resort' })
 }

@@ -44,14 +44,14 @@ export class RequestMeter {
 
   begin(): void {
     const { load, metrics } = this.#runtime
-    load.inFlight += 1
-    metrics.requestsInFlight.set(load.inFlight)
+    load.begin()
+    metrics.requestsInFlight.add(1)
   }
 
   end(outcome: RequestOutcome, durationMs: number): void {
     const { load, metrics } = this.#runtime
-    load.inFlight -= 1
-    metrics.requestsInFlight.set(load.inFlight)
+    load.end()
+    metrics.requestsInFlight.add(-1)
     this.#duration.observe(durationMs / 1000)
     this.#requestsOf(outcome).inc()
   }

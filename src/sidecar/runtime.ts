@@ -3,6 +3,7 @@ import type { BodyBudget } from '../http/body-budget.ts'
 import type { HttpLimits } from '../http/limits.ts'
 import type { Sweep } from '../http/sweep.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { PortSharing } from '../lib/listen.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { Credentials } from '../mtls/credentials.ts'
 import type { CompiledPolicy } from '../policy/compile.ts'
@@ -12,8 +13,9 @@ import type { sidecarMetrics } from '../telemetry/names.ts'
 import type { MetricsOf } from '../telemetry/registry.ts'
 import type { RandomHex } from '../telemetry/trace.ts'
 import type { Connections } from './connections.ts'
+import type { Load, Tallies } from './tally.ts'
 
-/** What both directions of the data path share in one process. */
+/** What both directions of the data path share in one thread. */
 export interface Runtime {
   readonly config: SidecarConfig
   readonly clock: Clock
@@ -27,8 +29,17 @@ export interface Runtime {
   readonly connections: Connections
   /** What HTTP/2 peers sent and nobody has taken yet, against `maxHeldBytes`. */
   readonly budget: BodyBudget
-  /** Requests in flight in the whole process, against `maxInFlight`. */
-  readonly load: { inFlight: number }
+  /** Requests in flight in the whole process. */
+  readonly load: Load
+  readonly tallies: Tallies
+  /** How many data planes the process has: what is a bound of the process and cannot be counted together, they divide. */
+  readonly planes: number
+  readonly ports: PortSharing
+}
+
+/** The part of a bound of the process that each data plane may use up; at least 1. */
+export function shareOf(bound: number, { planes }: Pick<Runtime, 'planes'>): number {
+  return Math.max(1, Math.floor(bound / planes))
 }
 
 /** Bounds of connections that we accept. */

@@ -1,15 +1,19 @@
 import type { Socket } from 'node:net'
 import type { Runtime } from './runtime.ts'
+import type { Tally } from './tally.ts'
 
 /** The sockets of one listener, before and after their handshake: counted, and bounded by `maxConnections`. */
 export class Sockets {
   readonly #listener: 'inbound' | 'outbound'
   readonly #runtime: Runtime
   readonly #open = new Set<Socket>()
+  /** Of this listener, wherever in the process they were accepted. */
+  readonly #tally: Tally
 
   constructor(listener: 'inbound' | 'outbound', runtime: Runtime) {
     this.#listener = listener
     this.#runtime = runtime
+    this.#tally = runtime.tallies.claim()
   }
 
   /** Takes the socket in, or closes it at once and returns false. */
@@ -17,7 +21,9 @@ export class Sockets {
     const { config, metrics } = this.#runtime
     const listener = this.#listener
     socket.on('error', () => socket.destroy())
-    if (this.#open.size >= config.maxConnections) {
+    this.#tally.add(1)
+    if (this.#tally.total > config.maxConnections) {
+      this.#tally.add(-1)
       metrics.connectionsRefused.with({ listener, reason: 'too-many-connections' }).inc()
       socket.destroy()
       return false
@@ -28,6 +34,7 @@ export class Sockets {
     active.add(1)
     socket.once('close', () => {
       this.#open.delete(socket)
+      this.#tally.add(-1)
       active.add(-1)
     })
     return true

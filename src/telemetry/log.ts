@@ -1,6 +1,7 @@
 import { type DestinationStream, destination, type Logger as Pino, pino } from 'pino'
 import type { Clock } from '../lib/clock.ts'
 import { describeError, OutriderError } from '../lib/errors.ts'
+import { type Watch, WatchCell } from '../lib/watch.ts'
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
 
@@ -17,6 +18,9 @@ export interface Logger {
 
 export interface RootLogger extends Logger {
   level: LogLevel
+  readonly levels: Watch<LogLevel>
+  /** Writes lines that the logger of another thread has made. */
+  relay(lines: string): void
   /** Writes what is still in memory. */
   flush(): void
 }
@@ -39,6 +43,8 @@ const secretFields = ['authorization', 'cookie', 'joinToken', 'password', 'priva
 export function createLogger({ name, level, clock, sink }: LoggerOptions): RootLogger {
   // Asynchronous: a reader that stops must not stop the proxy.
   const stderr = sink === undefined ? destination({ dest: 2, sync: false, maxLength: MAX_WAITING_BYTES }) : undefined
+  const output = sink ?? stderr!
+  const levels = new WatchCell(level)
   const root = pino(
     {
       level,
@@ -56,7 +62,7 @@ export function createLogger({ name, level, clock, sink }: LoggerOptions): RootL
         censor: '[secret]',
       },
     },
-    sink ?? stderr!,
+    output,
   )
   const log = new PinoLogger(root, {})
   return {
@@ -66,13 +72,15 @@ export function createLogger({ name, level, clock, sink }: LoggerOptions): RootL
     warn: (fields, message) => log.warn(fields, message),
     error: (fields, message) => log.error(fields, message),
     child: (fields) => log.child(fields),
+    levels,
     get level() {
-      return level
+      return levels.current
     },
     set level(next) {
-      level = next
       root.level = next
+      levels.set(next)
     },
+    relay: (lines) => output.write(lines),
     flush: () => stderr?.flushSync(),
   }
 }

@@ -8,6 +8,8 @@ export interface MetricDefinition {
   readonly labels: Readonly<Record<string, LabelValues>>
   /** Upper bounds, ascending; of histograms only. */
   readonly buckets?: readonly number[]
+  /** Of several threads the largest value is told: that of the process, or of the worst thread. Without, their sum. */
+  readonly largest?: true
 }
 
 export type MetricTable = Readonly<Record<string, MetricDefinition>>
@@ -19,23 +21,26 @@ export const processMetrics = {
     type: 'counter',
     help: 'User and system CPU time of the process, in seconds.',
     labels: {},
+    largest: true,
   },
   residentBytes: {
     name: 'process_resident_memory_bytes',
     type: 'gauge',
     help: 'Resident memory of the process, in bytes.',
     labels: {},
+    largest: true,
   },
   startTime: {
     name: 'process_start_time_seconds',
     type: 'gauge',
     help: 'When the process started, in seconds since the Unix epoch.',
     labels: {},
+    largest: true,
   },
   heapUsedBytes: {
     name: 'nodejs_heap_size_used_bytes',
     type: 'gauge',
-    help: 'JavaScript heap in use, in bytes.',
+    help: 'JavaScript heap in use, of all threads together, in bytes.',
     labels: {},
   },
   externalBytes: {
@@ -47,14 +52,16 @@ export const processMetrics = {
   eventLoopLagP99: {
     name: 'nodejs_eventloop_lag_p99_seconds',
     type: 'gauge',
-    help: 'Lag of the event loop since the last scrape, 99th percentile, in seconds.',
+    help: 'Lag of the event loop since the last scrape, 99th percentile, in seconds; of several threads that of the slowest.',
     labels: {},
+    largest: true,
   },
   eventLoopLagMax: {
     name: 'nodejs_eventloop_lag_max_seconds',
     type: 'gauge',
-    help: 'Longest lag of the event loop since the last scrape, in seconds.',
+    help: 'Longest lag of the event loop since the last scrape, in seconds, of any thread.',
     labels: {},
+    largest: true,
   },
   labelsDropped: {
     name: 'outrider_metric_labels_dropped_total',
@@ -218,6 +225,18 @@ export const sidecarMetrics = {
     name: 'outrider_control_connected',
     type: 'gauge',
     help: '1 while the policy stream to the control server is open, else 0.',
+    labels: {},
+  },
+  connectionsMoved: {
+    name: 'outrider_connections_moved_total',
+    type: 'counter',
+    help: 'Connections that were asked to be opened anew because their worker thread was much busier than another one.',
+    labels: {},
+  },
+  workerRestarts: {
+    name: 'outrider_worker_restarts_total',
+    type: 'counter',
+    help: 'Worker threads that ended unexpectedly and were replaced.',
     labels: {},
   },
   accessLogDropped: {

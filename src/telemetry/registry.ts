@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import { unreachable } from '../lib/unreachable.ts'
+import { mergeSnapshots, type MetricSnapshot } from './merge.ts'
 import { type MetricDefinition, type MetricTable, processMetrics } from './names.ts'
 import { ProcessFigures } from './process.ts'
 import {
@@ -36,8 +37,10 @@ export type MetricsOf<T extends MetricTable> = { readonly [Name in keyof T]: Met
 export interface MetricRegistry<T extends MetricTable> {
   readonly metrics: MetricsOf<T>
   readonly contentType: string
-  /** The text that Prometheus scrapes: the table's metrics and those of the process. */
-  expose(): Promise<string>
+  /** The values of this thread at this moment: the table's metrics and those of the process. */
+  snapshot(): MetricSnapshot
+  /** The text that Prometheus scrapes, of this thread and `others`. */
+  expose(others?: readonly MetricSnapshot[]): Promise<string>
   destroy(): void
 }
 
@@ -75,13 +78,16 @@ export function createMetrics<const T extends MetricTable>(
   }
   const figures = new ProcessFigures(metricsOf(processMetrics), clock)
   const metrics = metricsOf(table)
+  const snapshot = (): MetricSnapshot => {
+    figures.update()
+    return new Map([...families].map(([{ name }, family]) => [name, family.samples()]))
+  }
   return {
     metrics,
     contentType: 'text/plain; version=0.0.4; charset=utf-8',
-    async expose() {
-      figures.update()
-      return expose(families)
-    },
+    snapshot,
+    expose: (others = []) =>
+      expose([...families.keys()], mergeSnapshots([...families.keys()], [snapshot(), ...others])),
     destroy: () => figures.destroy(),
   }
 }
@@ -108,13 +114,14 @@ function isWhole<T extends MetricTable>(table: T, metrics: object): metrics is M
 }
 
 /** Loaded at the first scrape: prom-client takes 40 ms and 20 MB that a process without a scraper saves. */
-async function expose(families: ReadonlyMap<MetricDefinition, AnyFamily>): Promise<string> {
+async function expose(definitions: readonly MetricDefinition[], snapshot: MetricSnapshot): Promise<string> {
   const { Gauge: Exposed, Registry } = await import('prom-client')
   const registry = new Registry()
-  for (const [{ name, help, type }, family] of families) {
+  for (const { name, help, type } of definitions) {
     const exposed = new Exposed({ name, help, registers: [registry] })
+    const values = (snapshot.get(name) ?? []).map(promValue(name))
     // Of the metric that prom-client knows only the name is used: it writes whatever `get` returns, of any type.
-    Object.assign(exposed, { get: async () => ({ name, help, type, values: family.samples().map(promValue(name)) }) })
+    Object.assign(exposed, { get: async () => ({ name, help, type, values }) })
   }
   return registry.metrics()
 }

@@ -3,6 +3,7 @@ import { delimiter, join } from 'node:path'
 import t from 'tap'
 import { packageRoot } from '../../src/lib/package-root.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
+import { resource } from '../fixtures/mesh.ts'
 import { launcher, runProgram, startProgram, temporaryFolder } from '../fixtures/process.ts'
 
 checkLeaks(t)
@@ -33,9 +34,28 @@ t.test('the built package runs without its sources', async (t) => {
 
   const flags = ['--data', join(home, 'data'), '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0']
   const control = startProgram(t, process.execPath, [...run, 'control', ...flags])
-  const { adminSocket } = JSON.parse(await control.line(/"ready":"control"/))
+  const { adminSocket, grpc } = JSON.parse(await control.line(/"ready":"control"/))
   const status = await runProgram(t, process.execPath, [...run, 'status', '--socket', adminSocket])
   t.match(status, { code: 0, stdout: /^control server 127\.0\.0\.1:/ })
+
+  const workload = resource('Workload', 'api', { spiffeId: 'spiffe://outrider.local/api' })
+  const admin = ['--socket', adminSocket]
+  const applied = await runProgram(t, process.execPath, [...run, 'apply', '-f', '-', ...admin], { input: workload })
+  t.equal(applied.code, 0, applied.stderr)
+  const token = await runProgram(t, process.execPath, [
+    ...run,
+    'token',
+    'create',
+    '--workload',
+    'default/api',
+    ...admin,
+  ])
+  const listeners = ['--control-address', grpc, '--outbound', '127.0.0.1:0', '--admin', '127.0.0.1:0']
+  const sidecar = startProgram(t, process.execPath, [...run, 'sidecar', ...listeners, '--workers', '2'], {
+    env: { OUTRIDER_JOIN_TOKEN: token.stdout.trim() },
+  })
+  t.match(await sidecar.line(/sidecar ready/), /"workers":2/)
+  t.match(await sidecar.stop(), { code: 0, signal: null })
   t.match(await control.stop(), { code: 0, signal: null })
 })
 

@@ -3,21 +3,21 @@ import type { Watch } from '../../lib/watch.ts'
 import type { Credentials } from '../../mtls/credentials.ts'
 import { type AdminAnswer, type AdminPages, json, text } from '../../telemetry/admin-server.ts'
 import { type ProcessState, processPages } from '../../telemetry/process-pages.ts'
-import type { Connections } from '../connections.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
+import type { Traffic } from '../traffic.ts'
 
-export interface AdminSources extends ProcessState {
+export interface AdminSources extends Omit<ProcessState, 'notLive' | 'elsewhere'> {
   readonly snapshot: Snapshot
-  readonly connections: Connections
+  readonly traffic: Pick<Traffic, 'connections' | 'metrics' | 'notLive'>
   /** Undefined until the first SVID. */
   readonly credentials: () => Watch<Credentials> | undefined
 }
 
 /** What the admin endpoint shows. */
 export function adminPages(sources: AdminSources): AdminPages {
-  const { snapshot, connections } = sources
+  const { snapshot, traffic } = sources
   return {
-    ...processPages(sources),
+    ...processPages({ ...sources, notLive: () => traffic.notLive(), elsewhere: () => traffic.metrics() }),
     'GET /policy': () =>
       json({
         revision: snapshot.revision,
@@ -27,9 +27,10 @@ export function adminPages(sources: AdminSources): AdminPages {
           held.ok ? held.resource : { name: held.name, revision: held.revision, violations: held.violations },
         ),
       }),
-    'GET /connections': () =>
+    'GET /connections': async () =>
       json(
-        connections.list().map(({ listener, remote, peer, openedAtMs, expiresAtMs, requests }) => ({
+        (await traffic.connections()).map(({ worker, listener, remote, peer, openedAtMs, expiresAtMs, requests }) => ({
+          worker,
           listener,
           remote,
           peer,

@@ -38,7 +38,7 @@ export async function openInbound(
   const server: Server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) =>
     inboundConnection(socket, inbound),
   )
-  const address = await listen(server, mapping.listen, 'inbound')
+  const address = await listen(server, mapping.listen, 'inbound', runtime.ports)
   const unsubscribe = policy.subscribe((current) => {
     const cut = tunnels.recheck(current)
     if (cut > 0) log.warn({ port: app.port, connections: cut }, 'connections cut: the policy no longer allows them')

@@ -2,7 +2,7 @@ import { createServer } from 'node:net'
 import type { Address } from '../../lib/address.ts'
 import { listen, stopListening } from '../../lib/listen.ts'
 import type { Random } from '../../lib/random.ts'
-import type { Runtime } from '../runtime.ts'
+import { type Runtime, shareOf } from '../runtime.ts'
 import { Sockets } from '../sockets.ts'
 import { Endpoints } from '../upstream/endpoints.ts'
 import { dialMesh } from '../upstream/mesh.ts'
@@ -29,7 +29,7 @@ export async function openOutbound(
 ): Promise<OutboundListener> {
   const outbound: Outbound = { runtime, endpoints, random, sockets: new Sockets('outbound', runtime), service }
   const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => outboundConnection(socket, outbound))
-  const address = await listen(server, at, service === undefined ? 'outbound' : 'outboundServices')
+  const address = await listen(server, at, service === undefined ? 'outbound' : 'outboundServices', runtime.ports)
   return {
     address,
     stop: () => stopListening(server),
@@ -58,7 +58,7 @@ export function openEndpoints(runtime: Runtime): MeshEndpoints {
       ),
       multiplexed: true,
       keepsIdle: true,
-      maxConnections: config.maxMeshConnections,
+      maxConnections: shareOf(config.maxMeshConnections, runtime),
       queueTimeoutMs: config.upstreamQueueTimeoutMs,
       sweep,
       clock,

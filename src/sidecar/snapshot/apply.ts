@@ -5,9 +5,10 @@ import type { Snapshot } from './snapshot.ts'
 /** Puts the policy in force and answers the control server. */
 export function apply({ decoded, policy, violations }: Compiled, snapshot: Snapshot): SubscribeRequest {
   const { nonce, revision, held, startedMs } = decoded
-  const { limiter, metrics, clock, log } = snapshot
+  const { buckets, metrics, clock, log } = snapshot
+  // Before anybody can be decided on with the new policy.
+  buckets.retain(policy.limits.plans)
   snapshot.replace(policy, held, revision)
-  limiter.retain(policy.limits.plans)
   metrics.policyRevision.set(revision)
   metrics.policyApplyDuration.observe((clock.monotonic() - startedMs) / 1000)
   if (violations.length === 0) {

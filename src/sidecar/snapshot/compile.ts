@@ -2,28 +2,36 @@ import { closedPolicy } from '../../policy/closed.ts'
 import { type CompiledPolicy, compilePolicy, type PolicyInput } from '../../policy/compile.ts'
 import type { Violation } from '../../policy/model.ts'
 import type { Decoded } from './decode.ts'
-import type { SentName } from './snapshot.ts'
+import type { HeldResources, SentName } from './snapshot.ts'
 
 /** What is wrong with which resource, for the NACK. */
 export interface SentViolation extends Violation {
   readonly resource: SentName
 }
 
-export interface Compiled {
+export interface Compiled extends CompiledResources {
   readonly decoded: Decoded
+}
+
+export interface CompiledResources {
   readonly policy: CompiledPolicy
   readonly violations: readonly SentViolation[]
 }
 
 /** Makes what requests are decided with. What cannot be compiled closes what it governs, and is named in `violations`. */
 export function compile(decoded: Decoded): Compiled {
+  return { decoded, ...compileResources(decoded.held) }
+}
+
+/** The same resources make the same policy, wherever they are compiled. */
+export function compileResources(resources: HeldResources): CompiledResources {
   const policies: PolicyInput['policies'][number][] = []
   const limits: PolicyInput['limits'][number][] = []
   const services: PolicyInput['services'][number][] = []
   const unreadable: NonNullable<PolicyInput['unreadable']>[number][] = []
   const violations: SentViolation[] = []
   let workload: PolicyInput['workload'] | undefined
-  for (const held of decoded.held.values()) {
+  for (const held of resources.values()) {
     if (!held.ok) {
       unreadable.push(held.unreadable)
       for (const violation of held.violations) violations.push({ ...violation, resource: held.name })
@@ -46,8 +54,8 @@ export function compile(decoded: Decoded): Compiled {
     }
   }
   if (workload === undefined) {
-    return { decoded, policy: closedPolicy('the control server has sent no Workload for this identity'), violations }
+    return { policy: closedPolicy('the control server has sent no Workload for this identity'), violations }
   }
   const compiled = compilePolicy({ workload, policies, limits, services, unreadable })
-  return { decoded, policy: compiled.policy, violations: [...violations, ...compiled.violations] }
+  return { policy: compiled.policy, violations: [...violations, ...compiled.violations] }
 }

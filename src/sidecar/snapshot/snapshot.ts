@@ -3,7 +3,7 @@ import { closedPolicy } from '../../policy/closed.ts'
 import type { CompiledPolicy, UnreadableResource } from '../../policy/compile.ts'
 import type { ResolvedResource, Violation } from '../../policy/model.ts'
 import type { Clock } from '../../lib/clock.ts'
-import type { RateLimiter } from '../../ratelimit/limiter.ts'
+import type { BucketKeeper } from '../../ratelimit/buckets.ts'
 import type { sidecarMetrics } from '../../telemetry/names.ts'
 import type { MetricsOf } from '../../telemetry/registry.ts'
 import type { Logger } from '../../telemetry/log.ts'
@@ -32,7 +32,7 @@ export type HeldResources = ReadonlyMap<string, Held>
 /** What this sidecar enforces, and out of which resources it was made. Replaced as a whole. */
 export class Snapshot {
   readonly clock: Clock
-  readonly limiter: RateLimiter
+  readonly buckets: BucketKeeper
   readonly metrics: MetricsOf<typeof sidecarMetrics>
   readonly log: Logger
   readonly #policy = new WatchCell<CompiledPolicy>(closedPolicy('no policy has come from the control server yet'))
@@ -40,9 +40,9 @@ export class Snapshot {
   #revision = 0
   #appliedAtMs: number | undefined
 
-  constructor(clock: Clock, limiter: RateLimiter, metrics: MetricsOf<typeof sidecarMetrics>, log: Logger) {
+  constructor(clock: Clock, buckets: BucketKeeper, metrics: MetricsOf<typeof sidecarMetrics>, log: Logger) {
     this.clock = clock
-    this.limiter = limiter
+    this.buckets = buckets
     this.metrics = metrics
     this.log = log
   }

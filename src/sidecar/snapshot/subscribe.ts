@@ -12,6 +12,8 @@ import type { Snapshot } from './snapshot.ts'
 export interface SubscriptionOptions {
   readonly open: () => ClientDuplex<SubscribeRequest, PolicyUpdate__Output>
   readonly snapshot: Snapshot
+  /** Calls back when the policy of the snapshot is in force everywhere. */
+  readonly whenInForce: (inForce: () => void) => void
   readonly sidecarId: string
   readonly programVersion: string
   readonly clock: Clock
@@ -59,13 +61,16 @@ export class Subscription {
   }
 
   #connect(): void {
-    const { open, snapshot, sidecarId, programVersion } = this.#options
+    const { open, snapshot, whenInForce, sidecarId, programVersion } = this.#options
     const stream = open()
     this.#stream = stream
     stream.onMessage((update) => {
       this.#backoff.reset()
       snapshot.metrics.controlConnected.set(1)
-      stream.send(takeUpdate(update, snapshot))
+      const answer = takeUpdate(update, snapshot)
+      whenInForce(() => {
+        if (this.#stream === stream) stream.send(answer)
+      })
     })
     stream.onEnd((error) => this.#ended(error))
     // What could not be read is held at no revision: the server sends it again, and learns again that it is broken.

@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import type { Address } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
-import type { Runtime } from '../runtime.ts'
+import { type Runtime, shareOf } from '../runtime.ts'
 import { type Dial, type Speak, UpstreamPool } from './pool.ts'
 import { speakHttp1, speakHttp2, speakTcp } from './speak.ts'
 
@@ -39,7 +39,7 @@ export function openApplication(address: Address, runtime: Runtime): Application
   const onFault = (code: string): void => log.warn({ code }, 'the application sent a malformed response')
   const common = {
     dial: dialApplication(address, config.upstreamConnectTimeoutMs, clock),
-    maxConnections: config.maxUpstreamConnections,
+    maxConnections: shareOf(config.maxUpstreamConnections, runtime),
     queueTimeoutMs: config.upstreamQueueTimeoutMs,
     sweep,
     clock,

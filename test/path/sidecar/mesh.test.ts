@@ -162,7 +162,7 @@ t.test('what a closing side did not look at is sent again, and no client learns 
     const before = replies.length
     await eventually(() => replies.length > before + 30, 'the load goes on')
     // At once, without a word in advance.
-    for (const open of connections.list()) if ('close' in open) Object(open).close()
+    for (const open of connections.all()) open.close()
   }
   await workers
   t.strictSame(statuses(replies), { 200: 600 })

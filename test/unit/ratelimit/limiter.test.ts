@@ -1,4 +1,5 @@
 import t from 'tap'
+import { OwnBuckets } from '../../../src/ratelimit/buckets.ts'
 import { rateLimitHeaders, RateLimiter } from '../../../src/ratelimit/limiter.ts'
 import { brokenPlan, type LimitDefinition, type LimitPlan, planLimit } from '../../../src/ratelimit/plan.ts'
 import { TestClock } from '../../fixtures/clock.ts'
@@ -9,7 +10,7 @@ function plan(part: Partial<LimitDefinition>): LimitPlan {
 }
 
 function limiterAt(clock: TestClock, maxKeys?: number): RateLimiter {
-  return new RateLimiter(() => clock.monotonic(), maxKeys === undefined ? {} : { maxKeys })
+  return new RateLimiter(() => clock.monotonic(), new OwnBuckets(maxKeys))
 }
 
 t.test('callers have a bucket each, or one together', async (t) => {
@@ -68,11 +69,12 @@ t.test('a broken limit lets nothing through', async (t) => {
 })
 
 t.test('an unchanged limit goes on after a policy change, a removed one is forgotten', async (t) => {
-  const limiter = limiterAt(new TestClock())
+  const buckets = new OwnBuckets()
+  const limiter = new RateLimiter(() => 0, buckets)
   limiter.check([plan({ requests: 1 })], 'a')
-  limiter.retain([plan({ requests: 1 }), plan({ name: 'new' })])
+  buckets.retain([plan({ requests: 1 }), plan({ name: 'new' })])
   t.ok(limiter.check([plan({ requests: 1 })], 'a').limited)
-  limiter.retain([])
+  buckets.retain([])
   t.notOk(limiter.check([plan({ requests: 1 })], 'a').limited)
 })
 

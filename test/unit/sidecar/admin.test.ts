@@ -6,7 +6,7 @@ import { takeUpdate } from '../../../src/sidecar/snapshot/path.ts'
 import { createLogger } from '../../../src/telemetry/log.ts'
 import { sidecarMetrics } from '../../../src/telemetry/names.ts'
 import { createMetrics } from '../../../src/telemetry/registry.ts'
-import { RateLimiter } from '../../../src/ratelimit/limiter.ts'
+import { OwnBuckets } from '../../../src/ratelimit/buckets.ts'
 import { WatchCell } from '../../../src/lib/watch.ts'
 import type { Credentials } from '../../../src/mtls/credentials.ts'
 import { serveAdmin } from '../../fixtures/admin.ts'
@@ -28,8 +28,11 @@ t.test('what the sidecar knows', async (t) => {
   })
   const registry = createMetrics(sidecarMetrics, clock)
   t.teardown(() => registry.destroy())
-  const snapshot = new Snapshot(clock, new RateLimiter(() => clock.monotonic()), registry.metrics, log)
+  const snapshot = new Snapshot(clock, new OwnBuckets(), registry.metrics, log)
   const connections = new Connections()
+  const elsewhere = createMetrics(sidecarMetrics, clock)
+  t.teardown(() => elsewhere.destroy())
+  let notLive: string | undefined
   const ca = makeTestCa(TRUST_DOMAIN)
   let credentials: WatchCell<Credentials> | undefined
   let notReady: string | undefined = 'no identity yet'
@@ -39,13 +42,19 @@ t.test('what the sidecar knows', async (t) => {
       log,
       registry,
       snapshot,
-      connections,
       credentials: () => credentials,
       notReady: () => notReady,
+      traffic: {
+        connections: async () => connections.list().map((connection) => ({ ...connection, worker: 2 })),
+        metrics: async () => [elsewhere.snapshot()],
+        notLive: async () => notLive,
+      },
     }),
   )
 
   t.match(await ask('GET', '/live'), { status: 200, body: 'live\n' })
+  notLive = 'worker 2 gave no answer'
+  t.match(await ask('GET', '/live'), { status: 503, body: 'not live: worker 2 gave no answer\n' })
   t.match(await ask('GET', '/ready'), { status: 503, body: 'not ready: no identity yet\n' })
   t.match(await ask('GET', '/certs'), { status: 503 })
   t.match(JSON.parse((await ask('GET', '/policy')).body), {
@@ -70,7 +79,10 @@ t.test('what the sidecar knows', async (t) => {
     closed: null,
     resources: [{ kind: 'Workload' }, { kind: 'AuthorizationPolicy', metadata: { name: 'all' } }],
   })
+  elsewhere.metrics.rateLimited.with({ limit: 'x' }).inc(3)
+  registry.metrics.rateLimited.with({ limit: 'x' }).inc(4)
   const metrics = await ask('GET', '/metrics')
+  t.match(metrics.body, /^outrider_rate_limited_total\{limit="x"\} 7$/m)
   t.match(metrics.body, /^outrider_policy_revision 7$/m)
   t.match(metrics.headers['content-type'], /^text\/plain; version=0\.0\.4/)
 
@@ -86,7 +98,9 @@ t.test('what the sidecar knows', async (t) => {
     destroy: () => {},
   }
   connections.add(open)
-  t.match(JSON.parse((await ask('GET', '/connections')).body), [{ peer: 'application', expiresAt: null, requests: 3 }])
+  t.match(JSON.parse((await ask('GET', '/connections')).body), [
+    { worker: 2, peer: 'application', expiresAt: null, requests: 3 },
+  ])
 
   t.match(await ask('GET', '/log-level'), { body: 'info\n' })
   t.match(await ask('PUT', '/log-level', { body: 'loud' }), { status: 400, body: /trace, debug/ })

@@ -2,6 +2,7 @@ import t from 'tap'
 import { decide } from '../../../src/policy/decide.ts'
 import { resolveDestination } from '../../../src/policy/destinations.ts'
 import type { Kind, ResourceName } from '../../../src/policy/model.ts'
+import { OwnBuckets } from '../../../src/ratelimit/buckets.ts'
 import { RateLimiter } from '../../../src/ratelimit/limiter.ts'
 import { takeUpdate } from '../../../src/sidecar/snapshot/path.ts'
 import { Snapshot } from '../../../src/sidecar/snapshot/snapshot.ts'
@@ -15,10 +16,10 @@ import { allow, deny, idOf, rateLimit, service, update, workloadOf } from '../..
 const clock = new TestClock()
 const log = createLogger({ name: 'sidecar', level: 'error', clock, sink: { write: () => {} } })
 
-function makeSnapshot(): Snapshot {
+function makeSnapshot(buckets: OwnBuckets = new OwnBuckets()): Snapshot {
   const registry = createMetrics(sidecarMetrics, clock)
   t.teardown(() => registry.destroy())
-  return new Snapshot(clock, new RateLimiter(() => clock.monotonic()), registry.metrics, log)
+  return new Snapshot(clock, buckets, registry.metrics, log)
 }
 
 /** What a GET of `web` is answered. */
@@ -166,8 +167,9 @@ t.test('what cannot be read is named with its field, and closes what it governs'
 })
 
 t.test('a change of policy keeps the state of limits that stay', async (t) => {
-  const snapshot = makeSnapshot()
-  const { limiter } = snapshot
+  const buckets = new OwnBuckets()
+  const snapshot = makeSnapshot(buckets)
+  const limiter = new RateLimiter(() => clock.monotonic(), buckets)
   takeUpdate(update(1, [api, rateLimit('slow', {})]), snapshot)
   const check = (): boolean =>
     limiter.check(snapshot.policy.current.limits.of({ method: 'GET', path: '/', port: 1 }), idOf('web')).limited

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { OutriderError } from '../../../src/lib/errors.ts'
-import { RateLimiter } from '../../../src/ratelimit/limiter.ts'
+import { OwnBuckets } from '../../../src/ratelimit/buckets.ts'
 import type { ClientDuplex } from '../../../src/rpc/client.ts'
 import { Snapshot } from '../../../src/sidecar/snapshot/snapshot.ts'
 import { Subscription } from '../../../src/sidecar/snapshot/subscribe.ts'
@@ -61,7 +61,7 @@ interface Bench {
   readonly connected: () => Promise<boolean>
 }
 
-function start(): Bench {
+function start(whenInForce: (then: () => void) => void = (then) => then()): Bench {
   const clock = new TestClock()
   const lines = new Inbox<Record<string, unknown>>()
   const log = createLogger({
@@ -72,7 +72,7 @@ function start(): Bench {
   })
   const registry = createMetrics(sidecarMetrics, clock)
   t.teardown(() => registry.destroy())
-  const snapshot = new Snapshot(clock, new RateLimiter(() => clock.monotonic()), registry.metrics, log)
+  const snapshot = new Snapshot(clock, new OwnBuckets(), registry.metrics, log)
   const streams: FakeStream[] = []
   const subscription = new Subscription({
     open: () => {
@@ -81,6 +81,7 @@ function start(): Bench {
       return stream
     },
     snapshot,
+    whenInForce,
     sidecarId: 'one',
     programVersion: '1.2.3',
     clock,

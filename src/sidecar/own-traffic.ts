@@ -1,0 +1,48 @@
+import type { Watch } from '../lib/watch.ts'
+import type { Credentials } from '../mtls/credentials.ts'
+import { OwnBuckets } from '../ratelimit/buckets.ts'
+import { RateLimiter } from '../ratelimit/limiter.ts'
+import { DataPlane, type DataPlaneOptions } from './data-plane.ts'
+import type { Snapshot } from './snapshot/snapshot.ts'
+import { ownTallies } from './tally.ts'
+import type { OpenPorts, ServedConnection, Traffic } from './traffic.ts'
+
+/** Traffic that is served by this thread, which does all the rest as well: nothing is shared and nothing is sent. */
+export class OwnTraffic implements Traffic {
+  readonly buckets: OwnBuckets
+  readonly notReady = undefined
+  readonly #plane: DataPlane
+
+  constructor(options: Omit<DataPlaneOptions, 'limiter' | 'tallies' | 'planes'>) {
+    const { clock, config } = options
+    this.buckets = new OwnBuckets(config.rateLimitMaxKeys)
+    const limiter = new RateLimiter(() => clock.monotonic(), this.buckets)
+    this.#plane = new DataPlane({ ...options, limiter, tallies: ownTallies, planes: 1 })
+  }
+
+  open(credentials: Watch<Credentials>, snapshot: Snapshot): Promise<OpenPorts> {
+    return this.#plane.open(credentials, snapshot, 'alone')
+  }
+
+  whenInForce(inForce: () => void): void {
+    inForce()
+  }
+
+  async notLive(): Promise<undefined> {}
+
+  async connections(): Promise<readonly ServedConnection[]> {
+    return this.#plane.connections.list().map((connection) => ({ ...connection, worker: 1 }))
+  }
+
+  async metrics(): Promise<readonly []> {
+    return []
+  }
+
+  drain(): Promise<boolean> {
+    return this.#plane.drain()
+  }
+
+  destroy(): Promise<void> {
+    return this.#plane.destroy()
+  }
+}

@@ -1,0 +1,40 @@
+import type { Address } from '../lib/address.ts'
+import type { Watch } from '../lib/watch.ts'
+import type { Credentials } from '../mtls/credentials.ts'
+import type { BucketKeeper } from '../ratelimit/buckets.ts'
+import type { MetricSnapshot } from '../telemetry/merge.ts'
+import type { ConnectionRecord } from './connections.ts'
+import type { Snapshot } from './snapshot/snapshot.ts'
+
+/** Ports that are open. */
+export interface OpenPorts {
+  readonly inbound: readonly { readonly address: Address; readonly appPort: number }[]
+  readonly outbound: Address | undefined
+  readonly outboundServices: readonly Address[]
+}
+
+export interface ServedConnection extends ConnectionRecord {
+  /** From 1; the number of the thread that has it. */
+  readonly worker: number
+}
+
+/** Whatever serves traffic with the identity and the policy of this process: one data plane here, or several in threads. */
+export interface Traffic {
+  /** Is told the limits of each policy before it is in force. */
+  readonly buckets: BucketKeeper
+  /** Opens the ports, and follows credentials and policy. Rejects with the first failure, and leaves nothing open. */
+  open(credentials: Watch<Credentials>, snapshot: Snapshot): Promise<OpenPorts>
+  /** Calls back when every request that begins is decided with the present policy. */
+  whenInForce(inForce: () => void): void
+  /** Undefined when all of it serves, else what does not. */
+  readonly notReady: string | undefined
+  /** Undefined when all of it answers, else what does not. */
+  notLive(): Promise<string | undefined>
+  connections(): Promise<readonly ServedConnection[]>
+  /** What was counted in other threads. Rejects when one does not answer. */
+  metrics(): Promise<readonly MetricSnapshot[]>
+  /** Finishes what is in flight, for `drainTimeoutMs` at most. Resolves with whether all finished in time. */
+  drain(): Promise<boolean>
+  /** Cuts everything. */
+  destroy(): Promise<void>
+}
