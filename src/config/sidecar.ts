@@ -66,7 +66,7 @@ export const sidecarOptions = {
     min: 1,
     max: 64,
     auto: true,
-    doc: 'Threads that serve traffic, each on a core of its own; `auto`: as many as this process may use. 1 shares no state between threads and costs the least memory. All limits are bounds of the process, whatever their number.',
+    doc: 'Threads that serve traffic, each on a core of its own; `auto`: as many as this process may use. 1 shares no state between threads and costs the least memory. Limits and bounds are those of the process, whatever their number (docs/architecture/threads.md).',
   },
   drainTimeoutMs: {
     type: 'duration',

@@ -7,6 +7,7 @@ import { OutriderError } from '../../../src/lib/errors.ts'
 const table = {
   drainTimeoutMs: { type: 'duration', default: '30s', min: '1s', max: '1h', doc: 'a duration' },
   maxHeadBytes: { type: 'integer', default: 100, min: 10, max: 1000, unit: 'bytes', doc: 'an integer' },
+  workers: { type: 'integer', default: 1, min: 1, max: 64, auto: true, doc: 'an integer or auto' },
   accessLog: { type: 'enum', values: ['all', 'off'], default: 'off', doc: 'an enum' },
   admin: { type: 'address', use: 'listen', default: '127.0.0.1:0', loopback: true, doc: 'a loopback address' },
   outbound: { type: 'address', use: 'listen', default: '', optional: true, doc: 'an address or none' },
@@ -48,6 +49,12 @@ t.test('defaults', async (t) => {
     joinToken: undefined,
   })
   t.ok(Object.isFrozen(config) && Object.isFrozen(config.inbound) && Object.isFrozen(config.admin))
+})
+
+t.test('a number that the process finds', async (t) => {
+  t.equal(load({}).workers, 1)
+  t.equal(load({ env: { OUTRIDER_WORKERS: 'auto' } }).workers, 'auto')
+  t.equal(load({ file: { workers: 4 } }).workers, 4)
 })
 
 t.test('a flag wins over the environment, that over the file, that over the default', async (t) => {
@@ -109,6 +116,9 @@ t.test('each wrong value is refused with its place, the value and what would be 
     ],
     [{ env: { OUTRIDER_MAX_HEAD_BYTES: '' } }, 'config-value-malformed', /"" is not a whole number/],
     [{ env: { OUTRIDER_MAX_HEAD_BYTES: '1e2' } }, 'config-value-malformed', /"1e2" is not a whole number/],
+    [{ env: { OUTRIDER_MAX_HEAD_BYTES: 'auto' } }, 'config-value-malformed', /"auto" is not a whole number/],
+    [{ env: { OUTRIDER_WORKERS: 'many' } }, 'config-value-malformed', /"many" is not a whole number or auto/],
+    [{ env: { OUTRIDER_WORKERS: '0' } }, 'config-value-out-of-range', /outside 1 \.\. 64/],
     [{ file: { maxHeadBytes: 10.5 } }, 'config-value-malformed', /10\.5 is not a whole number/],
     [{ file: { maxHeadBytes: 9 } }, 'config-value-out-of-range', /9 is outside 10 \.\. 1000/],
     [{ file: { strict: 'yes' } }, 'config-value-malformed', /"yes" is not true or false/],

@@ -198,3 +198,21 @@ t.test('after close nothing is opened', async (t) => {
   waiting.clock.advance(60_000)
   t.equal(waiting.streams.length, 1)
 })
+
+t.test('an update is acknowledged when it is in force everywhere, on the stream that brought it', async (t) => {
+  const waiting: (() => void)[] = []
+  const { streams, clock, subscription } = start((inForce) => waiting.push(inForce))
+  const [first] = streams
+  first!.push(update(1, [workloadOf('api'), allow('all')]))
+  t.equal(first!.sent.length, 1, 'only the hello')
+  waiting.shift()?.()
+  t.match(first!.sent[1], { ack: { revision: 1 } })
+  first!.push(update(2, [allow('more')]))
+  first!.end(unavailable)
+  clock.advance(100)
+  waiting.shift()?.()
+  t.equal(first!.sent.length, 2)
+  t.match(streams[1]!.sent, [{ hello: {} }], 'whose hello says what is held')
+  t.equal(streams[1]!.sent.length, 1)
+  subscription.close()
+})
