@@ -5,7 +5,7 @@ import { envoy } from '../subjects/envoy.ts'
 import { haproxyH1, haproxyH2 } from '../subjects/haproxy.ts'
 import { nginx } from '../subjects/nginx.ts'
 import { http2Proxy, nodeHttp } from '../subjects/node-pair.ts'
-import { outrider } from '../subjects/outrider.ts'
+import { outrider, outriderTwoWorkers } from '../subjects/outrider.ts'
 import { runWrk } from '../wrk.ts'
 import { measureRequests } from './requests.ts'
 import type { Scenario } from './scenario.ts'
@@ -13,7 +13,7 @@ import type { Scenario } from './scenario.ts'
 export const mesh: Scenario = {
   name: 'mesh',
   question: 'What does a small request cost that crosses two sidecars and mutual TLS 1.3?',
-  subjects: [outrider, haproxyH1, haproxyH2, nginx, envoy, http2Proxy, nodeHttp],
+  subjects: [outrider, outriderTwoWorkers, haproxyH1, haproxyH2, nginx, envoy, http2Proxy, nodeHttp],
   app: smallApp,
   available: () => missingExecutable('wrk'),
   load: () => `wrk ${versionOf('wrk', ['-v'], /wrk (?:debian\/)?([\w.]+)/)}, one thread`,

@@ -46,12 +46,8 @@ function resources({ port, protocol, exchange }: Environment['app']): string {
     .join('\n---\n')
 }
 
-/**
- * Outrider as it is run: a control server that issues the identities and streams the policy, and two sidecars. 100
- * authorization rules, one rate limit and the metrics are on.
- */
-export const outrider: Subject = {
-  name: 'outrider',
+const subject = (name: string, flags: readonly string[]): Subject => ({
+  name,
   available: () =>
     [join(packageRoot, 'src', 'main.ts'), join(packageRoot, 'dist', 'main.js')].some((file) => existsSync(file))
       ? undefined
@@ -104,7 +100,7 @@ export const outrider: Subject = {
         outbound: string,
       ): Promise<{ pid: number; ready: string }> => {
         const token = await command('token', 'create', '--workload', `default/${name}`, '-o', 'json')
-        const listeners = ['--inbound', inbound, '--outbound', outbound, '--admin', '127.0.0.1:0', ...limits]
+        const listeners = ['--inbound', inbound, '--outbound', outbound, '--admin', '127.0.0.1:0', ...limits, ...flags]
         const args = ['sidecar', '--control-address', textAt(control, 'grpc'), ...listeners]
         const env = { OUTRIDER_JOIN_TOKEN: textAt(token, 'token') }
         const child = run(`sidecar of ${name}`, args, env, profiled(name))
@@ -129,4 +125,13 @@ export const outrider: Subject = {
       throw error
     }
   },
-}
+})
+
+/**
+ * Outrider as it is run: a control server that issues the identities and streams the policy, and two sidecars. 100
+ * authorization rules, one rate limit and the metrics are on.
+ */
+export const outrider: Subject = subject('outrider', [])
+
+/** The same with two worker threads in each sidecar. */
+export const outriderTwoWorkers: Subject = subject('outrider-w2', ['--workers', '2'])
