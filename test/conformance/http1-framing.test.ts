@@ -1,10 +1,21 @@
 // Third-party framing vectors (llhttp, http-desync-guardian): through the whole path, to an application that reads with a
-// strict parser of its own and to node:http.
+// strict parser of its own and to node:http; and once more with HTTP/2 on the hop between two paths.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { packageRoot } from '../../src/lib/package-root.ts'
-import { type HttpPath, httpPath, nodeApp, rawApp, settled, strictRequests, testLimits } from '../fixtures/http.ts'
+import { http2Path } from '../fixtures/h2-path.ts'
+import {
+  type HttpPath,
+  httpPath,
+  nodeApp,
+  type RawApp,
+  rawApp,
+  settled,
+  type StrictRequest,
+  strictRequests,
+  testLimits,
+} from '../fixtures/http.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
 
 const folder = process.env['OUTRIDER_VECTORS'] ?? join(packageRoot, '..', 'shared', 'vectors')
@@ -51,6 +62,12 @@ const acceptedHere: Readonly<Record<string, string>> = {
   'llhttp-connection-3 with Host': 'the second request is not forwarded: HTTP/1.0 ends with the first response',
 }
 
+/** A WebSocket that came without a key gets one behind HTTP/2. */
+function withoutKey(request: StrictRequest): StrictRequest {
+  const { fields } = request
+  return { ...request, fields: fields.filter((_, index) => fields[index - (index % 2)] !== 'sec-websocket-key') }
+}
+
 function load(): Vector[] {
   return readFileSync(file, 'utf8')
     .trimEnd()
@@ -69,16 +86,39 @@ function withHost(raw: string): string | undefined {
   return line < 0 ? undefined : `${raw.slice(0, line + 2)}Host: a\r\n${raw.slice(line + 2)}`
 }
 
+type Moving = Pick<HttpPath, 'clock' | 'clientSockets' | 'upstreamSockets'>
+type Sending = Moving & Pick<HttpPath, 'client'> & { closing(): Promise<unknown> }
+
 /** Sends `raw` on a connection of its own until nothing moves any more, then lets every deadline pass. */
-async function send(path: HttpPath, raw: string): Promise<void> {
+async function send(path: Sending, raw: string, far?: Moving): Promise<void> {
   const client = await path.client()
+  const both = [path, ...(far === undefined ? [] : [far])]
+  const sockets: Pick<HttpPath, 'clientSockets' | 'upstreamSockets'> = {
+    get clientSockets() {
+      return both.flatMap(({ clientSockets }) => clientSockets)
+    },
+    get upstreamSockets() {
+      return both.flatMap(({ upstreamSockets }) => upstreamSockets)
+    },
+  }
   client.send(raw)
-  await settled(path, client)
-  path.clock.advance(testLimits.connectionIdleTimeoutMs * 2)
-  path.clock.advance(testLimits.connectionIdleTimeoutMs * 2)
-  await settled(path, client)
+  await settled(sockets, client)
+  for (const { clock } of [...both, ...both]) clock.advance(testLimits.connectionIdleTimeoutMs * 2)
+  await settled(sockets, client)
   client.socket.destroy()
   await path.closing()
+}
+
+/** An application that reads strictly and answers every whole request. */
+async function strictApp(t: Test): Promise<{ readonly app: RawApp; requests(): StrictRequest[] }> {
+  const app = await rawApp(t, (peer) => {
+    let answered = 0
+    peer.socket.on('data', () => {
+      const { requests } = strictRequests(peer.text)
+      for (; answered < requests.length; answered += 1) peer.send('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
+    })
+  })
+  return { app, requests: () => app.peers.flatMap(({ text }) => strictRequests(text).requests) }
 }
 
 if (!existsSync(file)) {
@@ -97,29 +137,36 @@ if (!existsSync(file)) {
         [`${id} with Host`, withHost(raw)],
       ] as const) {
         if (text === undefined) continue
-        const seen = { text: '' }
-        let answered = 0
-        const app = await rawApp(t, (peer) => {
-          peer.socket.on('data', () => {
-            seen.text = peer.text
-            const { requests } = strictRequests(seen.text)
-            for (; answered < requests.length; answered += 1) peer.send('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
-          })
-        })
-        const path = await httpPath(t, app, { limits })
+        const strict = await strictApp(t)
+        const path = await httpPath(t, strict.app, { limits })
         await send(path, text)
-        const { requests } = strictRequests(seen.text)
+        const requests = strict.requests()
         const whole = path.requests.filter(({ responses }) => responses.length === 1).length
         const refused = path.serverFaults.length > 0
         if (requests.length !== whole) t.fail(`${name}: ${whole} forwarded, ${requests.length} arrived`)
         counts[expect][refused ? 1 : 0]! += 1
         if (expect === 'reject' && !refused && acceptedHere[name] === undefined) {
-          t.fail(`${name}: accepted`, { text, arrived: seen.text })
+          t.fail(`${name}: accepted`, { text, arrived: requests })
         }
         if (expect === 'accept' && refused && refusedHere[name] === undefined) {
           t.fail(`${name}: refused`, { text, faults: path.serverFaults })
         }
         await path.close()
+
+        const behind = await strictApp(t)
+        const far = await http2Path(t, behind.app, { upstream: 'http1', limits })
+        const near = await http2Path(t, far, { downstream: 'http1', limits })
+        await send(near, text, far)
+        if (JSON.stringify(behind.requests().map(withoutKey)) !== JSON.stringify(requests)) {
+          t.fail(`${name}: over HTTP/2 other requests arrived`, { text, requests, over: behind.requests() })
+        }
+        // Half a request has its time on both sides.
+        const faults = far.serverFaults.filter((code) => code !== 'request-timed-out')
+        if (faults.length > 0 || near.upstreamFaults.length > 0) {
+          t.fail(`${name}: the hop itself was malformed`, { faults, near: near.upstreamFaults })
+        }
+        await near.close()
+        await far.close()
 
         const node = await nodeApp(t)
         const other = await httpPath(t, node, { limits })

@@ -4,38 +4,14 @@ import t from 'tap'
 import type { RequestHead } from '../../src/http/exchange.ts'
 import { hopByHopFields } from '../../src/http/headers.ts'
 import { protocolFaults } from '../../src/http/protocol-fault.ts'
+import { below, pick, randomCuts, repeat, seconds, seed, seedHere, some, Tally } from '../fixtures/fuzz.ts'
 import { type AppRequest, httpPath, nodeApp, rawApp, settled, testLimits } from '../fixtures/http.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
 
 checkLeaks(t)
 
-const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31)
-const seconds = Number(process.env['FUZZ_SECONDS'] ?? 5)
 console.log(`seed ${seed}`)
 t.setTimeout((seconds + 60) * 1000)
-
-/** mulberry32 */
-let state = seed
-function below(limit: number): number {
-  state = (state + 0x6d2b79f5) | 0
-  let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-  mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-  return ((mixed ^ (mixed >>> 14)) >>> 0) % limit
-}
-
-function pick<T>(...items: readonly T[]): T {
-  return items[below(items.length)]!
-}
-
-function some(chance: number, text: () => string): string {
-  return below(100) < chance ? text() : ''
-}
-
-function repeat(most: number, text: () => string): string {
-  let all = ''
-  for (let count = below(most + 1); count > 0; count -= 1) all += text()
-  return all
-}
 
 const word = (): string => pick('a', 'b1', 'X-Y', 'Zed', 'value', 'q', 'chunked', '0', '5', 'close', 'http')
 
@@ -148,16 +124,6 @@ function mutate(text: string): string {
   return mutated
 }
 
-function randomCuts(text: string): string[] {
-  const slices: string[] = []
-  for (let at = 0; at < text.length; ) {
-    const size = pick(1, 7, 100, 1000, text.length)
-    slices.push(text.slice(at, at + size))
-    at += size
-  }
-  return slices
-}
-
 /** Flat fields with names in lower case, without what a hop drops or writes itself, as sorted lines. */
 function endToEnd(fields: readonly string[], dropped: ReadonlySet<string>): string[] {
   const lines: string[] = []
@@ -191,21 +157,14 @@ function sameRequest(head: RequestHead, bodyText: string, trailers: readonly str
   return differences
 }
 
-function counted(reasons: ReadonlyMap<string, number>): string {
-  return [...reasons]
-    .toSorted(([, a], [, b]) => b - a)
-    .map(([code, count]) => `${code} ${count}`)
-    .join(', ')
-}
-
 t.test('requests', { timeout: (seconds + 60) * 1000 }, async (t) => {
   const app = await nodeApp(t)
   const end = performance.now() + (seconds * 1000) / 2
   let runs = 0
   let forwarded = 0
-  const refused = new Map<string, number>()
+  const refused = new Tally()
   while (performance.now() < end) {
-    const before = state
+    const before = seedHere()
     const bodies = new Map<object, { body: string; trailers: readonly string[]; ended: boolean }>()
     const path = await httpPath(t, app, {
       limits: { maxHeadFields: 40 },
@@ -263,7 +222,7 @@ t.test('requests', { timeout: (seconds + 60) * 1000 }, async (t) => {
           wrong.push(...sameRequest(sent.head, kept.body, kept.trailers, request))
       }
       for (const code of path.serverFaults) {
-        refused.set(code, (refused.get(code) ?? 0) + 1)
+        refused.add(code)
         if (!(code in protocolFaults)) wrong.push(`refused for no listed reason: ${code}`)
         if (valid && code !== 'transfer-encoding-in-1.0') wrong.push(`valid, but refused: ${code}`)
       }
@@ -275,7 +234,7 @@ t.test('requests', { timeout: (seconds + 60) * 1000 }, async (t) => {
     }
     await path.close()
   }
-  t.ok(forwarded > 0, `${runs} connections, ${forwarded} requests forwarded; refused: ${counted(refused)}`)
+  t.ok(forwarded > 0, `${runs} connections, ${forwarded} requests forwarded; refused: ${refused}`)
 })
 
 interface Reading {
@@ -327,11 +286,11 @@ t.test('responses', { timeout: (seconds + 60) * 1000 }, async (t) => {
   let same = 0
   let stricter = 0
   let cut = 0
-  const reasons = new Map<string, number>()
+  const reasons = new Tally()
   while (performance.now() < end) {
     const path = await httpPath(t, app, { limits: { maxHeadFields: 40 } })
     for (let batch = 0; batch < 25; batch += 1) {
-      const before = state
+      const before = seedHere()
       const valid = below(3) === 0
       text = valid ? response() : mutate(response())
       const nodeReads = await readResponse(app.port)
@@ -341,7 +300,7 @@ t.test('responses', { timeout: (seconds + 60) * 1000 }, async (t) => {
       const wrong: string[] = []
       await settled(path)
       const malformed = path.upstreamFaults.filter((code) => code !== 'response-unexpected')
-      for (const code of malformed) reasons.set(code, (reasons.get(code) ?? 0) + 1)
+      for (const code of malformed) reasons.add(code)
       if (valid && malformed.length > 0) wrong.push(`valid, but refused: ${malformed.join()}`)
       const refused = typeof ours !== 'string' && ours.fields.includes('x-refused')
       if (typeof ours === 'string') {
@@ -371,5 +330,5 @@ t.test('responses', { timeout: (seconds + 60) * 1000 }, async (t) => {
     if (endings.length > 0) t.fail(`${endings.length} exchanges did not end once`)
     await path.close()
   }
-  t.ok(same > 0, `${runs} responses, ${same} read the same, ${stricter} refused, ${cut} cut: ${counted(reasons)}`)
+  t.ok(same > 0, `${runs} responses, ${same} read the same, ${stricter} refused, ${cut} cut: ${reasons}`)
 })

@@ -258,9 +258,14 @@ class H2ClientStream implements ClientStream, StreamReceiver {
     this.#sink.responseEnd(trailers)
   }
 
-  onLost({ message, unprocessed }: StreamLoss): void {
+  onLost({ message, unprocessed, withoutError }: StreamLoss): void {
     if (this.#over) return
     this.#over = true
+    // node:http2 resets a response instead of ending it when its last byte closed the window and nobody reads the request.
+    if (withoutError === true && this.#bodyLeft === 0) {
+      this.#sink.responseEnd(noHeaders)
+      return
+    }
     const idempotent = this.#reused && !this.#received
     const replay = unprocessed ? 'safe' : idempotent ? 'idempotent' : 'never'
     this.#sink.responseAborted({ code: 'upstream-gone', message: `the upstream stream was lost: ${message}`, replay })

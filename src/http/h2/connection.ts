@@ -604,6 +604,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     stream.receiver?.onLost({
       message: `the peer reset the stream with error ${error}`,
       unprocessed: error === errorCodes.REFUSED_STREAM,
+      withoutError: error === errorCodes.NO_ERROR,
     })
     return fault
   }

@@ -118,6 +118,15 @@ function answerFault(connection: H2Connection, stream: H2Stream, code: MessageFa
   stream.reset(errorCodes.NO_ERROR)
 }
 
+/**
+ * 101 does not exist here: an extended CONNECT is granted with 200 (RFC 8441 section 5). An application that answers the
+ * request and leaves the protocol as it is must not be taken for one that grants it.
+ */
+function statusOverHttp2(status: number, upgrade: string | undefined): number {
+  if (status === 101) return 200
+  return upgrade !== undefined && status < 300 ? 502 : status
+}
+
 /** One exchange. After its end every call on it is without effect. */
 class H2ServerStream implements ServerStream, StreamReceiver {
   readonly #connection: H2Connection
@@ -235,14 +244,8 @@ class H2ServerStream implements ServerStream, StreamReceiver {
     this.#tunnel = opensTunnel(this.#request, status)
     const declared = bodyLength >= 0 && !this.#tunnel && status !== 204
     if (declared && !this.#bodiless) this.#left = bodyLength
-    // 101 does not exist in HTTP/2: an extended CONNECT is granted with 200 (RFC 8441 section 5).
-    if (
-      !this.#send(
-        status === 101 ? 200 : status,
-        declared ? [...headers, 'content-length', String(bodyLength)] : headers,
-      )
-    )
-      return
+    const fields = declared ? [...headers, 'content-length', String(bodyLength)] : headers
+    if (!this.#send(statusOverHttp2(status, this.#request.upgrade), fields)) return
     this.#touch()
     const early = this.#early
     this.#early = undefined

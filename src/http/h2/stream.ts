@@ -20,6 +20,8 @@ export interface StreamLoss {
   readonly message: string
   /** The peer said that it did not look at the request. */
   readonly unprocessed: boolean
+  /** The peer reset it with NO_ERROR: what has come is not spoilt. */
+  readonly withoutError?: boolean
 }
 
 /** What a stream asks of its connection. */

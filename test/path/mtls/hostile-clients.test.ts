@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import type { ConnectionOptions } from 'node:tls'
+import { duplexPair } from 'node:stream'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import t, { type Test } from 'tap'
 import { keyUsageBits } from '../../../src/identity/extension.ts'
 import { startApp } from '../../fixtures/app.ts'
@@ -139,6 +140,32 @@ for (const [what, bytes] of [
 t.test('a handshake that does not end is cut', async (t) => {
   const impatient = await startTestSidecar(t, { ...options, config: { handshakeTimeoutMs: 100 } })
   await refused(t, 'handshake-timed-out', () => wireTcp(t, impatient.inbound), impatient)
+})
+
+t.test('a ClientHello that comes byte by byte does not get more time than another', async (t) => {
+  const [near, far] = duplexPair()
+  t.teardown(() => near.destroy())
+  connectTls({ socket: near, ...clientTls(ca, ca.issue(WEB)) }).on('error', () => {})
+  const [hello]: Buffer[] = await once(far, 'data')
+  const impatient = await startTestSidecar(t, { ...options, config: { handshakeTimeoutMs: 200 } })
+  let sent = 0
+  await refused(
+    t,
+    'handshake-timed-out',
+    () => {
+      const client = wireTcp(t, impatient.inbound)
+      const trickle = (): void => {
+        // The last byte never comes.
+        if (client.socket.destroyed || sent === hello!.length - 1) return
+        sent += 1
+        client.socket.write(hello!.subarray(sent - 1, sent), () => setImmediate(trickle))
+      }
+      client.socket.once('connect', trickle)
+      return client
+    },
+    impatient,
+  )
+  t.ok(sent > 1)
 })
 
 t.test('a client that goes away in its handshake is counted', (t) =>

@@ -264,6 +264,12 @@ t.test('whether a request may be sent again', async (t) => {
     ['an interim response, and the end', [answer(3, 103)], 'never'],
     ['a head, and the end', [answer(3, 200)], 'never'],
     ['a head, and a reset', [answer(3, 200), reset(3, 'INTERNAL_ERROR')], 'never'],
+    [
+      'less than its length, and a reset without error',
+      [answer(3, 200, 'content-length', '2'), data(3, 'x'), reset(3, 'NO_ERROR')],
+      'never',
+    ],
+    ['no length, and a reset without error', [answer(3, 200), data(3, 'x'), reset(3, 'NO_ERROR')], 'never'],
   ]
   for (const [name, frames, replay] of cases) {
     const side = new Side()

@@ -399,6 +399,15 @@ t.test('extended CONNECT: refused', async (t) => {
   ])
 })
 
+t.test('extended CONNECT: an application that answers it as a request has not granted it', async (t) => {
+  for (const status of [200, 204]) {
+    const side = new Side().feed(websocket(1), data(1, 'early'))
+    side.last.answer(status)
+    t.match((await side.sent())[0], /^HEADERS 1 END_STREAM :status=502/)
+    t.strictSame(side.last.events, [])
+  }
+})
+
 t.test('CONNECT: bytes both ways, each half ends by itself', async (t) => {
   for (const first of ['client', 'upstream'] as const) {
     const side = new Side().feed(connect(1))
