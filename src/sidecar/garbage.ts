@@ -19,6 +19,5 @@ export function collectStartUp(): void {
   setFlagsFromString('--expose-gc')
   const collect: unknown = runInNewContext('gc')
   setFlagsFromString('--no-expose-gc')
-  // As when memory has run out: the young generation, grown by the start, shrinks at once and not after 8 s without traffic.
-  if (typeof collect === 'function') collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+  if (typeof collect === 'function') collect()
 }
