@@ -4,8 +4,6 @@ import { runInNewContext } from 'node:vm'
 export interface Collection {
   readonly type: 'major' | 'minor'
   readonly execution: 'sync'
-  /** As when memory has run out: the young generation shrinks at once and not after 8 s without traffic. */
-  readonly flavor?: 'last-resort'
 }
 
 /** What collects the garbage of this thread. */

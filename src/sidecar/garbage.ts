@@ -16,5 +16,5 @@ export function collectOnMainThread(): void {
  * seventh of the CPU time and half of the memory.
  */
 export function collectStartUp(): void {
-  garbageCollector()({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+  garbageCollector()({ type: 'major', execution: 'sync' })
 }

@@ -12,14 +12,15 @@ export interface Target {
 }
 
 /**
- * An inbound listener has one application behind it. It is spoken to in its declared protocol; without one in that of the
- * client. Bytes that nobody can read go to no application that is known to speak HTTP, nor HTTP to one that does not.
+ * An inbound listener has one application behind it. It is spoken to in its declared protocol; without one in the HTTP of the
+ * client. Bytes that nobody can read go only to an application that is declared to speak no HTTP: to any other they could be
+ * a request, with an identity that its client made up, and past every rule and limit on paths.
  */
 export function route({ request }: Received, { inbound }: InboundConnection): Target | Refusal {
   const { application, app, protocol: declared } = inbound
   const address = formatAddress(app)
   const tcp = request.head.method === 'CONNECT'
-  if (declared !== 'auto' && tcp !== (declared === 'tcp')) return refuse('protocol-mismatch')
+  if (tcp !== (declared === 'tcp')) return refuse('protocol-mismatch')
   // HTTP/1.1 has no way to say how a gRPC call ended.
   if (declared === 'http1' && request.grpc) return refuse('protocol-mismatch')
   if (tcp) return { kind: 'target', pool: application.tcp, address }
