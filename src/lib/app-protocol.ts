@@ -1,4 +1,4 @@
-/** What an application speaks on a port. `auto`: its clients show it. */
+/** What an application speaks on a port. `auto`: HTTP/1.1 or HTTP/2, as its clients do. */
 export const appProtocols = ['auto', 'http1', 'http2', 'grpc', 'tcp'] as const
 export type AppProtocol = (typeof appProtocols)[number]
 

@@ -259,17 +259,20 @@ t.test('any client with a certificate of the mesh may speak HTTP/2 to an inbound
   t.equal(await drained, true)
 })
 
-t.test('streams and connections of all protocols share one connection', async (t) => {
+t.test('requests and tunnels of all kinds share one connection', async (t) => {
   const app = await rawApp(t)
-  const { web, api } = await startPair(t, app.address, { port: { port: 80 } })
-  const tcp = await dial(t, web.services[0]!)
-  tcp.send('SSH-2.0-x\r\n')
-  await (await app.accept()).until('SSH-2.0-x\r\n')
-  const http = await dial(t, web.outbound)
-  http.send('GET / HTTP/1.1\r\nHost: api\r\n\r\n')
-  const server = await app.accept()
-  await server.until('\r\n\r\n')
-  server.send('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
-  await http.until('\r\n\r\n')
+  const { web, api } = await startPair(t, app.address)
+  const answer = async (request: string, response: string): Promise<void> => {
+    const client = await dial(t, web.outbound)
+    client.send(request)
+    const server = await app.accept()
+    await server.until('\r\n\r\n')
+    server.send(response)
+    await client.until('\r\n\r\n')
+  }
+  const upgrade = 'Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+  const granted = 'Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n'
+  await answer(`GET /ws HTTP/1.1\r\nHost: api\r\n${upgrade}\r\n`, `HTTP/1.1 101 Switching Protocols\r\n${granted}\r\n`)
+  await answer('GET / HTTP/1.1\r\nHost: api\r\n\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
   t.equal(await api.metric('outrider_connections_total', { listener: 'inbound' }), 1)
 })

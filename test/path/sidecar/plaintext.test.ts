@@ -7,7 +7,7 @@ import type { AppProtocol, PlainMode } from '../../../src/lib/app-protocol.ts'
 import { startApp } from '../../fixtures/app.ts'
 import { makeTestCa } from '../../fixtures/ca.ts'
 import { TestClock } from '../../fixtures/clock.ts'
-import { dial, nextTurn, rawApp } from '../../fixtures/http.ts'
+import { dial, nextTurn, rawApp, Peer } from '../../fixtures/http.ts'
 import { http2Client, sendHttp2, startHttp2App } from '../../fixtures/http2.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
 import {
@@ -127,10 +127,9 @@ t.test('a permissive listener serves mutual TLS and plaintext on one port', asyn
   t.match(await api.records.take(), { ...anonymous, protocol: 'HTTP/2' })
   const client = await dial(t, api.inbound)
   client.send('neither')
-  await client.until('neither')
-  client.socket.end()
-  t.equal(await client.end, 'ended')
-  t.match(await api.records.take(), { ...anonymous, protocol: 'TCP', bytes_received: 7, bytes_sent: 7 })
+  t.equal(await client.end, 'reset')
+  const mismatch = { status: 501, code: 'protocol-mismatch' }
+  t.match(await api.records.take(), { ...anonymous, ...mismatch, protocol: 'TCP' })
 
   const identities = app.seen.map(({ fields }) => fields['x-forwarded-client-cert'])
   t.match(identities, [new RegExp(`URI=${idOf('web')}$`), new RegExp(`URI=${idOf('web')}$`), undefined, undefined])
@@ -142,6 +141,23 @@ t.test('a permissive listener serves mutual TLS and plaintext on one port', asyn
   t.equal(await api.metric('outrider_requests_total', labels), 3)
   const seconds = await api.metric('outrider_plaintext_last_seen_timestamp_seconds')
   t.ok(seconds * 1000 >= before && seconds * 1000 <= Date.now(), 'and when')
+})
+
+t.test('a permissive listener before an application that speaks TCP', async (t) => {
+  const app = await startPolyglot(t)
+  const api = await startListener(t, app.address, { protocol: 'tcp' })
+  const client = await dial(t, api.inbound)
+  client.send('neither')
+  await client.until('neither')
+  client.socket.end()
+  t.equal(await client.end, 'ended')
+  const anonymous = { source: 'anonymous', anonymous_because: 'plaintext-permissive', status: 200 }
+  t.match(await api.records.take(), { ...anonymous, protocol: 'TCP', bytes_received: 7, bytes_sent: 7 })
+  const session = await http2Client(t, api.inbound, clientTls(ca, web))
+  const connect = { ':method': 'CONNECT', ':authority': 'api' }
+  const peer = new Peer(session.request(connect, { endStream: false }))
+  peer.send('neither')
+  await peer.until('neither')
 })
 
 t.test('on a permissive listener TLS is mutual TLS or nothing', async (t) => {
@@ -218,7 +234,7 @@ t.test('no rule about callers matches one without identity, and it is not told w
 
 t.test('a connection of a caller without identity is cut by a new policy, too', async (t) => {
   const app = await startPolyglot(t)
-  const api = await startListener(t, app.address, { mode: 'plaintext' })
+  const api = await startListener(t, app.address, { mode: 'plaintext', protocol: 'tcp' })
   const client = await dial(t, api.inbound)
   client.send('neither')
   await client.until('neither')

@@ -38,7 +38,8 @@ interface Database extends Pair {
 /** `web` has a listener for port 5432 of `api`, whose application is nothing but sockets. */
 async function startDatabase(t: Test, options: PairOptions = {}): Promise<Database> {
   const app = await rawApp(t)
-  return { app, ...(await startPair(t, app.address, { port: opaque, ...options })) }
+  const api = { ...options.api, inbound: { protocol: 'tcp' } } as const
+  return { app, ...(await startPair(t, app.address, { port: opaque, ...options, api })) }
 }
 
 interface Tunnel {
@@ -185,6 +186,7 @@ t.test('connections are counted by rate limits', async (t) => {
 t.test('what cannot be had is a reset', async (t) => {
   const { web, api, app } = await startHop(t, {
     port: opaque,
+    api: { inbound: { protocol: 'tcp' } },
     web: { outboundServices: ['api:5432', 'nobody:5432', 'api:5433'] },
   })
   await app.close()
@@ -414,7 +416,14 @@ t.test("the application's own TLS passes unread", async (t) => {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => server.close())
-  const pair = await startPair(t, { host: '127.0.0.1', port: boundAddress(server).port }, { ca })
+  const pair = await startPair(
+    t,
+    { host: '127.0.0.1', port: boundAddress(server).port },
+    {
+      ca,
+      api: { inbound: { protocol: 'tcp' } },
+    },
+  )
   const [listener] = pair.web.services
   const client = connectTls({ ...listener, ca: ca.pem, checkServerIdentity: () => undefined, servername: '' })
   t.teardown(() => client.destroy())
