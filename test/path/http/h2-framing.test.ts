@@ -29,7 +29,7 @@ interface Strict {
   /** Every request that arrived, on any connection, in the order in which it was whole. */
   readonly arrived: StrictRequest[]
   /** The text of all connections to the application that are still open. */
-  rest(): string
+  readonly rest: () => string
 }
 
 /** A path to an application that reads strictly and answers each request once it is whole. */
@@ -58,7 +58,7 @@ async function strictPath(t: Test): Promise<Strict> {
 }
 
 const statusOf = (code: string): number =>
-  code in protocolFaults ? protocolFaults[code as keyof typeof protocolFaults].status : 0
+  new Map<string, { readonly status: number }>(Object.entries(protocolFaults)).get(code)?.status ?? 0
 
 t.test('every vector, on one connection', async (t) => {
   // 37 bytes, as the vectors declare, that would be a request of their own where a body is lost.
