@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { versionOf } from './executables.ts'
 import { barTable, subjectTable, type Table } from './report.ts'
@@ -20,7 +21,8 @@ export interface RunFacts {
 
 const INTRODUCTION = `# Performance
 
-<!-- Written by \`npm run bench -- SCENARIO --write\`: change bench/page.ts, not this page. -->
+<!-- Written by \`npm run bench -- SCENARIO --write\`: change bench/page.ts and
+     bench/where-the-time-goes.md, not this page. -->
 
 - **CPU** is the figure to compare: user and system time of the proxy processes, outbound and inbound, for one request or
   one megabyte. Load generator and application are not in it. The figure that subjects are compared by is followed by its
@@ -39,7 +41,7 @@ const closing = (scenario: Scenario): string => `\n<!-- end of ${scenario.name} 
 
 /**
  * docs/performance.md with the section of this run's scenario written anew. The sections of the other `scenarios` are
- * kept as they stand in `present`.
+ * kept as they stand in `present`; what is written by hand comes last.
  */
 export function performancePage(facts: RunFacts, scenarios: readonly Scenario[], present: string): string {
   const sections = scenarios.map((scenario) => {
@@ -48,7 +50,8 @@ export function performancePage(facts: RunFacts, scenarios: readonly Scenario[],
     const end = present.indexOf(closing(scenario))
     return start === -1 || end === -1 ? '' : present.slice(start, end + closing(scenario).length)
   })
-  return [INTRODUCTION, ...sections.filter((text) => text !== '')].join('\n')
+  const notes = readFileSync(new URL('where-the-time-goes.md', import.meta.url), 'utf8')
+  return [INTRODUCTION, ...sections.filter((text) => text !== ''), notes].join('\n')
 }
 
 function section(facts: RunFacts): string {
