@@ -195,8 +195,9 @@ class H2ClientStream implements ClientStream, StreamReceiver {
   }
 
   #takeHead(fields: string[], ended: boolean): void {
-    const response = parseResponse(fields, this.#options.limits)
+    const response = parseResponse(fields, this.#options.limits, this.#stream.lastHead)
     if (typeof response === 'string') return this.#malformed(response)
+    this.#stream.lastHead = fields
     const { status, headers, contentLength } = response
     if (status < 200) {
       if (ended || ++this.#informational > MAX_INFORMATIONAL) this.#malformed('response-unexpected')

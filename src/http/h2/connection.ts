@@ -99,6 +99,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
   #peerInitialWindow = DEFAULT_WINDOW
   #peerMaxStreams = Number.POSITIVE_INFINITY
   #peerMaxListBytes = Number.POSITIVE_INFINITY
+  lastHead: readonly string[] = noHeaders
   /** The peer takes extended CONNECT (RFC 8441 section 3). */
   takesExtendedConnect = false
   #greeted = false

@@ -1,6 +1,6 @@
 import { http } from '../../lib/node-http.ts'
 import { NO_BODY, type RequestHead, UNKNOWN_LENGTH } from '../exchange.ts'
-import { mayBeTrailer } from '../headers.ts'
+import { mayBeTrailer, noHeaders } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
 import {
   isAuthority,
@@ -102,12 +102,16 @@ interface Said {
   expect: boolean
 }
 
-/** Reads a head; end-to-end fields go to `headers`. */
+/**
+ * Reads a head; end-to-end fields go to `headers`. `before` is a head of the same kind and connection that was right: most
+ * fields of one are those of the other, mostly the very same strings of the HPACK table, and need no second look.
+ */
 function readHead(
   fields: readonly string[],
   limits: HttpLimits,
   headers: string[],
   request: boolean,
+  before: readonly string[],
 ): Said | MessageFaultCode {
   const said: Said = {
     method: undefined,
@@ -134,9 +138,11 @@ function readHead(
     const name = fields[index]!
     const value = fields[index + 1]!
     if (name.charCodeAt(0) === 0x3a) return 'h2-pseudo-fields'
-    const fault = faultInName(name, refuseUnderscore)
-    if (fault !== undefined) return fault
-    if (!isValue(value)) return 'h2-field-value'
+    if (name !== before[index] || value !== before[index + 1]) {
+      const fault = faultInName(name, refuseUnderscore)
+      if (fault !== undefined) return fault
+      if (!isValue(value)) return 'h2-field-value'
+    }
     if (isMessageField(name)) {
       const fault = takeMessageField(name, value, said, request, headers)
       if (fault !== undefined) return fault
@@ -211,14 +217,15 @@ function takeMessageField(
   }
 }
 
-/** RFC 9113 section 8.3.1; extended CONNECT is RFC 8441 section 4. `ended`: no content follows. */
+/** RFC 9113 section 8.3.1; extended CONNECT is RFC 8441 section 4. `ended`: no content follows; `before`: as in readHead. */
 export function parseRequest(
   fields: readonly string[],
   limits: HttpLimits,
   ended: boolean,
+  before: readonly string[] = noHeaders,
 ): ParsedRequest | MessageFaultCode {
   const request = new ParsedRequest()
-  const said = readHead(fields, limits, request.headers, true)
+  const said = readHead(fields, limits, request.headers, true, before)
   if (typeof said === 'string') return said
   const { method, scheme, path, protocol, contentLength } = said
   if (method === undefined || method === '') return 'h2-pseudo-fields'
@@ -260,9 +267,13 @@ export function parseRequest(
 }
 
 /** RFC 9113 section 8.3.2. 101 does not exist here. */
-export function parseResponse(fields: readonly string[], limits: HttpLimits): ParsedResponse | MessageFaultCode {
+export function parseResponse(
+  fields: readonly string[],
+  limits: HttpLimits,
+  before: readonly string[] = noHeaders,
+): ParsedResponse | MessageFaultCode {
   const response = new ParsedResponse()
-  const said = readHead(fields, limits, response.headers, false)
+  const said = readHead(fields, limits, response.headers, false, before)
   if (typeof said === 'string') return said
   const { status = '' } = said
   response.status = status.length === 3 ? parseDecimal(status) : -1

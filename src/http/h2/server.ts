@@ -56,11 +56,12 @@ export class H2ServerConnection implements ConnectionOwner {
 
   opened(stream: H2Stream, fields: string[], overflowed: boolean, ended: boolean): void {
     const { limits, handler } = this.#options
-    const request = overflowed ? 'head-too-large' : parseRequest(fields, limits, ended)
+    const request = overflowed ? 'head-too-large' : parseRequest(fields, limits, ended, stream.lastHead)
     if (typeof request === 'string') {
       this.#refuse(stream, request)
       return
     }
+    stream.lastHead = fields
     if (limits.maxBodyBytes > 0 && request.bodyLength > limits.maxBodyBytes) {
       this.#refuse(stream, 'body-too-large')
       return

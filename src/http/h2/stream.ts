@@ -26,6 +26,8 @@ export interface StreamLoss {
 
 /** What a stream asks of its connection. */
 export interface StreamCarrier {
+  /** The fields of the connection's last head that was well-formed. */
+  lastHead: readonly string[]
   sendData(stream: H2Stream, slice: Buffer): boolean
   sendEnd(stream: H2Stream, trailers: Headers): void
   resetStream(stream: H2Stream, error: number): void
@@ -74,6 +76,14 @@ export class H2Stream {
     this.sendWindow = sendWindow
     this.receiveWindow = receiveWindow
     this.window = receiveWindow
+  }
+
+  get lastHead(): readonly string[] {
+    return this.#connection.lastHead
+  }
+
+  set lastHead(fields: readonly string[]) {
+    this.#connection.lastHead = fields
   }
 
   /** Sends content. False: full, wait for `receiver.onWritable()`. */
