@@ -8,7 +8,7 @@ import { h2Faults } from '../../src/http/h2/fault.ts'
 import { HpackEncoder } from '../../src/http/h2/hpack/encoder.ts'
 import { protocolFaults } from '../../src/http/protocol-fault.ts'
 import { boundAddress } from '../fixtures/app.ts'
-import { below, pick, randomCuts, repeat, seconds, seed, seedHere, Tally } from '../fixtures/fuzz.ts'
+import { below, pick, randomCuts, randomSlices, repeat, seconds, seed, seedHere, Tally } from '../fixtures/fuzz.ts'
 import {
   block,
   END_HEADERS,
@@ -551,7 +551,7 @@ t.test('requests, to our server and to node:http2', { timeout: (seconds + 60) * 
       ours.credits = false
       ours.answers = false
       const theirs = await node.client()
-      for (const slice of randomCuts(bytes)) {
+      for (const slice of randomSlices(bytes)) {
         ours.send(slice)
         theirs.peer.send(slice)
       }
@@ -580,7 +580,11 @@ t.test('requests, to our server and to node:http2', { timeout: (seconds + 60) * 
         }
       }
       const why =
-        nodeAlone(bytes) ?? (cutByNode !== undefined && faults.length > 0 ? `cut with ${cutByNode}` : undefined)
+        nodeAlone(bytes) ??
+        (cutByNode !== undefined && faults.length > 0 ? `cut with ${cutByNode}` : undefined) ??
+        (ours.texts.some((text) => /^RST_STREAM \d+ INTERNAL_ERROR/.test(text))
+          ? 'frames behind the end of a stream that we have reset'
+          : undefined)
       if (cutByNode !== undefined && faults.length === 0 && why === undefined)
         wrong.push(`${cutByNode} for node:http2 only`)
       for (const one of onlyMine) {
@@ -598,7 +602,7 @@ t.test('requests, to our server and to node:http2', { timeout: (seconds + 60) * 
   }
   t.ok(
     same > 0,
-    `${runs} connections, ${same} requests read the same; refused: ${stricter}; by node:http2 only: ${laxer}`,
+    `${runs} connections, ${same} requests read the same; refused: ${stricter.text}; by node:http2 only: ${laxer.text}`,
   )
 })
 
@@ -633,14 +637,15 @@ function ofApp({
 }
 
 /**
- * What of these requests an HTTP/1 application has to read: an extended CONNECT is the GET that it is there, and trailers have
- * no place behind a body with a length.
+ * What of these requests an HTTP/1 application has to read: an extended CONNECT is the GET that it is there, a body with a
+ * length is whole when so many bytes have come, and trailers have no place behind it.
  */
 function overHttp1(readings: ReadonlyMap<ForwardedRequest, Reading>): Reading[] {
   return [...readings].map(([{ head }, reading]) => ({
     ...reading,
     line: reading.line.replace(/^CONNECT /, 'GET '),
     trailers: head.bodyLength >= 0 ? [] : reading.trailers,
+    whole: reading.whole || reading.body.length === head.bodyLength,
   }))
 }
 
@@ -668,7 +673,7 @@ t.test('requests, through HTTP/2 to node:http', { timeout: (seconds + 60) * 1000
       const from = app.requests.length
       readings.clear()
       path.serverFaults.length = 0
-      for (const slice of randomCuts(clientBytes(composer.frames))) client.send(slice)
+      for (const slice of randomSlices(clientBytes(composer.frames))) client.send(slice)
       await settle(path, client)
       const sent = overHttp1(readings).filter(isWhole)
       const arrived = app.requests
@@ -678,7 +683,9 @@ t.test('requests, through HTTP/2 to node:http', { timeout: (seconds + 60) * 1000
       runs += 1
       const wrong = [...complaintsOf(path), ...differences(arrived, sent)]
       same += arrived.length
-      if (arrived.length < sent.length) wrong.push(`${sent.length} sent, ${arrived.length} arrived`)
+      const due = overHttp1(new Map([...readings].filter(([, reading]) => isWhole(reading))))
+      for (const one of due)
+        if (!arrived.some((other) => key(other) === key(one))) wrong.push(`did not arrive: ${key(one)}`)
       if (valid && sent.length < intended.length) wrong.push(`valid, but refused: ${path.serverFaults.join()}`)
       if (app.refused.length > 0) wrong.push(`node:http refused what was forwarded: ${app.refused.join()}`)
       if (wrong.length > 0) t.fail(`seed state ${before}, run ${runs}`, { wrong, faults: path.serverFaults, intended })
@@ -731,7 +738,7 @@ t.test(
         arrived.length = 0
         path.serverFaults.length = 0
         const bytes = Buffer.concat([clientBytes([]), spoilBytes(Buffer.concat(frames))])
-        for (const slice of randomCuts(below(20) === 0 ? spoilBytes(bytes) : bytes)) client.send(slice)
+        for (const slice of randomSlices(below(20) === 0 ? spoilBytes(bytes) : bytes)) client.send(slice)
         await settle(path, client)
         const sent = overHttp1(readings)
         await finish(path, client)
@@ -750,7 +757,7 @@ t.test(
       }
       await path.close()
     }
-    t.ok(same > 0, `${runs} connections, ${same} requests arrived as they were read; refused: ${refused}`)
+    t.ok(same > 0, `${runs} connections, ${same} requests arrived as they were read; refused: ${refused.text}`)
   },
 )
 
@@ -772,7 +779,9 @@ async function readByNode(
   for (let index = 0; index < count; index += 1) {
     const stream = session.request({ ':path': '/' })
     const reading: Reading = { line: '', fields: [], body: '', trailers: [], whole: false }
-    stream.on('error', () => {})
+    stream.on('error', ({ message }: Error) => {
+      error ??= message
+    })
     stream.on('response', (_headers, _flags, raw: readonly string[]) => {
       reading.line = valueOf(raw, ':status')
       reading.fields = neutral(raw, false)
@@ -802,7 +811,7 @@ t.test('responses, to our client and to node:http2', { timeout: (seconds + 60) *
     peer.answers = false
     const answer = async (): Promise<void> => {
       await peer.until((frames) => frames.filter(({ type }) => type === 'HEADERS').length === streams)
-      for (const slice of randomCuts(bytes)) peer.send(slice)
+      for (const slice of randomSlices(bytes)) peer.send(slice)
       await settled({ clientSockets: [], upstreamSockets: [] }, peer)
       // Whoever still waits for more hears that there is none.
       peer.socket.end()
@@ -887,6 +896,6 @@ t.test('responses, to our client and to node:http2', { timeout: (seconds + 60) *
   }
   t.ok(
     same > 0,
-    `${runs} connections, ${same} responses read the same; refused: ${refused}; by node:http2 only: ${alone}`,
+    `${runs} connections, ${same} responses read the same; refused: ${refused.text}; by node:http2 only: ${alone.text}`,
   )
 })

@@ -13,6 +13,7 @@ import {
   type Http2ServerRequest,
   type Http2ServerResponse,
 } from 'node:http2'
+import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { boundAddress } from '../../fixtures/app.ts'
 import { type Codec, http2Path } from '../../fixtures/h2-path.ts'
@@ -109,10 +110,9 @@ async function application(t: Test, codec: Codec): Promise<Application> {
       response.statusCode = status
       if (trailers.length > 0) {
         response.setHeader('trailer', trailers[0]!)
-        response.addTrailers(asObject(trailers) as Record<string, string>)
+        response.addTrailers(asObject(trailers))
       }
-      for (const part of body) (response as ServerResponse).write(part)
-      response.end()
+      Readable.from(body).pipe(response)
     })
   }
   const server = codec === 'http1' ? createHttp(handle) : createHttp2(handle)
@@ -156,7 +156,7 @@ function http1Client(port: number): Client {
       )
       const send = (): void => {
         for (const part of body) request.write(part)
-        if (trailers.length > 0) request.addTrailers(asObject(trailers) as Record<string, string>)
+        if (trailers.length > 0) request.addTrailers(asObject(trailers))
         request.end()
       }
       if (fields.includes('expect')) request.once('continue', send)

@@ -3,7 +3,7 @@
 import { METHODS } from 'node:http'
 import t, { type Test } from 'tap'
 import { h2Faults } from '../../../src/http/h2/fault.ts'
-import { protocolFaults } from '../../../src/http/protocol-fault.ts'
+import { type ProtocolFaultCode, protocolFaults } from '../../../src/http/protocol-fault.ts'
 import {
   data,
   END_HEADERS,
@@ -29,7 +29,7 @@ interface Strict {
   /** Every request that arrived, on any connection, in the order in which it was whole. */
   readonly arrived: StrictRequest[]
   /** The text of all connections to the application that are still open. */
-  rest(): string
+  readonly rest: () => string
 }
 
 /** A path to an application that reads strictly and answers each request once it is whole. */
@@ -57,8 +57,8 @@ async function strictPath(t: Test): Promise<Strict> {
   }
 }
 
-const statusOf = (code: string): number =>
-  code in protocolFaults ? protocolFaults[code as keyof typeof protocolFaults].status : 0
+const isProtocolFault = (code: string): code is ProtocolFaultCode => code in protocolFaults
+const statusOf = (code: string): number => (isProtocolFault(code) ? protocolFaults[code].status : 0)
 
 t.test('every vector, on one connection', async (t) => {
   // 37 bytes, as the vectors declare, that would be a request of their own where a body is lost.
