@@ -234,7 +234,7 @@ t.test('requests', { timeout: (seconds + 60) * 1000 }, async (t) => {
     }
     await path.close()
   }
-  t.ok(forwarded > 0, `${runs} connections, ${forwarded} requests forwarded; refused: ${refused.toString()}`)
+  t.ok(forwarded > 0, `${runs} connections, ${forwarded} requests forwarded; refused: ${refused.text}`)
 })
 
 interface Reading {
@@ -330,5 +330,5 @@ t.test('responses', { timeout: (seconds + 60) * 1000 }, async (t) => {
     if (endings.length > 0) t.fail(`${endings.length} exchanges did not end once`)
     await path.close()
   }
-  t.ok(same > 0, `${runs} responses, ${same} read the same, ${stricter} refused, ${cut} cut: ${reasons.toString()}`)
+  t.ok(same > 0, `${runs} responses, ${same} read the same, ${stricter} refused, ${cut} cut: ${reasons.text}`)
 })

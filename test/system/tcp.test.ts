@@ -44,9 +44,10 @@ const services: TestService[] = [
 ]
 if (redis !== undefined) services.push({ name: 'redis', appPort: redis.port, ...declared })
 // Its client speaks first, and what it says is none of the other protocols.
-if (postgres !== undefined) services.push({ name: 'postgres', appPort: postgres.port })
+if (postgres !== undefined) services.push({ name: 'postgres', appPort: postgres.port, inbound: { protocol: 'tcp' } })
 // Its server speaks first: nothing could be detected, and by its port nothing has to be.
-if (mariaDb !== undefined) services.push({ name: 'mariadb', appPort: mariaDb.port, port: 3306 })
+if (mariaDb !== undefined)
+  services.push({ name: 'mariadb', appPort: mariaDb.port, port: 3306, inbound: { protocol: 'tcp' } })
 
 const { mesh, orders, outbound } = await startServices(t, services)
 

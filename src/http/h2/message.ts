@@ -175,6 +175,11 @@ function pseudoOfRequest(name: string): 'method' | 'scheme' | 'authority' | 'pat
   }
 }
 
+/** An empty piece adds nothing: behind the separator's space the value would end with white space. */
+function joinCookies(cookies: string, value: string): string {
+  return cookies === '' || value === '' ? cookies + value : `${cookies}; ${value}`
+}
+
 function takeMessageField(
   name: string,
   value: string,
@@ -189,8 +194,8 @@ function takeMessageField(
       return said.contentLength < 0 ? 'h2-content-length' : undefined
     case 'cookie':
       // RFC 9113 section 8.2.3: one field again for whoever speaks HTTP/1.1.
-      if (request && said.cookieAt !== undefined) headers[said.cookieAt] += `; ${value}`
-      else said.cookieAt = headers.push(name, value) - 1
+      if (!request || said.cookieAt === undefined) said.cookieAt = headers.push(name, value) - 1
+      else headers[said.cookieAt] = joinCookies(headers[said.cookieAt]!, value)
       return undefined
     case 'host':
       if (!request) headers.push(name, value)

@@ -326,6 +326,47 @@ t.test('windows that stay closed: one read of each stream is held, until its tim
   }
 })
 
+t.test('a body that the application does not take: one window is held, and the other streams go on', async (t) => {
+  const app = await rawApp(t)
+  const path = await http2Path(t, app, { upstream: 'http1' })
+  const client = await path.h2Client()
+  client.send(headers(1, request('POST')))
+  const stalled = await app.accept()
+  await stalled.until('\r\n\r\n')
+  stalled.socket.pause()
+  const given = (id: number): number =>
+    client.texts.reduce(
+      (sum, text) => sum + Number(text.startsWith(`WINDOW_UPDATE ${id} `) ? text.split(' ')[2] : 0),
+      0,
+    )
+  /** Sends what both windows allow until they stay closed; gives how much of stream `id` that was. */
+  const pour = async (id: number, most: number, before: number): Promise<number> => {
+    let sent = 0
+    for (;;) {
+      const open = Math.min(65_536 + given(id) - sent, 65_535 + given(0) - before - sent, most - sent)
+      if (open <= 0) return sent
+      for (let left = open; left > 0; left -= 16_384) client.send(data(id, Buffer.alloc(Math.min(16_384, left), 'x')))
+      sent += open
+      await settled(path, client)
+    }
+  }
+  const taken = await pour(1, 1 << 30, 0)
+  const inKernel = taken - held(path)
+  t.ok(held(path) < testLimits.connectionWindowBytes, `${held(path)} bytes are held, ${inKernel} are in the kernel`)
+  client.send(headers(3, request('POST')))
+  const reading = await app.accept()
+  const more = 4 * 1024 * 1024
+  t.equal(await pour(3, more, taken), more)
+  client.send(data(3, '', END_STREAM))
+  await reading.until((text) => text.endsWith('\r\n0\r\n\r\n'))
+  reading.send('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')
+  t.equal((await client.message(3)).status, 200)
+  stalled.socket.resume()
+  await stalled.until((text) => text.length > taken)
+  client.send(reset(1))
+  await stalled.end
+})
+
 t.test('HPACK bomb: a small block that unfolds is counted as what it says, and nothing of it is kept', async (t) => {
   const path = await http2Path(t, await silentApp(t), { upstream: 'http1', limits: { maxHeadBytes: 61_440 } })
   const client = await path.h2Client()

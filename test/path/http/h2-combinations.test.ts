@@ -13,6 +13,7 @@ import {
   type Http2ServerRequest,
   type Http2ServerResponse,
 } from 'node:http2'
+import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { boundAddress } from '../../fixtures/app.ts'
 import { type Codec, http2Path } from '../../fixtures/h2-path.ts'
@@ -62,16 +63,6 @@ function endToEnd(flat: readonly (string | undefined)[]): string[] {
 }
 
 /** Flat fields as node:http2 takes them: names that come again are one list. */
-/** Both have this method, with types that TypeScript finds no common call for. */
-function writeTo(response: { write(part: Buffer): boolean }, part: Buffer): void {
-  response.write(part)
-}
-
-/** Fields of which no two have a name. */
-function single(flat: readonly string[]): Record<string, string> {
-  return Object.fromEntries(Object.entries(asObject(flat)).map(([name, value]) => [name, String(value)]))
-}
-
 function asObject(flat: readonly string[]): Record<string, string | string[]> {
   const object: Record<string, string | string[]> = {}
   for (let index = 0; index < flat.length; index += 2) {
@@ -119,10 +110,9 @@ async function application(t: Test, codec: Codec): Promise<Application> {
       response.statusCode = status
       if (trailers.length > 0) {
         response.setHeader('trailer', trailers[0]!)
-        response.addTrailers(single(trailers))
+        response.addTrailers(asObject(trailers))
       }
-      for (const part of body) writeTo(response, part)
-      response.end()
+      Readable.from(body).pipe(response)
     })
   }
   const server = codec === 'http1' ? createHttp(handle) : createHttp2(handle)
@@ -166,7 +156,7 @@ function http1Client(port: number): Client {
       )
       const send = (): void => {
         for (const part of body) request.write(part)
-        if (trailers.length > 0) request.addTrailers(single(trailers))
+        if (trailers.length > 0) request.addTrailers(asObject(trailers))
         request.end()
       }
       if (fields.includes('expect')) request.once('continue', send)

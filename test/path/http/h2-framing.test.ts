@@ -3,7 +3,7 @@
 import { METHODS } from 'node:http'
 import t, { type Test } from 'tap'
 import { h2Faults } from '../../../src/http/h2/fault.ts'
-import { protocolFaults } from '../../../src/http/protocol-fault.ts'
+import { type ProtocolFaultCode, protocolFaults } from '../../../src/http/protocol-fault.ts'
 import {
   data,
   END_HEADERS,
@@ -57,8 +57,8 @@ async function strictPath(t: Test): Promise<Strict> {
   }
 }
 
-const statusOf = (code: string): number =>
-  new Map<string, { readonly status: number }>(Object.entries(protocolFaults)).get(code)?.status ?? 0
+const isProtocolFault = (code: string): code is ProtocolFaultCode => code in protocolFaults
+const statusOf = (code: string): number => (isProtocolFault(code) ? protocolFaults[code].status : 0)
 
 t.test('every vector, on one connection', async (t) => {
   // 37 bytes, as the vectors declare, that would be a request of their own where a body is lost.
