@@ -27,6 +27,33 @@ export const hopByHopFields: ReadonlySet<string> = new Set([
 ])
 
 /**
+ * Fields that say how to read the message, or are of its connection: codecs take them out. By length first: a name of an
+ * ordinary field costs one comparison.
+ */
+export function isMessageField(name: string): boolean {
+  switch (name.length) {
+    case 2:
+      return name === 'te'
+    case 4:
+      return name === 'host'
+    case 6:
+      return name === 'expect'
+    case 7:
+      return name === 'upgrade' || name === 'trailer'
+    case 10:
+      return name === 'connection' || name === 'keep-alive'
+    case 14:
+      return name === 'content-length' || name === 'http2-settings'
+    case 16:
+      return name === 'proxy-connection'
+    case 17:
+      return name === 'transfer-encoding'
+    default:
+      return false
+  }
+}
+
+/**
  * Fields that may not come in a trailer section: framing, routing, authentication and everything that was decided on
  * when the head came (RFC 9110 section 6.5.1).
  */

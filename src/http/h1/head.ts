@@ -1,6 +1,6 @@
 import { http } from '../../lib/node-http.ts'
 import { type HttpVersion, NO_BODY, UNKNOWN_LENGTH } from '../exchange.ts'
-import { mayBeTrailer } from '../headers.ts'
+import { isMessageField, mayBeTrailer } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
 import type { ProtocolFaultCode } from '../protocol-fault.ts'
 import {
@@ -192,30 +192,6 @@ function faultInName(text: string, start: number, at: number): ProtocolFaultCode
   if (code === CR && text.charCodeAt(at + 1) !== LF) return 'bare-carriage-return'
   if (code === SP || code === TAB) return at === start ? 'line-folding' : 'space-before-colon'
   return 'field-name-malformed'
-}
-
-/** By length first: a name of an ordinary field costs one comparison. */
-function isMessageField(name: string): boolean {
-  switch (name.length) {
-    case 2:
-      return name === 'te'
-    case 4:
-      return name === 'host'
-    case 6:
-      return name === 'expect'
-    case 7:
-      return name === 'upgrade' || name === 'trailer'
-    case 10:
-      return name === 'connection' || name === 'keep-alive'
-    case 14:
-      return name === 'content-length' || name === 'http2-settings'
-    case 16:
-      return name === 'proxy-connection'
-    case 17:
-      return name === 'transfer-encoding'
-    default:
-      return false
-  }
 }
 
 function takeMessageField(name: string, value: string, message: MessageFields): ProtocolFaultCode | undefined {

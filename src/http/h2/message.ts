@@ -1,6 +1,6 @@
 import { http } from '../../lib/node-http.ts'
 import { NO_BODY, type RequestHead, UNKNOWN_LENGTH } from '../exchange.ts'
-import { mayBeTrailer, noHeaders } from '../headers.ts'
+import { isMessageField, mayBeTrailer, noHeaders } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
 import {
   isAuthority,
@@ -39,30 +39,6 @@ export class ParsedResponse {
 }
 
 const servedMethods: ReadonlySet<string> = new Set(http.METHODS)
-
-/** Fields that say how to read the message or its connection: taken out, or refused. By length first. */
-function isMessageField(name: string): boolean {
-  switch (name.length) {
-    case 2:
-      return name === 'te'
-    case 4:
-      return name === 'host'
-    case 6:
-      return name === 'cookie' || name === 'expect'
-    case 7:
-      return name === 'upgrade' || name === 'trailer'
-    case 10:
-      return name === 'connection' || name === 'keep-alive'
-    case 14:
-      return name === 'content-length' || name === 'http2-settings'
-    case 16:
-      return name === 'proxy-connection'
-    case 17:
-      return name === 'transfer-encoding'
-    default:
-      return false
-  }
-}
 
 /** RFC 9113 section 8.2.1, and never an upper-case letter. */
 function faultInName(name: string, refuseUnderscore: boolean): MessageFaultCode | undefined {
@@ -143,7 +119,7 @@ function readHead(
       if (fault !== undefined) return fault
       if (!isValue(value)) return 'h2-field-value'
     }
-    if (isMessageField(name)) {
+    if (isMessageField(name) || name === 'cookie') {
       const fault = takeMessageField(name, value, said, request, headers)
       if (fault !== undefined) return fault
     } else headers.push(name, value)
