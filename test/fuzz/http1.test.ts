@@ -4,7 +4,7 @@ import t from 'tap'
 import type { RequestHead } from '../../src/http/exchange.ts'
 import { hopByHopFields } from '../../src/http/headers.ts'
 import { protocolFaults } from '../../src/http/protocol-fault.ts'
-import { below, pick, randomCuts, repeat, seconds, seed, seedHere, some, Tally } from '../fixtures/fuzz.ts'
+import { beginCase, below, pick, randomCuts, repeat, seconds, seed, some, Tally } from '../fixtures/fuzz.ts'
 import { type AppRequest, httpPath, nodeApp, rawApp, settled, testLimits } from '../fixtures/http.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
 
@@ -164,7 +164,7 @@ t.test('requests', { timeout: (seconds + 60) * 1000 }, async (t) => {
   let forwarded = 0
   const refused = new Tally()
   while (performance.now() < end) {
-    const before = seedHere()
+    const before = beginCase()
     const bodies = new Map<object, { body: string; trailers: readonly string[]; ended: boolean }>()
     const path = await httpPath(t, app, {
       limits: { maxHeadFields: 40 },
@@ -290,7 +290,7 @@ t.test('responses', { timeout: (seconds + 60) * 1000 }, async (t) => {
   while (performance.now() < end) {
     const path = await httpPath(t, app, { limits: { maxHeadFields: 40 } })
     for (let batch = 0; batch < 25; batch += 1) {
-      const before = seedHere()
+      const before = beginCase()
       const valid = below(3) === 0
       text = valid ? response() : mutate(response())
       const nodeReads = await readResponse(app.port)

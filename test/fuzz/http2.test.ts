@@ -8,7 +8,7 @@ import { h2Faults } from '../../src/http/h2/fault.ts'
 import { HpackEncoder } from '../../src/http/h2/hpack/encoder.ts'
 import { protocolFaults } from '../../src/http/protocol-fault.ts'
 import { boundAddress } from '../fixtures/app.ts'
-import { below, pick, randomCuts, randomSlices, repeat, seconds, seed, seedHere, Tally } from '../fixtures/fuzz.ts'
+import { beginCase, below, pick, randomCuts, randomSlices, repeat, seconds, seed, Tally } from '../fixtures/fuzz.ts'
 import {
   block,
   END_HEADERS,
@@ -539,7 +539,7 @@ t.test('requests, to our server and to node:http2', { timeout: (seconds + 60) * 
       },
     )
     for (let batch = 0; batch < 25; batch += 1) {
-      const before = seedHere()
+      const before = beginCase()
       const kind = pick('valid', 'fields', 'frames')
       const composer = new Composer((fields) => (kind === 'fields' && below(3) === 0 ? spoilFields(fields) : fields))
       const ids = Array.from({ length: below(5) + 1 }, (_, index) => 2 * index + 1)
@@ -663,7 +663,7 @@ t.test('requests, through HTTP/2 to node:http', { timeout: (seconds + 60) * 1000
     }
     const path = await http2Path(t, app, { upstream: 'http1', limits, decide })
     for (let batch = 0; batch < 25; batch += 1) {
-      const before = seedHere()
+      const before = beginCase()
       const valid = below(2) === 0
       const composer = new Composer((fields) => (!valid && below(3) === 0 ? spoilFields(fields) : fields))
       const ids = Array.from({ length: below(5) + 1 }, (_, index) => 2 * index + 1)
@@ -703,6 +703,8 @@ t.test(
     const wrong: string[] = []
     const app = await rawApp(t, (peer) => {
       let answered = 0
+      // Each request that was broken off leaves a connection behind.
+      peer.socket.on('end', () => peer.socket.destroy())
       peer.socket.on('data', () => {
         try {
           const { requests } = strictRequests(peer.text)
@@ -728,7 +730,7 @@ t.test(
       }
       const path = await http2Path(t, app, { upstream: 'http1', limits, decide })
       for (let batch = 0; batch < 25; batch += 1) {
-        const before = seedHere()
+        const before = beginCase()
         const composer = new Composer((fields) => (below(6) === 0 ? spoilFields(fields) : fields))
         compose(composer, requestHead, [1, 3, 5], true)
         const frames = below(2) === 0 ? composer.frames : spoilFrames(composer.frames)
@@ -825,7 +827,7 @@ t.test('responses, to our client and to node:http2', { timeout: (seconds + 60) *
   const refused = new Tally()
   const alone = new Tally()
   while (performance.now() < end) {
-    const before = seedHere()
+    const before = beginCase()
     const kind = pick('valid', 'fields', 'frames')
     streams = below(4) + 1
     const composer = new Composer((fields) => (kind === 'fields' && below(3) === 0 ? spoilFields(fields) : fields))
