@@ -41,6 +41,7 @@ import { HpackDecoder } from './hpack/decoder.ts'
 import { HpackEncoder } from './hpack/encoder.ts'
 import { RecentStreams } from './recent-streams.ts'
 import { H2Stream, type StreamCarrier } from './stream.ts'
+import { StreamTable } from './stream-table.ts'
 
 /** Whose connection it is: gets what is not of one stream. */
 export interface ConnectionOwner {
@@ -87,7 +88,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
   readonly #encoder = new HpackEncoder()
   readonly #flood: FloodGuard
   #unreadAnswers = 0
-  readonly #streams = new Map<number, H2Stream>()
+  readonly #streams = new StreamTable()
   readonly #recent = new RecentStreams()
   /** Streams that wait for the connection's window, in the order in which they are served. */
   readonly #starved = new Set<H2Stream>()
@@ -169,7 +170,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     const { limits } = this.#options
     const stream = new H2Stream(this, this.#nextStream, this.#peerInitialWindow, this.#initialReceiveWindow)
     this.#nextStream += 2
-    this.#streams.set(stream.id, stream)
+    this.#streams.add(stream)
     stream.deadline = this.#options.sweep.in(limits.requestIdleTimeoutMs)
     this.#writeFields(stream, pseudo, fields, 0)
     return stream
@@ -306,7 +307,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
       return
     }
     if (this.#streams.size > 0) {
-      for (const stream of this.#streams.values()) if (stream.deadline <= sweep.now) stream.receiver?.onExpired()
+      for (const stream of this.#streams.all()) if (stream.deadline <= sweep.now) stream.receiver?.onExpired()
     } else if (this.#idleUntil <= sweep.now) this.close()
   }
 
@@ -462,7 +463,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
   }
 
   #loseAll(message: string): void {
-    for (const stream of this.#streams.values()) this.#lose(stream, message, false)
+    for (const stream of this.#streams.all()) this.#lose(stream, message, false)
   }
 
   #lose(stream: H2Stream, message: string, unprocessed: boolean): void {
@@ -568,7 +569,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
   #openPeerStream(streamId: number, fields: string[], overflowed: boolean, ended: boolean): H2FaultCode | undefined {
     const { limits, sweep } = this.#options
     const stream = new H2Stream(this, streamId, this.#peerInitialWindow, this.#initialReceiveWindow)
-    this.#streams.set(streamId, stream)
+    this.#streams.add(stream)
     if (this.#streams.size > limits.maxConcurrentStreams) return this.#failStream(stream, 'h2-too-many-streams')
     stream.remoteEnded = ended
     stream.deadline = sweep.in(limits.requestIdleTimeoutMs)
@@ -621,7 +622,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     }
     this.#writer.settingsAck()
     // Behind the acknowledgement, which says that the new windows are in force.
-    for (const stream of this.#streams.values()) {
+    for (const stream of this.#streams.all()) {
       if (stream.queue !== undefined && stream.sendWindow > 0) this.#goOn(stream)
     }
     if (!this.#greeted) {
@@ -665,7 +666,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     if (value > LARGEST_WINDOW) return 'h2-window-overflow'
     const change = value - this.#peerInitialWindow
     this.#peerInitialWindow = value
-    for (const stream of this.#streams.values()) {
+    for (const stream of this.#streams.all()) {
       stream.sendWindow += change
       if (stream.sendWindow > LARGEST_WINDOW) return 'h2-window-overflow'
     }
@@ -696,7 +697,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     if (this.#options.role === 'client') {
       const last = bytes.readUInt32BE(start) & 0x7fff_ffff
       this.#owner.goingAway()
-      for (const stream of this.#streams.values()) {
+      for (const stream of this.#streams.all()) {
         if (stream.id > last) this.#lose(stream, 'the peer goes away', true)
       }
     }
@@ -828,7 +829,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     if (stream.closed) return
     stream.closed = true
     stream.queue = undefined
-    this.#streams.delete(stream.id)
+    this.#streams.delete(stream)
     this.#starved.delete(stream)
     this.#undrained.delete(stream)
     this.#recent.add(stream.id, resetHere)

@@ -40,6 +40,8 @@ export class H2Stream {
   readonly id: number
   readonly #connection: StreamCarrier
   receiver: StreamReceiver | undefined
+  /** The table's. */
+  next: H2Stream | undefined
   /** Bytes that the peer lets us send; may be negative after a change of its settings. */
   sendWindow: number
   /** Bytes that we let the peer send. */
