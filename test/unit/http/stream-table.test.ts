@@ -5,6 +5,7 @@ import { StreamTable } from '../../../src/http/h2/stream-table.ts'
 
 const carrier: StreamCarrier = {
   lastHead: [],
+  blameStream: () => {},
   sendData: () => true,
   sendEnd: () => {},
   resetStream: () => {},
