@@ -1,6 +1,6 @@
 import { formatAddress } from '../../lib/address.ts'
 import { loadSidecarConfig, sidecarOptions } from '../../config/sidecar.ts'
-import { collectOnMainThread } from '../../sidecar/garbage.ts'
+import { tuneCollector } from '../../sidecar/garbage.ts'
 import { startSidecar } from '../../sidecar/sidecar.ts'
 import { createLogger } from '../../telemetry/log.ts'
 import { type Command, defineCommand, exitCode } from '../command.ts'
@@ -15,7 +15,7 @@ export const command: Command = defineCommand({
   options: configOptions(sidecarOptions),
   async run(context) {
     const { clock, random, signal, stdout } = context
-    collectOnMainThread()
+    tuneCollector()
     const config = loadSidecarConfig(await configSources(context))
     const log = createLogger({ name: 'sidecar', level: config.logLevel, clock })
     try {

@@ -36,7 +36,7 @@ import {
   WITH_PRIORITY,
 } from './frame.ts'
 import { FrameReader, type FrameSink } from './frame-reader.ts'
-import { CONTENT_BYTES, FrameWriter } from './frame-writer.ts'
+import { FrameWriter } from './frame-writer.ts'
 import { HpackDecoder } from './hpack/decoder.ts'
 import { HpackEncoder } from './hpack/encoder.ts'
 import { RecentStreams } from './recent-streams.ts'
@@ -256,9 +256,14 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
 
   resumeStream(stream: H2Stream): void {
     stream.paused = false
-    stream.throttled = true
     this.#release(stream)
-    // Back to the window that everybody has: what the reader did not take is not asked for again.
+    // A moment is what any socket takes; who takes longer reads slowly. Back to the window that everybody has then: what the
+    // reader did not take is not asked for again.
+    if (stream.pausedAt === this.#options.sweep.now) {
+      this.#creditStream(stream)
+      return
+    }
+    stream.throttled = true
     const excess = Math.min(stream.uncredited, stream.window - this.#initialReceiveWindow)
     stream.uncredited -= excess
     stream.window -= excess
@@ -376,7 +381,10 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
       return
     }
     stream.uncredited += size
-    if (!stream.receiver!.onData(slice)) stream.paused = true
+    if (!stream.receiver!.onData(slice) && !stream.paused) {
+      stream.paused = true
+      stream.pausedAt = this.#options.sweep.now
+    }
     if (stream.closed) this.#creditConnection(size)
     else if (stream.paused) this.#hold(stream, size)
     else this.#creditConnection(size)
@@ -771,12 +779,9 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     if (this.#writer.full) return 0
     const allowed = Math.min(slice.length, stream.sendWindow, this.#sendWindow)
     if (allowed <= 0) return 0
-    for (let at = 0; at < allowed; at += CONTENT_BYTES) {
-      const end = Math.min(allowed, at + CONTENT_BYTES)
-      this.#writer.data(stream.id, at === 0 && end === slice.length ? slice : slice.subarray(at, end))
-      // Who reads in small pieces gives back each window in pieces of some 4 KiB.
-      this.#flood.explained(2 + ((end - at) >> 11))
-    }
+    this.#writer.data(stream.id, allowed === slice.length ? slice : slice.subarray(0, allowed))
+    // Who reads in small pieces gives back each window in pieces of some 4 KiB.
+    this.#flood.explained(2 + (allowed >> 11))
     stream.sendWindow -= allowed
     this.#sendWindow -= allowed
     return allowed

@@ -94,8 +94,18 @@ export class FrameWriter {
     }
   }
 
-  /** One DATA frame; `content` has at most CONTENT_BYTES. */
+  /** DATA, in as many frames as it takes, which leave in one write. */
   data(streamId: number, content: Buffer): void {
+    if (content.length <= CONTENT_BYTES) this.#dataFrame(streamId, content)
+    else {
+      for (let at = 0; at < content.length; at += CONTENT_BYTES) {
+        this.#dataFrame(streamId, content.subarray(at, at + CONTENT_BYTES))
+      }
+    }
+    this.flushLater()
+  }
+
+  #dataFrame(streamId: number, content: Buffer): void {
     const length = content.length
     if (length <= COPIED_CONTENT_BYTES) {
       const chunk = this.#frame(DATA, 0, streamId, length)
@@ -110,7 +120,6 @@ export class FrameWriter {
       this.#parts.push(content)
       this.#partBytes += length
     }
-    this.flushLater()
   }
 
   /** Ends our half of a stream: on its last frame when that is still here, else with an empty one. */

@@ -57,6 +57,8 @@ export class H2Stream {
   /** Of these, what the connection's window waits for. */
   owed = 0
   paused = false
+  /** The time of the sweep before it was paused. */
+  pausedAt = 0
   /** No more content comes; the peer ended its half. */
   remoteEnded = false
   localEnded = false

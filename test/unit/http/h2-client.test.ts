@@ -363,8 +363,12 @@ t.test('backpressure, both ways', async (t) => {
   await side.sent()
   side.feed(answer(1, 200), ...Array.from({ length: 4 }, () => data(1, Buffer.alloc(16_384))))
   t.strictSame(await side.sent(), [])
+  side.clock.advance(1000)
   stream.resumeResponse()
-  t.strictSame(await side.sent(), ['WINDOW_UPDATE 1 65536'])
+  t.strictSame(await side.sent(), ['WINDOW_UPDATE 1 65536'], 'who reads slowly gets what everybody has')
+  side.feed(...Array.from({ length: 4 }, () => data(1, Buffer.alloc(16_384))))
+  stream.resumeResponse()
+  t.strictSame((await side.sent()).slice(-1), ['WINDOW_UPDATE 1 131072'], 'and more who paused for a moment')
 })
 
 t.test('extended CONNECT: granted, refused, each half ends by itself', async (t) => {

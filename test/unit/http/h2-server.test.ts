@@ -348,6 +348,7 @@ t.test('backpressure, both ways', async (t) => {
   side.last.takes = false
   side.feed(...Array.from({ length: 4 }, () => data(1, Buffer.alloc(16_384))))
   t.strictSame(await side.sent(), [])
+  side.clock.advance(1000)
   stream.resumeRequest()
   t.strictSame(await side.sent(), ['WINDOW_UPDATE 1 65536'])
   stream.respond({ status: 200, headers: [], bodyLength: UNKNOWN_LENGTH, close: false })
