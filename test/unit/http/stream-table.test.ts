@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import t from 'tap'
 import { H2Stream, type StreamCarrier } from '../../../src/http/h2/stream.ts'
 import { StreamTable } from '../../../src/http/h2/stream-table.ts'
