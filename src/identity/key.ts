@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { OutriderError } from '../lib/errors.ts'
-import { type Element, malformed } from './asn1.ts'
+import { decode, type Element, malformed, relabel } from './asn1.ts'
 
 export const keyErrorCodes = ['key-unsupported', 'key-invalid', 'signature-algorithm-unsupported'] as const
 export type KeyErrorCode = (typeof keyErrorCodes)[number]
@@ -41,6 +41,8 @@ const RSA_ALGORITHM = '300d06092a864886f70d0101010500'
 /** Verifying costs the square of the length, and the time is a stranger's to spend. */
 const MAX_RSA_BITS = 8192
 const MAX_RSA_EXPONENT = 0xffff_ffffn
+/** Enough for RSA of `MAX_RSA_BITS`. */
+const MAX_SPKI_BYTES = 2048
 
 /** Throws `OutriderError` with `key-unsupported` or `key-invalid` (not on the curve), or with a `DerErrorCode`. */
 export function readPublicKey(spki: Element): PublicKey {
@@ -56,6 +58,19 @@ export function readPublicKey(spki: Element): PublicKey {
   if (modulusLength > MAX_RSA_BITS || publicExponent < 3n || publicExponent > MAX_RSA_EXPONENT)
     throw new OutriderError('key-unsupported', `has an RSA key of ${modulusLength} bits or with an odd exponent`)
   return { kind: 'rsa', bits: modulusLength, key }
+}
+
+/** As `readPublicKey`, from a DER SubjectPublicKeyInfo that stands alone. Throws `OutriderError<KeyErrorCode>`. */
+export function parsePublicKey(spki: Uint8Array): PublicKey {
+  try {
+    return readPublicKey(decode(spki, MAX_SPKI_BYTES))
+  } catch (thrown) {
+    throw relabel(thrown, {
+      'der-too-large': 'key-invalid',
+      'der-malformed': 'key-invalid',
+      'der-not-canonical': 'key-invalid',
+    })
+  }
 }
 
 function importKey(spki: Element): KeyObject {

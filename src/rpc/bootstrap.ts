@@ -38,7 +38,7 @@ export async function learnTrustBundle(options: BootstrapOptions): Promise<Trust
     )
   }
   const trustDomain = trustDomainOf(serverId)
-  const bundle = parseBundle(trustDomain, [root], 0)
+  const bundle = parseBundle({ trustDomain, authorities: [root], sequence: 0 })
   const refusal = serverRefusal(verifyPeer(chain, new Map([[trustDomain, bundle]]), clock.now()), serverId)
   if (refusal !== undefined) throw refusal
   return bundle

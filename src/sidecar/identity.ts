@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { SidecarConfig } from '../config/sidecar.ts'
-import { parseBundle, type TrustBundle, type TrustBundleSet } from '../identity/bundle.ts'
+import type { TrustBundle, TrustBundleSet } from '../identity/bundle.ts'
 import { controlIdOf, trustDomainOf } from '../identity/spiffe-id.ts'
 import type { Svid } from '../identity/svid.ts'
 import { Backoff } from '../lib/backoff.ts'
@@ -11,6 +11,7 @@ import { WatchCell } from '../lib/watch.ts'
 import type { Credentials } from '../mtls/credentials.ts'
 import { type Issued, IssuedSource } from '../mtls/source/issued.ts'
 import { learnTrustBundle } from '../rpc/bootstrap.ts'
+import { bundlesOf } from '../rpc/bundles.ts'
 import { type ControlClient, connectControl } from '../rpc/client.ts'
 import { type JoinToken, parseJoinToken } from '../rpc/token.ts'
 import type { Logger } from '../telemetry/log.ts'
@@ -146,13 +147,6 @@ function issuedOf({
   bundles: TrustBundleSet__Output | null
 }): Issued {
   return { chain, bundles: bundlesOf(bundles) }
-}
-
-function bundlesOf(message: TrustBundleSet__Output | null): TrustBundleSet {
-  const bundles = (message?.bundles ?? []).map((bundle) =>
-    parseBundle(bundle.trustDomain, bundle.x509Authorities, bundle.sequence),
-  )
-  return new Map(bundles.map((bundle) => [bundle.trustDomain, bundle]))
 }
 
 /** Follows the bundles between renewals. An older bundle never replaces a newer one. */

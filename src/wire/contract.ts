@@ -563,6 +563,28 @@ export const contract: object = {
                     "sequence": {
                       "type": "uint64",
                       "id": 3
+                    },
+                    "taintedAuthorities": {
+                      "rule": "repeated",
+                      "type": "bytes",
+                      "id": 4
+                    },
+                    "jwtAuthorities": {
+                      "rule": "repeated",
+                      "type": "JwtAuthority",
+                      "id": 5
+                    }
+                  }
+                },
+                "JwtAuthority": {
+                  "fields": {
+                    "keyId": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "publicKey": {
+                      "type": "bytes",
+                      "id": 2
                     }
                   }
                 }

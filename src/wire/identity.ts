@@ -5,6 +5,7 @@ import type { Timestamp as _google_protobuf_Timestamp, Timestamp__Output as _goo
 import type { AttestRequest as _outrider_identity_v1_AttestRequest, AttestRequest__Output as _outrider_identity_v1_AttestRequest__Output } from './outrider/identity/v1/AttestRequest.ts';
 import type { IdentityServiceClient as _outrider_identity_v1_IdentityServiceClient, IdentityServiceDefinition as _outrider_identity_v1_IdentityServiceDefinition } from './outrider/identity/v1/IdentityService.ts';
 import type { IssuedSvid as _outrider_identity_v1_IssuedSvid, IssuedSvid__Output as _outrider_identity_v1_IssuedSvid__Output } from './outrider/identity/v1/IssuedSvid.ts';
+import type { JwtAuthority as _outrider_identity_v1_JwtAuthority, JwtAuthority__Output as _outrider_identity_v1_JwtAuthority__Output } from './outrider/identity/v1/JwtAuthority.ts';
 import type { RenewRequest as _outrider_identity_v1_RenewRequest, RenewRequest__Output as _outrider_identity_v1_RenewRequest__Output } from './outrider/identity/v1/RenewRequest.ts';
 import type { TrustBundle as _outrider_identity_v1_TrustBundle, TrustBundle__Output as _outrider_identity_v1_TrustBundle__Output } from './outrider/identity/v1/TrustBundle.ts';
 import type { TrustBundleSet as _outrider_identity_v1_TrustBundleSet, TrustBundleSet__Output as _outrider_identity_v1_TrustBundleSet__Output } from './outrider/identity/v1/TrustBundleSet.ts';
@@ -26,6 +27,7 @@ export interface ProtoGrpcType {
         AttestRequest: MessageTypeDefinition<_outrider_identity_v1_AttestRequest, _outrider_identity_v1_AttestRequest__Output>
         IdentityService: SubtypeConstructor<typeof grpc.Client, _outrider_identity_v1_IdentityServiceClient> & { service: _outrider_identity_v1_IdentityServiceDefinition }
         IssuedSvid: MessageTypeDefinition<_outrider_identity_v1_IssuedSvid, _outrider_identity_v1_IssuedSvid__Output>
+        JwtAuthority: MessageTypeDefinition<_outrider_identity_v1_JwtAuthority, _outrider_identity_v1_JwtAuthority__Output>
         RenewRequest: MessageTypeDefinition<_outrider_identity_v1_RenewRequest, _outrider_identity_v1_RenewRequest__Output>
         TrustBundle: MessageTypeDefinition<_outrider_identity_v1_TrustBundle, _outrider_identity_v1_TrustBundle__Output>
         TrustBundleSet: MessageTypeDefinition<_outrider_identity_v1_TrustBundleSet, _outrider_identity_v1_TrustBundleSet__Output>

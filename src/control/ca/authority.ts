@@ -148,7 +148,7 @@ function proven(authority: CertificateAuthority, intermediate: Credential, nowMs
 }
 
 function authorityOf(trustDomain: TrustDomain, root: Credential, intermediate: Credential): CertificateAuthority {
-  const bundle = parseBundle(trustDomain, [root.certificate.der], 1)
+  const bundle = parseBundle({ trustDomain, authorities: [root.certificate.der], sequence: 1 })
   const { certificate } = intermediate
   const issueLeaf = leafIssuer(intermediate)
   return Object.freeze({

@@ -8,6 +8,7 @@ import { RateLimiter } from '../../ratelimit/limiter.ts'
 import { type LimitPlan, planLimit } from '../../ratelimit/plan.ts'
 import type { IdentityHandlers } from '../../rpc/handler.ts'
 import type { Caller } from '../../rpc/peer.ts'
+import { wireBundles } from '../../rpc/bundles.ts'
 import type { ServerStream } from '../../rpc/stream.ts'
 import { timestampOf } from '../../rpc/time.ts'
 import type { Logger } from '../../telemetry/log.ts'
@@ -146,16 +147,6 @@ interface Issued {
 function follow(bundles: Watch<TrustBundleSet>, stream: ServerStream<WireBundleSet>): () => void {
   stream.send(wireBundles(bundles.current))
   return bundles.subscribe((set) => stream.send(wireBundles(set)))
-}
-
-export function wireBundles(set: TrustBundleSet): WireBundleSet {
-  return {
-    bundles: [...set.values()].map(({ trustDomain, authorities, sequence }) => ({
-      trustDomain,
-      x509Authorities: authorities.map(({ der }) => der),
-      sequence,
-    })),
-  }
 }
 
 function perKey(name: string, requests: number, burst: number): LimitPlan {

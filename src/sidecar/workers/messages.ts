@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { SidecarConfig } from '../../config/sidecar.ts'
 import type { PortSharing } from '../../lib/listen.ts'
+import type { BundleParts } from '../../identity/bundle.ts'
 import type { Svid } from '../../identity/svid.ts'
 import type { Tables } from '../../ratelimit/tables.ts'
 import type { LogLevel } from '../../telemetry/log.ts'
@@ -42,11 +43,7 @@ export interface SentCredentials {
   readonly svid: Omit<Svid, 'chainDer' | 'privateKey'>
   readonly chainDer: readonly Uint8Array[]
   readonly privateKey: KeyObject
-  readonly bundles: readonly {
-    readonly trustDomain: string
-    readonly authorities: readonly Uint8Array[]
-    readonly sequence: number
-  }[]
+  readonly bundles: readonly BundleParts[]
 }
 
 /** All resources, which each worker compiles anew, and the buckets of the rate limits among them. */

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { parseBundle } from '../../identity/bundle.ts'
+import { bundleParts, parseBundle } from '../../identity/bundle.ts'
 import type { Credentials } from '../../mtls/credentials.ts'
 import type { KeyDigest } from '../../ratelimit/table.ts'
 import type { SentCredentials } from './messages.ts'
@@ -11,19 +11,13 @@ export function sendCredentials({ svid, bundles }: Credentials): SentCredentials
     svid: rest,
     chainDer,
     privateKey,
-    bundles: [...bundles.values()].map(({ trustDomain, authorities, sequence }) => ({
-      trustDomain,
-      authorities: authorities.map(({ der }) => der),
-      sequence,
-    })),
+    bundles: [...bundles.values()].map(bundleParts),
   }
 }
 
 /** The main thread has verified all of it: here it is only taken apart again. */
 export function receiveCredentials({ svid, chainDer, privateKey, bundles }: SentCredentials): Credentials {
-  const parsed = bundles.map(({ trustDomain, authorities, sequence }) =>
-    parseBundle(trustDomain, authorities, sequence),
-  )
+  const parsed = bundles.map(parseBundle)
   return Object.freeze({
     svid: Object.freeze({ ...svid, chainDer: Object.freeze(chainDer.map((der) => Buffer.from(der))), privateKey }),
     bundles: new Map(parsed.map((bundle) => [bundle.trustDomain, bundle])),

@@ -9,12 +9,12 @@ import type { Svid } from '../../../src/identity/svid.ts'
 import type { OutriderError } from '../../../src/lib/errors.ts'
 import { WatchCell } from '../../../src/lib/watch.ts'
 import { learnTrustBundle } from '../../../src/rpc/bootstrap.ts'
+import { bundlesOf } from '../../../src/rpc/bundles.ts'
 import { connectControl } from '../../../src/rpc/client.ts'
 import { formatJoinToken, parseJoinToken } from '../../../src/rpc/token.ts'
 import { makeTestCa } from '../../fixtures/ca.ts'
 import { TestClock } from '../../fixtures/clock.ts'
 import {
-  bundlesOf,
   CONTROL_ID,
   joinMesh,
   openStream,
@@ -241,7 +241,7 @@ t.test('a new SVID makes a new connection; streams stay on theirs', async (t) =>
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const issued = await sidecar.client.renew({ csr: buildCsr(privateKey, sidecar.id) })
   sidecar.svid.set(svidOf(issued, privateKey, control.clock))
-  sidecar.bundles.set(bundlesOf(issued))
+  sidecar.bundles.set(bundlesOf(issued.bundles))
   await sidecar.client.renew({ csr: buildCsr(privateKey, sidecar.id) })
   await control.apply(workload('web', { upstreams: ['*'] }))
   control.clock.advance(100)

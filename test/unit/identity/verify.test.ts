@@ -308,7 +308,7 @@ const hostile: readonly (readonly [PeerRefusalCode, string, () => readonly Buffe
     'a bundle without authorities',
     () => ({
       chain: leaf(),
-      bundles: new Map([[ca.trustDomain, parseBundle(ca.trustDomain, [], 1)]]),
+      bundles: new Map([[ca.trustDomain, parseBundle({ trustDomain: ca.trustDomain, authorities: [], sequence: 1 })]]),
     }),
   ],
   [
@@ -649,21 +649,30 @@ t.test('good chains', async (t) => {
       'another root of the trust domain bears the same name',
       {
         chain: leaf(),
-        bundles: new Map([[ca.trustDomain, parseBundle('td.example', [renewed.der, ca.der], 2)]]),
+        bundles: new Map([
+          [ca.trustDomain, parseBundle({ trustDomain: 'td.example', authorities: [renewed.der, ca.der], sequence: 2 })],
+        ]),
       },
     ],
     [
       'the root was renewed, the expired one is still in the bundle',
       {
         chain: leaf(),
-        bundles: new Map([[ca.trustDomain, parseBundle('td.example', [expiredTwin.der, ca.der], 2)]]),
+        bundles: new Map([
+          [
+            ca.trustDomain,
+            parseBundle({ trustDomain: 'td.example', authorities: [expiredTwin.der, ca.der], sequence: 2 }),
+          ],
+        ]),
       },
     ],
     [
       'the intermediate itself is the authority',
       {
         chain: leaf({}, intermediate),
-        bundles: new Map([[ca.trustDomain, parseBundle('td.example', [intermediate.der], 1)]]),
+        bundles: new Map([
+          [ca.trustDomain, parseBundle({ trustDomain: 'td.example', authorities: [intermediate.der], sequence: 1 })],
+        ]),
       },
     ],
     ['a P-384 leaf', leaf({ key: 'p384' })],
