@@ -1,21 +1,41 @@
 import type { TLSSocket } from 'node:tls'
 import type { TrustBundleSet } from '../identity/bundle.ts'
+import { describePresented, expectedRoots, type Presented } from '../identity/presented.ts'
 import { trustDomainOf } from '../identity/spiffe-id.ts'
 import { type PeerRefusalCode, type VerifiedPeer, verifyPeer } from '../identity/verify.ts'
 import { presentedChain } from '../lib/presented-chain.ts'
 
+/** What is found of the handshake and not of the chain alone. */
+export const handshakeRefusalCodes = [
+  'no-certificate',
+  'session-resumed',
+  'chain-not-authorized',
+  'identity-not-expected',
+  'authority-withdrawn',
+] as const
+export type HandshakeRefusalCode = (typeof handshakeRefusalCodes)[number]
+
 /** Why a connection has no peer that may be believed. */
 export interface PeerRefusal {
   readonly kind: 'refused'
-  readonly code:
-    | PeerRefusalCode
-    | 'no-certificate'
-    | 'session-resumed'
-    | 'chain-not-authorized'
-    | 'identity-not-expected'
-  /** For the log, with what was shown and what was expected. */
+  readonly code: PeerRefusalCode | HandshakeRefusalCode
+  /** What is wrong with what was shown. The peer may read it. */
   readonly message: string
+  /** What was shown, where it can be read. */
+  readonly presented?: Presented | undefined
+  /** What would have been accepted. For our own log only. */
+  readonly expected?: string
 }
+
+/** These say that the chain does not lead to a root of ours: which ones there are helps whoever reads our log. */
+const rootCodes: ReadonlySet<PeerRefusal['code']> = new Set([
+  'trust-domain-unknown',
+  'root-unknown',
+  'key-id-mismatch',
+  'signature-algorithm-mismatch',
+  'signature-invalid',
+  'ca-foreign-id',
+])
 
 /**
  * The peer of a finished handshake. Every rule is checked here, after it: of node:tls itself only "the chain ends at
@@ -27,10 +47,14 @@ export function peerOf(socket: TLSSocket, bundles: TrustBundleSet, nowMs: number
   const chain = presentedChain(socket)
   if (chain.length === 0) return refusal('no-certificate', 'the peer showed no certificate')
   const peer = verifyPeer(chain, bundles, nowMs)
-  if (peer.kind === 'verified' && !socket.authorized) {
-    return refusal('chain-not-authorized', `OpenSSL did not accept the chain: ${String(socket.authorizationError)}`)
+  if (peer.kind === 'refused') {
+    const presented = describePresented(chain)
+    const expected = rootCodes.has(peer.code) ? { expected: expectedRoots(presented, bundles) } : {}
+    return { ...peer, presented, ...expected }
   }
-  return peer
+  if (socket.authorized) return peer
+  const message = `OpenSSL did not accept the chain: ${String(socket.authorizationError)}`
+  return { ...refusal('chain-not-authorized', message), presented: describePresented(chain) }
 }
 
 /** As `peerOf`, for connections that we accept: many, and often from the same peers. */
@@ -52,7 +76,7 @@ interface Known {
 }
 
 /** Peers that one set of bundles remembers. More are verified anew. */
-const MAX_KNOWN = 4096
+export const MAX_KNOWN = 4096
 
 /**
  * Peers by the SHA-256 of their leaf, for as long as the bundles are the same: a leaf that a valid chain was found for once
@@ -78,9 +102,20 @@ function remember(leaf: string, peer: VerifiedPeer, bundles: TrustBundleSet, now
 }
 
 /** Whether a peer that was verified before would still find the root of its chain in `bundles`. */
-export function isStillTrusted({ id, authorityFingerprint }: VerifiedPeer, bundles: TrustBundleSet): boolean {
+export function isStillTrusted(
+  { id, authorityFingerprint }: Pick<VerifiedPeer, 'id' | 'authorityFingerprint'>,
+  bundles: TrustBundleSet,
+): boolean {
   const authorities = bundles.get(trustDomainOf(id))?.authorities ?? []
   return authorities.some(({ fingerprint }) => fingerprint === authorityFingerprint)
+}
+
+/** Whether the chain of this peer ends at an authority that is being given up. */
+export function isTainted(
+  { id, authorityFingerprint }: Pick<VerifiedPeer, 'id' | 'authorityFingerprint'>,
+  bundles: TrustBundleSet,
+): boolean {
+  return bundles.get(trustDomainOf(id))?.tainted.has(authorityFingerprint) === true
 }
 
 function refusal(code: PeerRefusal['code'], message: string): PeerRefusal {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Ending } from '../http/exchange.ts'
 import type { Drainable } from '../lib/drain.ts'
 
 /** One accepted connection, for the admin page. */
@@ -12,6 +13,8 @@ export interface ConnectionRecord {
   /** Wall-clock time at which it is cut. */
   readonly expiresAtMs: number
   readonly requests: number
+  /** SHA-256 of the authorities that its certificates end at, the peer's and ours; none without mutual TLS. */
+  readonly authorities: readonly string[]
 }
 
 /** One accepted connection, for draining. */
@@ -21,7 +24,8 @@ export interface OpenConnection extends ConnectionRecord {
   retire(): void
   /** Ends after the exchange under way; at once when there is none. */
   close(): void
-  destroy(): void
+  /** With an ending, what is under way on it ends by that. */
+  destroy(ending?: Ending): void
 }
 
 /** All accepted connections of one data plane; bounded by `maxConnections` per listener. */
@@ -47,13 +51,14 @@ export class Connections implements Drainable {
   }
 
   list(): readonly ConnectionRecord[] {
-    return [...this.#open].map(({ listener, remote, peer, openedAtMs, expiresAtMs, requests }) => ({
+    return [...this.#open].map(({ listener, remote, peer, openedAtMs, expiresAtMs, requests, authorities }) => ({
       listener,
       remote,
       peer,
       openedAtMs,
       expiresAtMs,
       requests,
+      authorities,
     }))
   }
 

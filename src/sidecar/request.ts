@@ -234,7 +234,15 @@ function spokenBy({ reporter, source }: RequestSource, { method, version, header
 }
 
 function refusalOf({ code }: StreamFault): RefusalCode {
-  return code === 'upstream-malformed' || code === 'timed-out' ? code : 'upstream-gone'
+  switch (code) {
+    case 'upstream-malformed':
+    case 'timed-out':
+    case 'identity-expired':
+    case 'identity-withdrawn':
+      return code
+    default:
+      return 'upstream-gone'
+  }
 }
 
 export function ruleName({ policy, rule }: RuleRef): string {

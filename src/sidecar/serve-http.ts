@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { RequestHandler } from '../http/exchange.ts'
+import type { Ending, RequestHandler } from '../http/exchange.ts'
 import { H1ServerConnection } from '../http/h1/server.ts'
 import { H2ServerConnection } from '../http/h2/server.ts'
 import { RawServerConnection } from '../http/raw/server.ts'
@@ -22,6 +22,10 @@ export interface HttpSource extends RequestSource {
   readonly peerName: string
   /** Wall-clock time at which it is cut. */
   readonly expiresAtMs: number
+  /** SHA-256 of the authorities that its certificates end at. */
+  readonly authorities?: readonly string[]
+  /** The client goes away: the error of its GOAWAY, and what it says. HTTP/2 only. */
+  readonly onGoingAway?: (error: number, debug: string) => void
 }
 
 /** Takes requests from an accepted connection, and keeps it among the open ones until it closes; then calls `onClosed`. */
@@ -46,9 +50,10 @@ export function serveHttp(source: HttpSource, handler: RequestHandler, onClosed:
     openedAtMs: clock.now(),
     expiresAtMs,
     requests: 0,
+    authorities: source.authorities ?? [],
     retire: () => codec.retire(),
     close: () => codec.close(),
-    destroy: () => codec.destroy(),
+    destroy: (ending) => codec.destroy(ending),
   }
   connections.add(open)
   codec.start?.()
@@ -60,7 +65,7 @@ interface ServerCodec {
   start?(): void
   retire(): void
   close(): void
-  destroy(): void
+  destroy(ending?: Ending): void
 }
 
 function serverCodec(source: HttpSource, handler: RequestHandler, onClosed: () => void): ServerCodec {
@@ -76,11 +81,12 @@ function serverCodec(source: HttpSource, handler: RequestHandler, onClosed: () =
       onClosed,
     })
   }
+  const goingAway = source.onGoingAway === undefined ? {} : { onGoingAway: source.onGoingAway }
   const onFault = (code: string): void => {
     metrics.httpProtocolErrors.with({ listener: reporter, code }).inc()
     log.warn({ listener: reporter, remote, peer: peerName, code }, 'request refused by the HTTP engine')
   }
   return spoken === 'http1'
     ? new H1ServerConnection(socket, { limits, sweep, handler, onFault, onClosed })
-    : new H2ServerConnection(socket, { limits, sweep, budget, handler, onFault, onClosed })
+    : new H2ServerConnection(socket, { limits, sweep, budget, handler, onFault, onClosed, ...goingAway })
 }

@@ -5,6 +5,7 @@ import type { BucketKeeper } from '../ratelimit/buckets.ts'
 import type { MetricSnapshot } from '../telemetry/merge.ts'
 import type { ConnectionRecord } from './connections.ts'
 import type { Snapshot } from './snapshot/snapshot.ts'
+import type { TlsFailureRecord } from './tls-failures.ts'
 
 /** Ports that are open. */
 export interface OpenPorts {
@@ -15,6 +16,11 @@ export interface OpenPorts {
 
 export interface ServedConnection extends ConnectionRecord {
   /** From 1; the number of the thread that has it. */
+  readonly worker: number
+}
+
+export interface ServedTlsFailure extends TlsFailureRecord {
+  /** As of `ServedConnection`. */
   readonly worker: number
 }
 
@@ -31,6 +37,8 @@ export interface Traffic {
   /** Undefined when all of it answers, else what does not. */
   notLive(): Promise<string | undefined>
   connections(): Promise<readonly ServedConnection[]>
+  /** The last mutual TLS connections that could not be. The newest first, of each thread. */
+  tlsFailures(): Promise<readonly ServedTlsFailure[]>
   /** What was counted in other threads. Rejects when one does not answer. */
   metrics(): Promise<readonly MetricSnapshot[]>
   /** Finishes what is in flight, for `drainTimeoutMs` at most. Resolves with whether all finished in time. */

@@ -46,13 +46,10 @@ export interface MeshEndpoints {
 /** They follow policy and credentials until `release`. */
 export function openEndpoints(runtime: Runtime): MeshEndpoints {
   const { config, sweep, clock, metrics, credentials, policy, log } = runtime
-  const endpoints = new Endpoints((target, service) => {
-    const onRefused = (reason: string, message: string): void => {
-      metrics.tlsHandshakeFailures.with({ listener: 'outbound', reason }).inc()
-      log.warn({ service, reason, detail: message }, 'upstream refused')
-    }
-    return new UpstreamPool({
-      dial: dialMesh(target, credentials, config.upstreamConnectTimeoutMs, clock, onRefused),
+  const endpoints = new Endpoints(
+    (target, service) =>
+      new UpstreamPool({
+      dial: dialMesh(target, service, runtime),
       speak: speakHttp2(runtime, 'https', (code) =>
         log.warn({ service, code }, 'an upstream sent a malformed response'),
       ),
@@ -63,8 +60,8 @@ export function openEndpoints(runtime: Runtime): MeshEndpoints {
       sweep,
       clock,
       active: metrics.upstreamConnectionsActive.with({ service }),
-    })
-  })
+    }),
+  )
   endpoints.update(policy.current)
   const unsubscribe = [
     policy.subscribe((current) => endpoints.update(current)),

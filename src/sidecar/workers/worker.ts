@@ -72,6 +72,8 @@ function serve(main: MessagePort, start: WorkerStart): void {
         return { about, metrics: registry.snapshot() }
       case 'connections':
         return { about, connections: plane.connections.list() }
+      case 'tls-failures':
+        return { about, failures: plane.tlsFailures.list() }
       default:
         return unreachable(about)
     }

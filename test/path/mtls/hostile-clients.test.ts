@@ -113,7 +113,7 @@ const hostile: readonly Hostile[] = [
 ]
 
 for (const { what, reason, leaf, options: tls } of hostile) {
-  t.test(`nothing is answered to ${what}`, async (t) => {
+  t.test(`nothing is served to ${what}`, async (t) => {
     const own: ConnectionOptions = leaf === undefined ? { rejectUnauthorized: false } : clientTls(ca, leaf)
     await refused(t, reason, () => {
       const client = wireTls(t, api.inbound, { ...own, ...tls })
@@ -206,7 +206,9 @@ async function refused(t: Test, reason: string, open: () => Wire, sidecar = api)
     ({ message }) => message === 'peer refused' || message === 'TLS handshake failed',
   )
   await client.closed
-  t.equal(client.text.includes('HTTP'), false)
+  // Who has shown a certificate, or none, is told what is wrong with it, and nothing else.
+  t.match(client.text, /^(?:HTTP\/1\.1 403 Forbidden\r\n[^]*\r\n\r\noutrider: ([a-z0-9-]+): [ -~]+\n)?$/)
+  if (client.text !== '') t.match(client.text, new RegExp(`\\r\\noutrider: ${reason}: `))
   t.match(line, { reason, remote: /^127\.0\.0\.1:\d+$/ })
   t.equal(await sidecar.metric(FAILURES, labels), before + 1)
   t.equal(app.seen.length, asked)

@@ -22,6 +22,7 @@ class FakeConnection implements OpenConnection {
   readonly peer = 'peer'
   readonly openedAtMs = 0
   readonly expiresAtMs = 0
+  readonly authorities = []
   requests = 0
   retired = 0
 
