@@ -164,7 +164,10 @@ function findPath(path: readonly Certificate[], shown: readonly Certificate[], s
   }
   throw (
     fault ??
-    refusal('root-unknown', `the chain ends at no root of ${trustDomain} that is known here: its last certificate was issued by ${issuerKey(last)}`)
+    refusal(
+      'root-unknown',
+      `the chain ends at no root of ${trustDomain} that is known here: its last certificate was issued by ${issuerKey(last)}`,
+    )
   )
 }
 

@@ -21,7 +21,10 @@ export interface Farewell {
 }
 
 /** Says no more than is in the certificates that the peer itself has shown, and what time it is here. */
-export function farewellText({ code, message }: { readonly code: string; readonly message: string }, nowMs: number): string {
+export function farewellText(
+  { code, message }: { readonly code: string; readonly message: string },
+  nowMs: number,
+): string {
   const begin = `outrider: ${code}: `
   const end = `; clock ${new Date(nowMs).toISOString()}`
   return begin + message.replaceAll(/[^ -~]/g, '?').slice(0, MAX_FAREWELL - begin.length - end.length) + end

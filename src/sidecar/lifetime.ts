@@ -82,6 +82,8 @@ class Lifetime {
   #taint: Plan | undefined
   #timer: Timer | undefined
   readonly #unsubscribe: readonly (() => void)[]
+  /** The root of our own certificate was in the bundle when the connection was opened. Else it is the peer's to judge. */
+  readonly #ownTrusted: boolean
   #retired = false
   #closed = false
   #over = false
@@ -90,6 +92,7 @@ class Lifetime {
     const { clock, credentials, distrust, role } = options
     this.#connection = connection
     this.#foundation = foundation
+    this.#ownTrusted = isStillTrusted(foundation.svid, credentials.current.bundles)
     this.#options = options
     const expiresAtMs = expiryOf(foundation)
     const most = Math.min(LONGEST_EXPIRY_MARGIN_MS, (expiresAtMs - clock.now()) * EXPIRY_MARGIN)
@@ -98,7 +101,10 @@ class Lifetime {
       retireAtMs: expiresAtMs - margin,
       closeAtMs: expiresAtMs - margin / 2,
       cutAtMs: role === 'client' ? expiresAtMs - Math.min(CLIENT_LEAD_MS, margin / 4) : expiresAtMs,
-      ending: { code: 'identity-expired', message: `a certificate of the connection has expired: ${whose(foundation)}` },
+      ending: {
+        code: 'identity-expired',
+        message: `a certificate of the connection has expired: ${whose(foundation)}`,
+      },
     }
     const look = (): void => this.look()
     this.#unsubscribe = [distrust.subscribe(look), credentials.subscribe(look)]
@@ -125,10 +131,17 @@ class Lifetime {
     const refusal = distrust.of(peer)
     if (refusal !== undefined) {
       const { code, message } = refusal
-      return { code: 'identity-withdrawn', message: `${code}: ${message}`, farewell: farewellText(refusal, clock.now()) }
+      return {
+        code: 'identity-withdrawn',
+        message: `${code}: ${message}`,
+        farewell: farewellText(refusal, clock.now()),
+      }
     }
-    if (isStillTrusted(svid, credentials.current.bundles)) return undefined
-    return { code: 'identity-withdrawn', message: 'the root of our own certificate on it is no longer in the trust bundle' }
+    if (!this.#ownTrusted || isStillTrusted(svid, credentials.current.bundles)) return undefined
+    return {
+      code: 'identity-withdrawn',
+      message: 'the root of our own certificate on it is no longer in the trust bundle',
+    }
   }
 
   /** Keeps the plan that there is: its times count from when the taint was first seen. */
@@ -144,7 +157,10 @@ class Lifetime {
       retireAtMs: from,
       closeAtMs: from + Math.min(RETIRED_MS, taintGraceMs / 2),
       cutAtMs: from + taintGraceMs,
-      ending: { code: 'identity-withdrawn', message: `an authority of the connection is tainted: ${own ? 'ours' : "the peer's"}` },
+      ending: {
+        code: 'identity-withdrawn',
+        message: `an authority of the connection is tainted: ${own ? 'ours' : "the peer's"}`,
+      },
     }
   }
 

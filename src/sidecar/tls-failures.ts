@@ -111,7 +111,8 @@ export class TlsFailures {
     this.#window?.cancel()
     this.#window = undefined
     for (const { listener, reason, from, suppressed } of this.#pairs.values()) {
-      if (suppressed > 0) this.#log.warn({ listener, reason, from, suppressed }, 'more TLS failures of this kind, not logged')
+      if (suppressed > 0)
+        this.#log.warn({ listener, reason, from, suppressed }, 'more TLS failures of this kind, not logged')
     }
     this.#pairs.clear()
   }

@@ -720,7 +720,7 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     if (end - start < 8) return 'h2-frame-size'
     this.#peerGoesAway = true
     const error = bytes.readUInt32BE(start + 4)
-    this.#owner.goingAway(error, bytes.latin1Slice(start + 8, Math.min(end, start + 8 + MAX_DEBUG_BYTES)))
+    this.#owner.goingAway(error, bytes.toString('latin1', start + 8, Math.min(end, start + 8 + MAX_DEBUG_BYTES)))
     if (this.#options.role === 'client') {
       const last = bytes.readUInt32BE(start) & 0x7fff_ffff
       for (const stream of this.#streams.all()) {

@@ -162,7 +162,7 @@ export class FrameWriter {
     const start = this.#at - length
     chunk.writeUInt32BE(lastStreamId, start - 8)
     chunk.writeUInt32BE(error, start - 4)
-    chunk.latin1Write(debug, start, length)
+    chunk.write(debug, start, length, 'latin1')
     this.flushLater()
   }
 

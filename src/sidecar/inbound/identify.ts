@@ -54,7 +54,10 @@ export function identify(secured: Secured, inbound: Inbound): InboundConnection 
 
 function refusePeer(refusal: PeerRefusal, { socket, remote }: Secured, { tlsFailures, clock }: Runtime): void {
   const { code, message, presented, expected } = refusal
-  tlsFailures.report({ listener: 'inbound', remote, reason: code, detail: message, presented, expected }, 'peer refused')
+  tlsFailures.report(
+    { listener: 'inbound', remote, reason: code, detail: message, presented, expected },
+    'peer refused',
+  )
   const role = agreedProtocol(socket) === 'http2' ? 'http2-server' : 'http1-server'
   sayFarewell(socket, role, code, farewellText(refusal, clock.now()), clock)
 }

@@ -49,18 +49,18 @@ export function openEndpoints(runtime: Runtime): MeshEndpoints {
   const endpoints = new Endpoints(
     (target, service) =>
       new UpstreamPool({
-      dial: dialMesh(target, service, runtime),
-      speak: speakHttp2(runtime, 'https', (code) =>
-        log.warn({ service, code }, 'an upstream sent a malformed response'),
-      ),
-      multiplexed: true,
-      keepsIdle: true,
-      maxConnections: shareOf(config.maxMeshConnections, runtime),
-      queueTimeoutMs: config.upstreamQueueTimeoutMs,
-      sweep,
-      clock,
-      active: metrics.upstreamConnectionsActive.with({ service }),
-    }),
+        dial: dialMesh(target, service, runtime),
+        speak: speakHttp2(runtime, 'https', (code) =>
+          log.warn({ service, code }, 'an upstream sent a malformed response'),
+        ),
+        multiplexed: true,
+        keepsIdle: true,
+        maxConnections: shareOf(config.maxMeshConnections, runtime),
+        queueTimeoutMs: config.upstreamQueueTimeoutMs,
+        sweep,
+        clock,
+        active: metrics.upstreamConnectionsActive.with({ service }),
+      }),
   )
   endpoints.update(policy.current)
   const unsubscribe = [

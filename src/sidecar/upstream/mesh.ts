@@ -12,7 +12,7 @@ import { type RefusedByPeer, refusalByPeer } from '../refused-by-peer.ts'
 import type { Runtime } from '../runtime.ts'
 import type { TlsFailure } from '../tls-failures.ts'
 import type { DialTarget } from './endpoints.ts'
-import type { Dial, Dialled } from './pool.ts'
+import type { Dial, PooledConnection } from './pool.ts'
 
 /**
  * Opens mutual TLS connections to an endpoint of a service, with the credentials of the moment. Every failure of TLS is reported
@@ -39,7 +39,9 @@ export function dialMesh(target: DialTarget, service: string, runtime: Runtime):
       switch (result.kind) {
         case 'connected': {
           const { socket, peer } = result
-          const word = new ServerWord(used.svid, runtime, (failure) => report({ peer: peer.id, ...failure }, 'peer refused us'))
+          const word = new ServerWord(used.svid, runtime, (failure) =>
+            report({ peer: peer.id, ...failure }, 'peer refused us'),
+          )
           socket.on('error', (error) => word.alerted(error))
           done({ kind: 'connected', socket, word, follow: following({ peer, svid: used.svid }, service, runtime) })
           break
@@ -103,7 +105,7 @@ function following(
   foundation: Foundation,
   service: string,
   { clock, credentials, distrust, config, log }: Runtime,
-): Extract<Dialled, { kind: 'connected' }>['follow'] {
+): (connection: PooledConnection) => () => void {
   return (connection) => {
     // A client tells nobody: it opens nothing more.
     const close = (): void => connection.close()

@@ -92,6 +92,8 @@ interface Open {
   given: boolean
 }
 
+const CLOSED = 'the connection closed before it could carry a request'
+const MAY_BE = 'some servers do that when they do not accept our certificate'
 /**
  * Requests on every multiplexed connection from which on another one is opened. What shares a connection shares its writes,
  * so that few are cheaper than many.
@@ -311,7 +313,7 @@ export class UpstreamPool implements Sweepable {
     open.given = true
     const refusal = open.word?.refusal
     if (refusal !== undefined) this.#openingFailed('peer-refused-us', refusal)
-    else this.#openingFailed('upstream-unreachable', 'the connection closed before it could carry a request')
+    else this.#openingFailed('upstream-unreachable', open.word === undefined ? CLOSED : `${CLOSED}; ${MAY_BE}`)
   }
 
   #withdraw(connection: PooledConnection): void {

@@ -1,12 +1,18 @@
 import { once } from 'node:events'
 import { Agent } from 'node:http'
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2'
+import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { parseBundle, type TrustBundleSet } from '../../../src/identity/bundle.ts'
-import { startApp } from '../../fixtures/app.ts'
+import type { SidecarConfig } from '../../../src/config/sidecar.ts'
+import { formatAddress } from '../../../src/lib/address.ts'
+import { boundAddress, startApp } from '../../fixtures/app.ts'
 import { makeTestCa, type TestCa } from '../../fixtures/ca.ts'
 import { TestClock } from '../../fixtures/clock.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
+import { type Ended, findProgram, runProgram, temporaryFolder } from '../../fixtures/process.ts'
 import {
   allow,
   clientTls,
@@ -43,6 +49,14 @@ interface Timed extends Pair {
   readonly app: Awaited<ReturnType<typeof startApp>>
 }
 
+/** What idles is not the question here. */
+const patient: Partial<SidecarConfig> = {
+  requestIdleTimeoutMs: 24 * HOUR,
+  connectionIdleTimeoutMs: 24 * HOUR,
+  upstreamIdleTimeoutMs: 23 * HOUR,
+  tunnelIdleTimeoutMs: 24 * HOUR,
+}
+
 /** Two sidecars on a clock of the test, whose certificates end an hour after it starts. */
 async function startTimed(t: Test, options: PairOptions = {}): Promise<Timed> {
   const start = wholeSecond()
@@ -51,14 +65,20 @@ async function startTimed(t: Test, options: PairOptions = {}): Promise<Timed> {
   const leaf = { notAfterMs: start + HOUR }
   const pair = await startPair(t, app.address, {
     ...options,
-    web: { clock, leaf, ...options.web },
-    api: { clock, leaf, ...options.api },
+    web: { clock, leaf, config: patient, ...options.web },
+    api: { clock, leaf, config: patient, ...options.api },
   })
   return { ...pair, clock, app }
 }
 
 /** A new certificate for an hour from the time of the test. */
-function renew({ credentials }: TestSidecar, name: string, ca: TestCa, clock: TestClock, bundles = credentials.current.bundles): void {
+function renew(
+  { credentials }: TestSidecar,
+  name: string,
+  ca: TestCa,
+  clock: TestClock,
+  bundles = credentials.current.bundles,
+): void {
   credentials.set(credentialsOf(ca.issue(`/ns/default/sa/${name}`, { notAfterMs: clock.now() + HOUR }), bundles))
 }
 
@@ -73,31 +93,40 @@ async function h2Client(t: Test, api: TestSidecar, ca: TestCa): Promise<ClientHt
 
 const opened = ({ api }: Pair): Promise<number> => api.metric('outrider_connections_total', { listener: 'inbound' })
 
-t.test('three lifetimes of certificates under load: no request fails, and no connection outlives its own', async (t) => {
-  const timed = await startTimed(t)
-  const { web, api, ca, clock } = timed
-  const agent = keptAgent(t, new Agent({ keepAlive: true, maxSockets: 8 }))
-  const statuses: Record<number, number> = {}
-  const ask = async (method: string): Promise<void> => {
-    const { status } = await send(web.outbound, { agent, method, ...(method === 'POST' ? { body: 'x' } : {}) })
-    statuses[status] = (statuses[status] ?? 0) + 1
-  }
-  let requests = 0
-  for (let minute = 1; minute <= 180; minute += 1) {
-    const round = Promise.all(Array.from({ length: 8 }, (_, index) => ask(index % 2 === 0 ? 'GET' : 'POST')))
-    requests += 8
-    clock.advance(MINUTE)
-    // The server renews late: its connections come close to their end.
-    if (minute % 59 === 29) renew(web, 'web', ca, clock)
-    if (minute % 59 === 58) renew(api, 'api', ca, clock)
-    await round
-    for (const { expiresAtMs } of api.runtime.connections.list()) t.ok(expiresAtMs > clock.now())
-  }
-  t.strictSame(statuses, { 200: requests })
-  t.ok((await opened(timed)) >= 4, `${await opened(timed)} connections`)
-  t.same(api.lines.items.filter(({ message }) => message === 'connection cut'), [])
-  t.same(web.lines.items.filter(({ message }) => message === 'connection cut'), [])
-})
+t.test(
+  'three lifetimes of certificates under load: no request fails, and no connection outlives its own',
+  async (t) => {
+    const timed = await startTimed(t)
+    const { web, api, ca, clock } = timed
+    const agent = keptAgent(t, new Agent({ keepAlive: true, maxSockets: 8 }))
+    const statuses: Record<number, number> = {}
+    const ask = async (method: string): Promise<void> => {
+      const { status } = await send(web.outbound, { agent, method, ...(method === 'POST' ? { body: 'x' } : {}) })
+      statuses[status] = (statuses[status] ?? 0) + 1
+    }
+    let requests = 0
+    for (let minute = 1; minute <= 180; minute += 1) {
+      const round = Promise.all(Array.from({ length: 8 }, (_, index) => ask(index % 2 === 0 ? 'GET' : 'POST')))
+      requests += 8
+      clock.advance(MINUTE)
+      // The server renews late: its connections come close to their end.
+      if (minute % 59 === 29) renew(web, 'web', ca, clock)
+      if (minute % 59 === 58) renew(api, 'api', ca, clock)
+      await round
+      for (const { expiresAtMs } of api.runtime.connections.list()) t.ok(expiresAtMs > clock.now())
+    }
+    t.strictSame(statuses, { 200: requests })
+    t.ok((await opened(timed)) >= 4, `${await opened(timed)} connections`)
+    t.same(
+      api.lines.items.filter(({ message }) => message === 'connection cut'),
+      [],
+    )
+    t.same(
+      web.lines.items.filter(({ message }) => message === 'connection cut'),
+      [],
+    )
+  },
+)
 
 t.test('the pool replaces a connection before it expires, and no request notices', async (t) => {
   const timed = await startTimed(t)
@@ -116,7 +145,7 @@ t.test('the pool replaces a connection before it expires, and no request notices
 })
 
 t.test('an HTTP/2 client is told before, in two steps, and cut at the end', async (t) => {
-  const { api, ca, clock, app } = await startTimed(t)
+  const { api, ca, clock, app } = await startTimed(t, { api: { inbound: { protocol: 'http1' } } })
   app.answer((_request, response) => void response.writeHead(200).write('begun'))
   const session = await h2Client(t, api, ca)
   const stream = session.request({ ':path': '/' })
@@ -170,7 +199,10 @@ t.test('a long stream through the mesh ends with the certificate, by a code of i
   clock.advance(1000)
   await client.closed
   t.match(await web.records.take(), { status: 200, code: 'identity-expired' })
-  t.match(await web.lines.take(({ message }) => message === 'connection cut'), { service: 'default/api', code: 'identity-expired' })
+  t.match(await web.lines.take(({ message }) => message === 'connection cut'), {
+    service: 'default/api',
+    code: 'identity-expired',
+  })
   await api.records.take()
   // The client could not have taken the response for a whole one.
   t.notMatch(client.text, /0\r\n\r\n$/)
@@ -187,23 +219,25 @@ t.test('a request that has no answer yet gets one', async (t) => {
 })
 
 t.test('a TCP tunnel goes on to the end of the certificate, and no further', async (t) => {
-  const { createServer } = await import('node:net')
   const echo = createServer((socket) => socket.on('error', () => {}).pipe(socket))
   echo.listen(0, '127.0.0.1')
   await once(echo, 'listening')
   t.teardown(() => {
     echo.close()
   })
-  const address = echo.address()
-  if (address === null || typeof address === 'string') return t.fail()
+  const { port } = boundAddress(echo)
   const start = wholeSecond()
   const clock = new TestClock(start)
   const leaf = { notAfterMs: start + HOUR }
-  const { web } = await startPair(t, { host: '127.0.0.1', port: address.port }, {
-    port: { protocol: 'tcp' },
-    web: { clock, leaf, config: { tunnelIdleTimeoutMs: 24 * HOUR } },
-    api: { clock, leaf, inbound: { protocol: 'tcp' }, config: { tunnelIdleTimeoutMs: 24 * HOUR } },
-  })
+  const { web } = await startPair(
+    t,
+    { host: '127.0.0.1', port },
+    {
+      port: { protocol: 'tcp' },
+      web: { clock, leaf, config: patient },
+      api: { clock, leaf, inbound: { protocol: 'tcp' }, config: patient },
+    },
+  )
   const client = wireTcp(t, web.services[0]!)
   client.socket.write('one')
   await client.match(/one/)
@@ -269,7 +303,10 @@ t.test('a root is rotated under load: no request fails, and nothing depends on i
   await workers
   t.strictSame(Object.keys(statuses), ['200'])
   t.ok((await opened({ web, api, ...rest })) >= 3)
-  t.same([...web.lines.items, ...api.lines.items].filter(({ message }) => message === 'connection cut'), [])
+  t.same(
+    [...web.lines.items, ...api.lines.items].filter(({ message }) => message === 'connection cut'),
+    [],
+  )
 })
 
 t.test('what is under way on a tainted connection has its grace', async (t) => {
@@ -290,51 +327,83 @@ t.test('what is under way on a tainted connection has its grace', async (t) => {
   t.match(await web.records.take(), { code: 'identity-withdrawn' })
 })
 
-t.test('a root that is withdrawn ends connections in both directions at once, and the other side hears why', async (t) => {
-  const other = makeTestCa('partner.example')
-  const { api, web, ca, app } = await startTimed(t)
-  app.answer((_request, response) => void response.writeHead(200).write('begun'))
-  const partnerToo = new Map([...ca.bundles(), ...other.bundles()])
-  web.credentials.set({ ...web.credentials.current, bundles: partnerToo })
-  const partner = 'spiffe://partner.example/ns/default/sa/api'
-  web.policy.set(policyOf({ workload: 'web', services: [service('api', app.address.port, [api.inbound], [partner])] }))
-  api.credentials.set(credentialsOf(other.issue('/ns/default/sa/api'), partnerToo))
-  const client = wireTcp(t, web.outbound)
-  client.socket.write('GET / HTTP/1.1\r\nhost: api\r\n\r\n')
-  await client.match(/begun/)
-  web.credentials.set({ ...web.credentials.current, bundles: ca.bundles() })
-  await client.closed
-  t.match(await web.records.take(), { code: 'identity-withdrawn' })
-  t.match(await web.lines.take(({ message }) => message === 'connection cut'), {
-    level: 'warn',
-    peer: partner,
-    detail: /^authority-withdrawn: the root [0-9a-f]{64} of spiffe:/,
-  })
-  t.match(await api.lines.take(({ message }) => message === 'peer refused us'), {
-    reason: 'peer-refused-us',
-    theirs: 'authority-withdrawn',
-  })
-})
+t.test(
+  'a root that is withdrawn ends connections in both directions at once, and the other side hears why',
+  async (t) => {
+    const other = makeTestCa('partner.example')
+    const { api, web, ca, app } = await startTimed(t)
+    app.answer((_request, response) => void response.writeHead(200).write('begun'))
+    const partnerToo = new Map([...ca.bundles(), ...other.bundles()])
+    web.credentials.set({ ...web.credentials.current, bundles: partnerToo })
+    const partner = 'spiffe://partner.example/ns/default/sa/api'
+    web.policy.set(
+      policyOf({ workload: 'web', services: [service('api', app.address.port, [api.inbound], [partner])] }),
+    )
+    api.credentials.set(credentialsOf(other.issue('/ns/default/sa/api'), partnerToo))
+    const client = wireTcp(t, web.outbound)
+    client.socket.write('GET / HTTP/1.1\r\nhost: api\r\n\r\n')
+    await client.match(/begun/)
+    web.credentials.set({ ...web.credentials.current, bundles: ca.bundles() })
+    await client.closed
+    t.match(await web.records.take(), { code: 'identity-withdrawn' })
+    t.match(await web.lines.take(({ message }) => message === 'connection cut'), {
+      level: 'warn',
+      peer: partner,
+      detail: /^authority-withdrawn: the root [0-9a-f]{64} of spiffe:/,
+    })
+    t.match(await api.lines.take(({ message }) => message === 'peer refused us'), {
+      reason: 'peer-refused-us',
+      theirs: 'authority-withdrawn',
+    })
+  },
+)
 
-t.test('a session cannot be resumed with a certificate that has expired', async (t) => {
+t.test('a session cannot be resumed, least of all with a certificate that has expired', async (t) => {
   const ca = makeTestCa(TRUST_DOMAIN)
   const app = await startApp(t)
   const policy = policyOf({ policies: [allow('all')] })
   const api = await startTestSidecar(t, { ca, id: '/ns/default/sa/api', policy, app: app.address })
-  const options = clientTls(ca, ca.issue(WEB, { ttlMs: 2000 }))
-  const first = wireTls(t, api.inbound, options)
-  const session = once(first.socket, 'session')
-  first.socket.write('GET / HTTP/1.1\r\nhost: api\r\n\r\n')
-  await first.match(/ok$/)
-  const [ticket]: Buffer[] = await session
-  await first.closed
-  await eventually(async () => {
-    const again = wireTls(t, api.inbound, { ...options, session: ticket! })
-    again.socket.write('GET / HTTP/1.1\r\nhost: api\r\n\r\n')
-    await again.closed
-    t.notOk(again.socket.isSessionReused())
-    return /^HTTP\/1\.1 403/.test(again.text)
-  }, 'it is refused')
-  t.match(await api.lines.take(({ message }) => message === 'peer refused'), { reason: 'expired' })
-  t.equal(app.seen.length, 1)
+  const notAfterMs = wholeSecond() + 2000
+  const leaf = ca.issue(WEB, { notAfterMs })
+  const request = 'GET / HTTP/1.1\r\nhost: api\r\n\r\n'
+
+  await t.test('by node:tls', async (t) => {
+    const options = clientTls(ca, leaf)
+    const first = wireTls(t, api.inbound, options)
+    const session = once(first.socket, 'session')
+    first.socket.write(request)
+    await first.match(/ok$/)
+    // OpenSSL hands out tickets even where it is told not to: they must be good for nothing.
+    const [ticket]: Buffer[] = await session
+    await first.closed
+    await eventually(async () => {
+      const asked = app.seen.length
+      const late = Date.now() > notAfterMs
+      const again = wireTls(t, api.inbound, { ...options, session: ticket! })
+      again.socket.write(request)
+      await again.closed
+      t.notOk(again.socket.isSessionReused())
+      if (late) t.equal(app.seen.length, asked)
+      return late && /\r\n\r\noutrider: expired: /.test(again.text)
+    }, 'it is refused')
+  })
+
+  const openssl = findProgram('openssl')
+  await t.test('by openssl s_client', { skip: openssl === undefined }, async (t) => {
+    const folder = temporaryFolder(t)
+    const files = { cert: leaf.chainPem, key: leaf.keyPem, ca: ca.pem }
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode: 0o600 })
+    const good = ca.issue(WEB)
+    writeFileSync(join(folder, 'good'), good.chainPem + good.keyPem, { mode: 0o600 })
+    const connect = (args: readonly string[]): Promise<Ended> =>
+      runProgram(t, openssl!, ['s_client', '-connect', formatAddress(api.inbound), '-CAfile', 'ca', ...args], {
+        cwd: folder,
+        input: 'GET / HTTP/1.1\r\nhost: api\r\nconnection: close\r\n\r\n',
+      })
+    const saved = await connect(['-ign_eof', '-cert', 'good', '-key', 'good', '-sess_out', 'session'])
+    t.match(saved.stdout, /^New, TLSv1\.3[^]*HTTP\/1\.1 200/m)
+    const again = await connect(['-ign_eof', '-cert', 'cert', '-key', 'key', '-sess_in', 'session'])
+    t.match(again.stdout, /^New, TLSv1\.3[^]*HTTP\/1\.1 403[^]*outrider: expired: /m)
+    t.notMatch(again.stdout, /^Reused/m)
+  })
 })

@@ -1,14 +1,17 @@
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createServer as createTcpServer } from 'node:net'
 import { connect as connectHttp2, createSecureServer } from 'node:http2'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import t, { type Test } from 'tap'
 import { encodeName } from '../../../src/identity/x509.ts'
-import { type Address } from '../../../src/lib/address.ts'
+import { type Address, formatAddress } from '../../../src/lib/address.ts'
 import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import { boundAddress, startApp } from '../../fixtures/app.ts'
 import { makeTestCa, type TestLeaf } from '../../fixtures/ca.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
+import { findProgram, runProgram, startProgram, temporaryFolder } from '../../fixtures/process.ts'
 import {
   allow,
   clientTls,
@@ -106,11 +109,23 @@ for (const [what, { reason, leaf, says, expected }] of Object.entries(cases)) {
     t.equal(reply.headers['x-outrider-refusal'], 'peer-refused-us')
     t.match(await web.records.take(), { status: 503, code: 'peer-refused-us' })
     const theirs = await line(api, 'peer refused')
-    t.match(theirs, { listener: 'inbound', remote: /^127\.0\.0\.1:\d+$/, reason, detail: says, presented: { notAfter: /Z$/ } })
+    t.match(theirs, {
+      listener: 'inbound',
+      remote: /^127\.0\.0\.1:\d+$/,
+      reason,
+      detail: says,
+      presented: { notAfter: /Z$/ },
+    })
     if (expected === undefined) t.notOk('expected' in theirs)
     else t.match(theirs['expected'], expected)
     const ours = await line(web, 'peer refused us')
-    t.match(ours, { listener: 'outbound', service: 'default/api', reason: 'peer-refused-us', theirs: reason, detail: says })
+    t.match(ours, {
+      listener: 'outbound',
+      service: 'default/api',
+      reason: 'peer-refused-us',
+      theirs: reason,
+      detail: says,
+    })
     t.match(ours['presented'], { ids: [/./], certificates: shown.chainDer.length }, 'what we had shown')
     t.notOk('expected' in ours, 'which roots there are is not told')
     t.equal(await api.metric(FAILURES, { listener: 'inbound', reason }), 1)
@@ -173,7 +188,9 @@ t.test('with our own certificate expired nothing is dialled', async (t) => {
   const { web, api } = await startPair(t, app.address, { ca, web: { clock: late } })
   const reply = await send(web.outbound)
   t.match(reply, { status: 503, text: /^identity-expired: / })
-  t.match(await web.lines.take(({ code }) => code === 'identity-expired'), { detail: 'our own certificate expired 1 h ago' })
+  t.match(await web.lines.take(({ code }) => code === 'identity-expired'), {
+    detail: 'our own certificate expired 1 h ago',
+  })
   t.equal(await api.metric('outrider_connections_total', { listener: 'inbound' }), 0)
 })
 
@@ -202,7 +219,10 @@ t.test('what other clients read', async (t) => {
     const client = wireTls(t, api.inbound, clientTls(ca, ca.issue(path('web'), { ttlMs: -HOUR_MS - 1000 })))
     client.socket.write('GET / HTTP/1.1\r\nhost: api\r\n\r\n')
     await client.closed
-    t.match(client.text, /^HTTP\/1\.1 403 Forbidden\r\n[^]*\r\nx-outrider-refusal: expired\r\nconnection: close\r\n\r\noutrider: expired: the leaf expired 1 h ago[ -~]*\n$/)
+    t.match(
+      client.text,
+      /^HTTP\/1\.1 403 Forbidden\r\n[^]*\r\nx-outrider-refusal: expired\r\nconnection: close\r\n\r\noutrider: expired: the leaf expired 1 h ago[ -~]*\n$/,
+    )
   })
   await t.test('without a certificate: that one is wanted', async (t) => {
     const client = wireTls(t, api.inbound, { rejectUnauthorized: false })
@@ -221,9 +241,12 @@ t.test('what other clients read', async (t) => {
     t.match(debug.toString('latin1'), /^outrider: root-unknown: [ -~]{1,280}$/)
   })
   await t.test('and the socket does not stay', async (t) => {
-    const client = wireTls(t, api.inbound, { rejectUnauthorized: false, allowHalfOpen: true })
+    const client = wireTls(t, api.inbound, { rejectUnauthorized: false })
     await client.closed
-    await eventually(async () => (await api.metric('outrider_connections_active', { listener: 'inbound' })) === 0, 'closed')
+    await eventually(
+      async () => (await api.metric('outrider_connections_active', { listener: 'inbound' })) === 0,
+      'closed',
+    )
   })
 })
 
@@ -253,7 +276,10 @@ async function askThrough(t: Test, address: Address): Promise<{ refusal: unknown
 
 t.test('what servers that are none of ours do', async (t) => {
   await t.test('TLS 1.2 only', async (t) => {
-    const { refusal, said } = await askThrough(t, await foreignServer(t, { maxVersion: 'TLSv1.2', ALPNProtocols: ['h2'] }))
+    const { refusal, said } = await askThrough(
+      t,
+      await foreignServer(t, { maxVersion: 'TLSv1.2', ALPNProtocols: ['h2'] }),
+    )
     t.equal(refusal, 'upstream-unreachable')
     t.match(said, { reason: 'version-unsupported', detail: /TLS 1\.3 is required/ })
   })
@@ -279,10 +305,31 @@ t.test('what servers that are none of ours do', async (t) => {
     const { said } = await askThrough(t, { host: '127.0.0.1', port: boundAddress(server).port })
     t.match(said, { reason: 'server-gone' })
   })
-  await t.test('an alert about our certificate', async (t) => {
-    const others = await foreignServer(t, { http2: true, ca: stranger.pem, requestCert: true, rejectUnauthorized: true })
-    const { said } = await askThrough(t, others)
-    t.match(said, { reason: 'peer-refused-us', presented: { ids: [idOf('web')] } })
+  const openssl = findProgram('openssl')
+  await t.test('an alert about our certificate', { skip: openssl === undefined }, async (t) => {
+    const folder = temporaryFolder(t)
+    const leaf = ca.issue(path('api'))
+    writeFileSync(join(folder, 'cert'), leaf.chainPem)
+    writeFileSync(join(folder, 'key'), leaf.keyPem, { mode: 0o600 })
+    writeFileSync(join(folder, 'ca'), stranger.pem)
+    const files = ['-cert', 'cert', '-key', 'key', '-CAfile', 'ca']
+    // `-www` so that the end of its input is not its own.
+    const verify = ['-Verify', '2', '-verify_return_error', '-alpn', 'h2', '-www']
+    const args = ['s_server', '-accept', '127.0.0.1:0', ...files, ...verify]
+    const server = startProgram(t, openssl!, args, { cwd: folder })
+    const [, port] = /ACCEPT \S*:(\d+)/.exec(await server.line(/^ACCEPT/)) ?? []
+    const { refusal, said } = await askThrough(t, { host: '127.0.0.1', port: Number(port) })
+    t.equal(refusal, 'peer-refused-us')
+    t.match(said, { reason: 'peer-refused-us', detail: /TLS alert/, presented: { ids: [idOf('web')] } })
+  })
+  await t.test('a server that closes after the handshake without a word', async (t) => {
+    const mute = await foreignServer(t, { http2: true, ca: stranger.pem, requestCert: true, rejectUnauthorized: true })
+    const policy = policyOf({ workload: 'web', services: [service('api', app.address.port, [mute])] })
+    const web = await startTestSidecar(t, { ca, id: path('web'), policy, outbound: true })
+    t.equal((await send(web.outbound)).headers['x-outrider-refusal'], 'upstream-unreachable')
+    t.match(await web.lines.take(({ code }) => code === 'upstream-unreachable'), {
+      detail: /do not accept our certificate$/,
+    })
   })
   await t.test('nobody listens: that is no failure of TLS', async (t) => {
     const gone = createTcpServer()
@@ -291,16 +338,29 @@ t.test('what servers that are none of ours do', async (t) => {
     const { port } = boundAddress(gone)
     gone.close()
     await once(gone, 'close')
-    const policy = policyOf({ workload: 'web', services: [service('api', app.address.port, [{ host: '127.0.0.1', port }])] })
+    const policy = policyOf({
+      workload: 'web',
+      services: [service('api', app.address.port, [{ host: '127.0.0.1', port }])],
+    })
     const web = await startTestSidecar(t, { ca, id: path('web'), policy, outbound: true })
     t.equal((await send(web.outbound)).headers['x-outrider-refusal'], 'upstream-unreachable')
     t.equal(await web.metric(FAILURES), 0)
   })
 })
 
-t.test('a client that does not believe us says so with an alert', async (t) => {
-  const api = await startInbound(t)
-  const client = wireTls(t, api.inbound, { ...clientTls(stranger, ca.issue(path('web'))) })
-  await client.closed
-  t.match(await line(api, 'peer refused us'), { reason: 'peer-refused-us', presented: { ids: [idOf('api')] } })
-})
+t.test(
+  'a client that does not believe us says so with an alert',
+  { skip: findProgram('openssl') === undefined },
+  async (t) => {
+    const api = await startInbound(t)
+    const folder = temporaryFolder(t)
+    writeFileSync(join(folder, 'ca'), stranger.pem)
+    const args = ['s_client', '-connect', formatAddress(api.inbound), '-CAfile', 'ca', '-verify_return_error']
+    await runProgram(t, findProgram('openssl')!, args, { cwd: folder })
+    t.match(await line(api, 'peer refused us'), {
+      reason: 'peer-refused-us',
+      detail: /unknown ca/,
+      presented: { ids: [idOf('api')] },
+    })
+  },
+)

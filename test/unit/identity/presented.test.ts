@@ -25,7 +25,11 @@ t.test('what is read of a chain', async (t) => {
 })
 
 t.test('what a stranger wrote into its certificate is cut and cannot forge a line', async (t) => {
-  const uris = [`spiffe://td.example/${'x'.repeat(3000)}`, 'spiffe://td.example/\n\u001b[2J', 'spiffe://td.example/third']
+  const uris = [
+    `spiffe://td.example/${'x'.repeat(3000)}`,
+    'spiffe://td.example/\n\u001b[2J',
+    'spiffe://td.example/third',
+  ]
   const ids = describePresented(ca.issue('/web', { uris }).chainDer)?.ids ?? []
   t.equal(ids.length, 2)
   for (const id of ids) t.match(id, /^[ -~]{1,256}$/)

@@ -101,11 +101,18 @@ t.test('a connection is wound up before its first certificate expires', async (t
 
   const client = new Bench({ role: 'client' })
   client.clock.advance(2 * HOUR)
-  t.same(client.events, ['3540 retire', '3570 close', `3599.75 ${EXPIRED}`, '3599.75 identity-expired'], 'who asks leaves first')
+  t.same(
+    client.events,
+    ['3540 retire', '3570 close', `3599.75 ${EXPIRED}`, '3599.75 identity-expired'],
+    'who asks leaves first',
+  )
 
   const short = new Bench({ ttlMs: 30_000 })
   short.clock.advance(MINUTE)
-  t.same(short.events.map((event) => event.split(' ')[0]), ['27.75', '28.875', '30', '30'])
+  t.same(
+    short.events.map((event) => event.split(' ')[0]),
+    ['27.75', '28.875', '30', '30'],
+  )
 })
 
 t.test('one that closes by itself leaves nothing behind', async (t) => {
@@ -153,7 +160,10 @@ t.test('a connection is cut when the root of either side is withdrawn', async (t
 t.test('whatever takes belief back cuts it', async (t) => {
   const bench = new Bench()
   bench.revoked.set('revoked')
-  t.match(bench.events, [/spiffe:\/\/td\.example\/web is revoked/, /^0 identity-withdrawn outrider: authority-withdrawn/])
+  t.match(bench.events, [
+    /spiffe:\/\/td\.example\/web is revoked/,
+    /^0 identity-withdrawn outrider: authority-withdrawn/,
+  ])
   const late = new Bench()
   late.stop()
   late.revoked.set('revoked')
@@ -168,7 +178,12 @@ t.test('our own tainted certificate is given up when there is another', async (t
   t.same(bench.events, [], 'there is none yet')
   bench.renew(newCa, tainted)
   bench.clock.advance(GRACE)
-  t.match(bench.events, ['1 retire', '6 close', /^301 an authority of the connection is tainted: ours$/, '301 identity-withdrawn'])
+  t.match(bench.events, [
+    '1 retire',
+    '6 close',
+    /^301 an authority of the connection is tainted: ours$/,
+    '301 identity-withdrawn',
+  ])
   t.equal(bench.clock.pending, 0)
 })
 
