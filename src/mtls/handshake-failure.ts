@@ -52,6 +52,6 @@ function codeOf(code: string, role: 'server' | 'client'): HandshakeFailureCode {
   if (certificateAlert.test(code)) return 'peer-refused-us'
   if (/(?:UNSUPPORTED_PROTOCOL|NO_PROTOCOLS_AVAILABLE|ALERT_PROTOCOL_VERSION)$/.test(code)) return 'version-unsupported'
   if (/(?:HTTP_REQUEST|WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)$/.test(code)) return 'not-tls'
-  if (/NO_APPLICATION_PROTOCOL$/.test(code)) return 'no-application-protocol'
+  if (code.endsWith('NO_APPLICATION_PROTOCOL')) return 'no-application-protocol'
   return code.startsWith('ERR_SSL_') ? 'handshake-malformed' : 'handshake-failed'
 }
