@@ -1,4 +1,4 @@
-import type { TLSSocket } from 'node:tls'
+import { TLSSocket } from 'node:tls'
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import { parseBundle, type TrustBundleSet } from '../../../src/identity/bundle.ts'
@@ -45,7 +45,13 @@ function shaken(leaf: TestLeaf | undefined): Shaken {
 
 /** What is used of a socket is what `Shaken` has. */
 function asSocket(socket: Shaken): TLSSocket {
-  return Object.create(socket)
+  const { authorized, authorizationError } = socket
+  return Object.create(TLSSocket.prototype, {
+    authorized: { value: authorized },
+    authorizationError: { value: authorizationError },
+    isSessionReused: { value: () => socket.isSessionReused() },
+    getPeerCertificate: { value: (detailed?: boolean) => socket.getPeerCertificate(detailed) },
+  })
 }
 
 function look(socket: Shaken, nowMs = NOW, at: TrustBundleSet = bundles): string {
