@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { SidecarConfig } from '../config/sidecar.ts'
-import type { TrustBundle, TrustBundleSet } from '../identity/bundle.ts'
+import { olderBundle, type TrustBundleSet } from '../identity/bundle.ts'
 import { controlIdOf, trustDomainOf } from '../identity/spiffe-id.ts'
 import type { Svid } from '../identity/svid.ts'
 import { Backoff } from '../lib/backoff.ts'
@@ -165,7 +165,7 @@ function watchBundles(
       const next = readable(message, log)
       if (next === undefined) return
       const present = source.credentials.current.bundles
-      const older = [...next.values()].find((bundle) => isOlder(bundle, present.get(bundle.trustDomain)))
+      const older = olderBundle(next, present)
       if (older !== undefined) {
         log.error({ trustDomain: older.trustDomain, sequence: older.sequence }, 'trust bundles refused: older')
       } else if (!sameBundles(next, present)) {
@@ -197,10 +197,6 @@ function readable(message: TrustBundleSet__Output, log: Logger): TrustBundleSet 
     log.error({ error }, 'trust bundles refused: malformed')
     return undefined
   }
-}
-
-function isOlder(bundle: TrustBundle, present: TrustBundle | undefined): boolean {
-  return present !== undefined && bundle.sequence < present.sequence
 }
 
 function sameBundles(a: TrustBundleSet, b: TrustBundleSet): boolean {
