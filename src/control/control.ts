@@ -19,6 +19,7 @@ import { createMetrics, type MetricRegistry } from '../telemetry/registry.ts'
 import { adminHandlers } from './admin/handlers.ts'
 import { CertificateAuthority, hasAuthority } from './ca/certificate-authority.ts'
 import { openDataFolder } from './data-folder.ts'
+import { readHandedIn } from './ca/handed-in.ts'
 import { identityHandlers } from './identity/service.ts'
 import { OwnIdentity } from './own-identity.ts'
 import { Catalogue } from './publish/catalogue.ts'
@@ -72,7 +73,12 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
         place: folder.path,
       })
     }
-    const authority = CertificateAuthority.open(folder.path, trustDomain, clock)
+    const { caCertificatesFile, caKeyFile } = config
+    const given =
+      caCertificatesFile === undefined || caKeyFile === undefined
+        ? undefined
+        : readHandedIn(caCertificatesFile, caKeyFile)
+    const authority = CertificateAuthority.open(folder.path, trustDomain, clock, given)
     const bundles = new WatchCell<TrustBundleSet>(new Map([[trustDomain, authority.bundle.current]]))
     undo.push(authority.bundle.subscribe((bundle) => bundles.set(new Map([[trustDomain, bundle]]))))
     const identity = new OwnIdentity(authority, bundles, store, config.svidTtlMs, clock, log)

@@ -49,8 +49,7 @@ export const command: Command = defineCommand({
       return exitCode.ok
     }
     write(list, clock.now(), stdout)
-    const next = nextStep(verb)
-    if (next !== undefined) stdout.write(`\n${next}\n`)
+    if (verb !== 'status') stdout.write(`\n${nextStep[verb]}\n`)
     return exitCode.ok
   },
 })
@@ -92,18 +91,14 @@ async function take(
       }
     }
   }
-  switch (verb) {
-    case 'status':
-      return admin.getAuthorities({})
-    case 'prepare':
-      return admin.prepareAuthority(material(options))
-    case 'activate':
-      return patiently(() => admin.activateAuthority({ id, force }))
-    case 'taint':
-      return admin.taintAuthority({ id })
-    case 'revoke':
-      return patiently(() => admin.revokeAuthority({ id, force }))
+  const steps: Readonly<Record<Verb, () => Promise<AuthorityList__Output>>> = {
+    status: () => admin.getAuthorities({}),
+    prepare: () => admin.prepareAuthority(material(options)),
+    activate: () => patiently(() => admin.activateAuthority({ id, force })),
+    taint: () => admin.taintAuthority({ id }),
+    revoke: () => patiently(() => admin.revokeAuthority({ id, force })),
   }
+  return steps[verb]()
 }
 
 function material({ certificates, key }: CaContext['options']): { certificates: string; key: string } {
@@ -122,19 +117,11 @@ function readText(path: string): string {
   }
 }
 
-function nextStep(verb: Verb): string | undefined {
-  switch (verb) {
-    case 'status':
-      return undefined
-    case 'prepare':
-      return 'next, when all sidecars believe it: outrider ca activate --wait 1m'
-    case 'activate':
-      return 'next, to give up the old root: outrider ca taint'
-    case 'taint':
-      return 'join tokens made before this pin the old root: make new ones. Next: outrider ca revoke --wait 5m'
-    case 'revoke':
-      return 'done: nobody believes that root any more, and its keys are gone'
-  }
+const nextStep: Readonly<Record<Exclude<Verb, 'status'>, string>> = {
+  prepare: 'next, when all sidecars believe it: outrider ca activate --wait 1m',
+  activate: 'next, to give up the old root: outrider ca taint',
+  taint: 'join tokens made before this pin the old root: make new ones. Next: outrider ca revoke --wait 5m',
+  revoke: 'done: nobody believes that root any more, and its keys are gone',
 }
 
 function write(list: AuthorityList__Output, nowMs: number, stdout: Output): void {

@@ -76,7 +76,7 @@ export function newJwtKey(): KeyObject {
 export function opened(stored: StoredAuthority, trustDomain: TrustDomain, nowMs: number): Authority {
   const { root, rootKey, signers, signingKey, jwtKey } = stored
   if (rootKey !== undefined) checkKey('root', rootKey, root)
-  checkKey('signer', signingKey, signers[0]!)
+  checkKey('signer', signingKey, signers[0])
   checkKey('JWT', jwtKey)
   for (const certificate of [root, ...signers]) checkTrustDomain(certificate, trustDomain)
   checkNotExpired(root, trustDomain, nowMs)

@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
 import type { TrustDomain } from '../../identity/spiffe-id.ts'
 import { type Certificate, fromPem, parseCertificate } from '../../identity/x509.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
@@ -10,6 +11,23 @@ export interface HandedIn {
   readonly certificates: string
   /** PKCS#8 or SEC1, P-256 or P-384, not encrypted. */
   readonly key: string
+}
+
+/** The largest file of a CA that is read. */
+const MAX_FILE_BYTES = 64 * 1024
+
+/** Reads a CA from its files. Throws `ca-file-unreadable`. */
+export function readHandedIn(certificatesFile: string, keyFile: string): HandedIn {
+  return { certificates: readText(certificatesFile), key: readText(keyFile) }
+}
+
+function readText(path: string): string {
+  try {
+    if (statSync(path).size > MAX_FILE_BYTES) throw new Error(`it has more than ${MAX_FILE_BYTES} bytes`)
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new OutriderError('ca-file-unreadable', `${path} cannot be read: ${describeError(cause)}`, { place: path })
+  }
 }
 
 /** What signs, what is between it and the root, and the root. */

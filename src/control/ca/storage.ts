@@ -81,24 +81,31 @@ export function readIndex(dataDir: string): AuthorityIndex | undefined {
 }
 
 function indexOf(text: string): AuthorityIndex {
-  const { sequence, authorities } = JSON.parse(text) as Partial<AuthorityIndex>
+  const { sequence, authorities } = membersOf(JSON.parse(text))
   if (!isCount(sequence) || !Array.isArray(authorities)) throw new Error('it has no sequence, or no authorities')
   if (authorities.length > MAX_AUTHORITIES)
     throw new Error(`it has ${authorities.length} authorities, at most ${MAX_AUTHORITIES}`)
-  const entries = authorities.map((entry: Partial<AuthorityEntry>): AuthorityEntry => {
-    const { id, sinceMs, keyElsewhere } = entry
-    const state = authorityStates.find((known) => known === entry.state)
-    if (id === undefined || !AUTHORITY_ID.test(id) || state === undefined || !isCount(sinceMs))
-      throw new Error('an authority has no id, no state or no time')
-    return { id, state, sinceMs, keyElsewhere: keyElsewhere === true }
-  })
+  const entries = authorities.map(entryOf)
   if (new Set(entries.map(({ id }) => id)).size < entries.length) throw new Error('it names an authority twice')
   if (entries.filter(({ state }) => state === 'active').length !== 1) throw new Error('not one authority is active')
   return { sequence, authorities: entries }
 }
 
+function entryOf(value: unknown): AuthorityEntry {
+  const { id, state: stated, sinceMs, keyElsewhere } = membersOf(value)
+  const state = authorityStates.find((known) => known === stated)
+  if (typeof id !== 'string' || !AUTHORITY_ID.test(id) || state === undefined || !isCount(sinceMs))
+    throw new Error('an authority has no id, no state or no time')
+  return { id, state, sinceMs, keyElsewhere: keyElsewhere === true }
+}
+
+function membersOf(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) throw new Error('it is no object')
+  return { ...value }
+}
+
 function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
 /** Reads what belongs to one entry of the index. All of it has to be there, and keys have to be ours alone. Throws as `readIndex`. */

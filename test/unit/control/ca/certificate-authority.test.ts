@@ -39,6 +39,9 @@ function place(folder: string): string {
   return join(folder, 'ca', readdirSync(join(folder, 'ca')).find((name) => name !== 'authorities.json')!)
 }
 
+const tree = (folder: string): readonly string[] =>
+  readdirSync(join(folder, 'ca'), { encoding: 'utf8', recursive: true }).toSorted()
+
 const file = (folder: string, name: string): string => join(place(folder), name)
 
 function issue(ca: CertificateAuthority, clock: TestClock, ttlMs: number = DAY): ReturnType<typeof ca.issue> {
@@ -208,13 +211,13 @@ t.test('a damaged CA is refused in one line and never replaced', async (t) => {
     cpSync(join(whole, 'ca'), join(folder, 'ca'), { recursive: true })
     t.equal(CertificateAuthority.open(folder, trustDomain, clock).active.fingerprint.length, 64)
     damage(folder)
-    const left = readdirSync(join(folder, 'ca'), { recursive: true }).toSorted()
+    const left = tree(folder)
     t.throws(
       () => CertificateAuthority.open(folder, trustDomain, clock),
       { code, message: /^[^\n]{10,300}$/ },
       `${code}: ${name}`,
     )
-    t.same(readdirSync(join(folder, 'ca'), { recursive: true }).toSorted(), left, 'and nothing is written')
+    t.same(tree(folder), left, 'and nothing is written')
   }
   t.throws(() => CertificateAuthority.open(whole, parseTrustDomain('other.example'), clock), {
     code: 'ca-trust-domain',
