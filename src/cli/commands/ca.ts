@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseDuration } from '../../lib/duration.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
+import { pause } from '../../lib/pause.ts'
 import type { AdminClient } from '../../rpc/client.ts'
 import { millisecondsOf } from '../../rpc/time.ts'
 import type { Authority__Output } from '../../wire/outrider/admin/v1/Authority.ts'
@@ -87,7 +88,7 @@ async function take(
         const isUnready = thrown instanceof OutriderError && thrown.code === 'ca-in-use'
         if (!isUnready || clock.monotonic() >= untilMs) throw thrown
         signal.throwIfAborted()
-        await new Promise<void>((resolve) => void clock.after(LOOK_AGAIN_MS, resolve))
+        await pause(LOOK_AGAIN_MS, clock, signal)
       }
     }
   }
