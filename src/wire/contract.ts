@@ -972,7 +972,8 @@ export const contract: object = {
                         "authorizationPolicy",
                         "rateLimit",
                         "service",
-                        "workload"
+                        "workload",
+                        "revocation"
                       ]
                     }
                   },
@@ -1000,6 +1001,10 @@ export const contract: object = {
                     "workload": {
                       "type": "WorkloadSpec",
                       "id": 13
+                    },
+                    "revocation": {
+                      "type": "RevocationSpec",
+                      "id": 14
                     }
                   }
                 },
@@ -1135,6 +1140,24 @@ export const contract: object = {
                         "KEY_IDENTITY": 1,
                         "KEY_ALL": 2
                       }
+                    }
+                  }
+                },
+                "RevocationSpec": {
+                  "fields": {
+                    "serials": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    },
+                    "spiffeIds": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 2
+                    },
+                    "reason": {
+                      "type": "string",
+                      "id": 3
                     }
                   }
                 },

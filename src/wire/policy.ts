@@ -21,6 +21,7 @@ import type { RateLimitSpec as _outrider_policy_v1_RateLimitSpec, RateLimitSpec_
 import type { Resource as _outrider_policy_v1_Resource, Resource__Output as _outrider_policy_v1_Resource__Output } from './outrider/policy/v1/Resource.ts';
 import type { ResourceName as _outrider_policy_v1_ResourceName, ResourceName__Output as _outrider_policy_v1_ResourceName__Output } from './outrider/policy/v1/ResourceName.ts';
 import type { ResourceVersion as _outrider_policy_v1_ResourceVersion, ResourceVersion__Output as _outrider_policy_v1_ResourceVersion__Output } from './outrider/policy/v1/ResourceVersion.ts';
+import type { RevocationSpec as _outrider_policy_v1_RevocationSpec, RevocationSpec__Output as _outrider_policy_v1_RevocationSpec__Output } from './outrider/policy/v1/RevocationSpec.ts';
 import type { ServicePort as _outrider_policy_v1_ServicePort, ServicePort__Output as _outrider_policy_v1_ServicePort__Output } from './outrider/policy/v1/ServicePort.ts';
 import type { ServiceSpec as _outrider_policy_v1_ServiceSpec, ServiceSpec__Output as _outrider_policy_v1_ServiceSpec__Output } from './outrider/policy/v1/ServiceSpec.ts';
 import type { SourceMatch as _outrider_policy_v1_SourceMatch, SourceMatch__Output as _outrider_policy_v1_SourceMatch__Output } from './outrider/policy/v1/SourceMatch.ts';
@@ -61,6 +62,7 @@ export interface ProtoGrpcType {
         Resource: MessageTypeDefinition<_outrider_policy_v1_Resource, _outrider_policy_v1_Resource__Output>
         ResourceName: MessageTypeDefinition<_outrider_policy_v1_ResourceName, _outrider_policy_v1_ResourceName__Output>
         ResourceVersion: MessageTypeDefinition<_outrider_policy_v1_ResourceVersion, _outrider_policy_v1_ResourceVersion__Output>
+        RevocationSpec: MessageTypeDefinition<_outrider_policy_v1_RevocationSpec, _outrider_policy_v1_RevocationSpec__Output>
         ServicePort: MessageTypeDefinition<_outrider_policy_v1_ServicePort, _outrider_policy_v1_ServicePort__Output>
         ServiceSpec: MessageTypeDefinition<_outrider_policy_v1_ServiceSpec, _outrider_policy_v1_ServiceSpec__Output>
         SourceMatch: MessageTypeDefinition<_outrider_policy_v1_SourceMatch, _outrider_policy_v1_SourceMatch__Output>
