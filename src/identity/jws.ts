@@ -53,7 +53,8 @@ export function parseJws(token: string, allowed: readonly JwsAlgorithm[], maxLen
   const [header = '', payload = '', signature = ''] = parts
   if (parts.length !== 3)
     throw refusal('jws-malformed', 'is not a JWS in compact serialization: three parts with dots between them')
-  const members = about('has a header that', () => parseJsonObject(decode(header, 'header')))
+  const headerBytes = decode(header, 'header')
+  const members = about('has a header that', () => parseJsonObject(headerBytes))
   // RFC 7515, 4.1.11: an extension that has to be understood. None is.
   if (members['crit'] !== undefined) throw refusal('jws-critical', 'has critical header parameters')
   const algorithm = allowed.find((name) => name === members['alg'])
@@ -113,7 +114,7 @@ function checkKey(algorithm: JwsAlgorithm, key: KeyObject, type: 'public' | 'pri
 /** The compact serialization of `payload`, signed. `header` gets its `alg` here. */
 export function signJws(header: JsonObject, payload: JsonObject, algorithm: JwsAlgorithm, key: KeyObject): string {
   checkKey(algorithm, key, 'private')
-  const signingInput = `${encode({ alg: algorithm, ...header })}.${encode(payload)}`
+  const signingInput = `${encode({ ...header, alg: algorithm })}.${encode(payload)}`
   const signature = sign(algorithms[algorithm].hash, Buffer.from(signingInput, 'latin1'), {
     key,
     dsaEncoding: 'ieee-p1363',
