@@ -201,7 +201,7 @@ t.test('what is written is read', async (t) => {
     fc.property(
       authorities,
       fc.uniqueArray(key, { maxLength: 4, selector: ({ keyId }) => keyId }),
-      fc.nat({ max: Number.MAX_SAFE_INTEGER }),
+      fc.maxSafeNat(),
       fc.nat({ max: 100_000_000 }),
       (authorities, keys, sequence, refreshHintMs) => {
         const bundle = parseBundle({
