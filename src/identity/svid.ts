@@ -20,7 +20,7 @@ export interface Svid {
   readonly notAfterMs: number
   /** Hexadecimal. */
   readonly serial: string
-  /** SHA-256 of the authority that the chain ends at, hexadecimal. */
+  /** SHA-256 of the root that the chain ends at, hexadecimal. */
   readonly authorityFingerprint: string
 }
 

@@ -1,4 +1,3 @@
-import { spanText } from '../lib/duration.ts'
 import { OutriderError } from '../lib/errors.ts'
 import { about } from './about.ts'
 import type { TrustBundle, TrustBundleSet } from './bundle.ts'
@@ -6,6 +5,7 @@ import { oids, type Subtrees } from './extension.ts'
 import { fitsKey, keyErrorCodes, verifySignature } from './key.ts'
 import { type SpiffeId, spiffeIdErrorCodes, type TrustDomain, trustDomainOf } from './spiffe-id.ts'
 import { type LeafErrorCode, leafErrorCodes, servesBothSides, validateLeaf } from './leaf.ts'
+import { CLOCK_SKEW_MS, iso, span } from './validity.ts'
 import {
   type Certificate,
   type CertificateErrorCode,
@@ -79,8 +79,6 @@ export const peerRefusalCodes: readonly PeerRefusalCode[] = [
 const MAX_CHAIN = 5
 /** Signatures that are verified for one peer: a stranger can show certificates that fit in every order. */
 const MAX_LINKS = 16
-/** Clocks differ: a certificate of this moment is taken by a peer whose clock is behind by so much. Ends are exact. */
-export const CLOCK_SKEW_MS: number = 20_000
 const MIN_RSA_BITS = 2048
 /** Of a key identifier, in bytes; those of our own certificates have 20. */
 const MAX_SHOWN_KEY_ID = 20
@@ -195,12 +193,12 @@ function checkCertificate(certificate: Certificate, nowMs: number): void {
   if (nowMs > certificate.notAfterMs)
     throw refusal(
       'expired',
-      `expired ${spanText(nowMs - certificate.notAfterMs)} ago, at ${iso(certificate.notAfterMs)}; here it is ${iso(nowMs)}`,
+      `expired ${span(nowMs - certificate.notAfterMs)} ago, at ${iso(certificate.notAfterMs)}; here it is ${iso(nowMs)}`,
     )
   if (nowMs < certificate.notBeforeMs - CLOCK_SKEW_MS)
     throw refusal(
       'not-yet-valid',
-      `is not valid before ${iso(certificate.notBeforeMs)}, in ${spanText(certificate.notBeforeMs - nowMs)}; here it is ${iso(nowMs)}, and clocks may differ by ${spanText(CLOCK_SKEW_MS)}`,
+      `is not valid before ${iso(certificate.notBeforeMs)}, in ${span(certificate.notBeforeMs - nowMs)}; here it is ${iso(nowMs)}, and clocks may differ by ${span(CLOCK_SKEW_MS)}`,
     )
   const [unknown] = certificate.unknownCritical
   if (unknown !== undefined) throw refusal('extension-unknown', `has the unknown critical extension ${unknown}`)
@@ -286,8 +284,4 @@ function issuerKey({ authorityKeyId }: Certificate): string {
   return authorityKeyId === undefined
     ? 'a key that it does not name'
     : `the key ${authorityKeyId.toString('hex', 0, MAX_SHOWN_KEY_ID)}`
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString()
 }

@@ -10,16 +10,3 @@ export function parseDuration(text: string): number | undefined {
   for (const [, amount = '', unit = ''] of text.matchAll(/(\d+)(ms|s|m|h|d)/g)) total += Number(amount) * unitMs[unit]!
   return total
 }
-
-const units = [
-  { name: 'd', ms: unitMs['d']! },
-  { name: 'h', ms: unitMs['h']! },
-  { name: 'min', ms: unitMs['m']! },
-  { name: 's', ms: unitMs['s']! },
-] as const
-
-/** A duration for a person, in its largest unit and rounded down: `3 h`. */
-export function spanText(ms: number): string {
-  const unit = units.find((unit) => ms >= unit.ms)
-  return unit === undefined ? `${Math.round(ms)} ms` : `${Math.floor(ms / unit.ms)} ${unit.name}`
-}

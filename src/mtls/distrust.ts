@@ -1,3 +1,4 @@
+import { type Revocations, revokedBy } from '../identity/revocation.ts'
 import type { VerifiedPeer } from '../identity/verify.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { Credentials } from './credentials.ts'
@@ -23,6 +24,19 @@ export function withdrawnAuthorities(credentials: Watch<Credentials>): Distrust 
       return { kind: 'refused', code: 'authority-withdrawn', message }
     },
     subscribe: (changed) => credentials.subscribe(changed),
+  }
+}
+
+/** A policy revokes the SVID of the peer, or every SVID of its identity. */
+export function revokedSvids(policy: Watch<{ readonly revocations: Revocations }>): Distrust {
+  return {
+    of: (peer) => {
+      const by = revokedBy(peer, policy.current.revocations)
+      if (by === undefined) return undefined
+      const message = `the SVID of ${peer.id} with the serial number ${peer.serial} is revoked`
+      return { kind: 'refused', code: 'svid-revoked', message, expected: `one that ${by} does not revoke` }
+    },
+    subscribe: (changed) => policy.subscribe(changed),
   }
 }
 

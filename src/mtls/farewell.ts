@@ -1,5 +1,4 @@
-import { spanText } from '../lib/duration.ts'
-import { CLOCK_SKEW_MS } from '../identity/verify.ts'
+import { CLOCK_SKEW_MS, span } from '../identity/validity.ts'
 
 /*
  * What the side that refuses a certificate tells the other one before it closes. In TLS 1.3 neither learns of the other's verdict by
@@ -41,5 +40,5 @@ export function readFarewell(text: string, nowMs: number): Farewell | undefined 
 function skewText(differenceMs: number): string | undefined {
   if (Number.isNaN(differenceMs) || Math.abs(differenceMs) <= CLOCK_SKEW_MS) return undefined
   const [late, early] = differenceMs > 0 ? ['behind', 'ahead'] : ['ahead of', 'behind']
-  return `our clock is ${spanText(Math.abs(differenceMs))} ${late} the peer's, or the peer's so much ${early}`
+  return `our clock is ${span(Math.abs(differenceMs))} ${late} the peer's, or the peer's so much ${early}`
 }

@@ -12,6 +12,7 @@ export const handshakeRefusalCodes = [
   'chain-not-authorized',
   'identity-not-expected',
   'authority-withdrawn',
+  'svid-revoked',
 ] as const
 export type HandshakeRefusalCode = (typeof handshakeRefusalCodes)[number]
 

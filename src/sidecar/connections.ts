@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Ending } from '../http/exchange.ts'
 import type { Drainable } from '../lib/drain.ts'
+import type { AuthorityUses } from './trust-report.ts'
 
 /** One accepted connection, for the admin page. */
 export interface ConnectionRecord {
@@ -13,7 +14,7 @@ export interface ConnectionRecord {
   /** Wall-clock time at which it is cut. */
   readonly expiresAtMs: number
   readonly requests: number
-  /** SHA-256 of the authorities that its certificates end at, the peer's and ours; none without mutual TLS. */
+  /** SHA-256, hexadecimal, of the roots that the SVIDs of both sides end at; none without mutual TLS. */
   readonly authorities: readonly string[]
 }
 
@@ -60,6 +61,15 @@ export class Connections implements Drainable {
       requests,
       authorities,
     }))
+  }
+
+  /** By the root that one side's SVID ends at. */
+  authorityUses(): AuthorityUses {
+    const uses = new Map<string, number>()
+    for (const { authorities } of this.#open) {
+      for (const authority of authorities) uses.set(authority, (uses.get(authority) ?? 0) + 1)
+    }
+    return uses
   }
 
   retire(): void {

@@ -8,7 +8,7 @@ import type { PortSharing } from '../lib/listen.ts'
 import type { Random } from '../lib/random.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { Credentials } from '../mtls/credentials.ts'
-import { withdrawnAuthorities } from '../mtls/distrust.ts'
+import { anyDistrust, revokedSvids, withdrawnAuthorities } from '../mtls/distrust.ts'
 import { Terminator } from '../mtls/server.ts'
 import type { RateLimiter } from '../ratelimit/limiter.ts'
 import { AccessLog, type AccessLogSink } from '../telemetry/access-log.ts'
@@ -79,7 +79,7 @@ export class DataPlane {
       credentials,
       policy,
       connections: this.connections,
-      distrust: withdrawnAuthorities(credentials),
+      distrust: anyDistrust(withdrawnAuthorities(credentials), revokedSvids(policy)),
       tlsFailures: this.tlsFailures,
       budget: new BodyBudget(shareOf(config.maxHeldBytes, { planes })),
       load: new Load(tallies.claim()),

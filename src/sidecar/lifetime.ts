@@ -130,10 +130,10 @@ class Lifetime {
     const { peer, svid } = this.#foundation
     const refusal = distrust.of(peer)
     if (refusal !== undefined) {
-      const { code, message } = refusal
+      const { code, message, expected } = refusal
       return {
         code: 'identity-withdrawn',
-        message: `${code}: ${message}`,
+        message: `${code}: ${message}${expected === undefined ? '' : `; wanted: ${expected}`}`,
         farewell: farewellText(refusal, clock.now()),
       }
     }

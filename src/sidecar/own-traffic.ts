@@ -5,6 +5,7 @@ import { RateLimiter } from '../ratelimit/limiter.ts'
 import { DataPlane, type DataPlaneOptions } from './data-plane.ts'
 import type { Snapshot } from './snapshot/snapshot.ts'
 import { ownTallies } from './tally.ts'
+import type { AuthorityUses } from './trust-report.ts'
 import type { OpenPorts, ServedConnection, ServedTlsFailure, Traffic } from './traffic.ts'
 
 /** Traffic that is served by this thread, which does all the rest as well: nothing is shared and nothing is sent. */
@@ -36,6 +37,10 @@ export class OwnTraffic implements Traffic {
 
   async tlsFailures(): Promise<readonly ServedTlsFailure[]> {
     return this.#plane.tlsFailures.list().map((failure) => ({ ...failure, worker: 1 }))
+  }
+
+  async authorityUses(): Promise<AuthorityUses> {
+    return this.#plane.connections.authorityUses()
   }
 
   async metrics(): Promise<readonly []> {

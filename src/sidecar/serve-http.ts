@@ -22,15 +22,15 @@ export interface HttpSource extends RequestSource {
   readonly peerName: string
   /** Wall-clock time at which it is cut. */
   readonly expiresAtMs: number
-  /** SHA-256 of the authorities that its certificates end at. */
-  readonly authorities?: readonly string[]
+  /** SHA-256, hexadecimal, of the roots that the SVIDs of both sides end at, each once; none without mutual TLS. */
+  readonly authorities: readonly string[]
   /** The client goes away: the error of its GOAWAY, and what it says. HTTP/2 only. */
   readonly onGoingAway?: (error: number, debug: string) => void
 }
 
 /** Takes requests from an accepted connection, and keeps it among the open ones until it closes; then calls `onClosed`. */
 export function serveHttp(source: HttpSource, handler: RequestHandler, onClosed: () => void): OpenConnection {
-  const { runtime, reporter, remote, peerName, expiresAtMs } = source
+  const { runtime, reporter, remote, peerName, expiresAtMs, authorities } = source
   const { clock, connections } = runtime
   const codec = serverCodec(
     source,
@@ -50,7 +50,7 @@ export function serveHttp(source: HttpSource, handler: RequestHandler, onClosed:
     openedAtMs: clock.now(),
     expiresAtMs,
     requests: 0,
-    authorities: source.authorities ?? [],
+    authorities,
     retire: () => codec.retire(),
     close: () => codec.close(),
     destroy: (ending) => codec.destroy(ending),

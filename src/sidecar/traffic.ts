@@ -3,6 +3,7 @@ import type { Watch } from '../lib/watch.ts'
 import type { Credentials } from '../mtls/credentials.ts'
 import type { BucketKeeper } from '../ratelimit/buckets.ts'
 import type { MetricSnapshot } from '../telemetry/merge.ts'
+import type { AuthorityUses } from './trust-report.ts'
 import type { ConnectionRecord } from './connections.ts'
 import type { Snapshot } from './snapshot/snapshot.ts'
 import type { TlsFailureRecord } from './tls-failures.ts'
@@ -39,6 +40,8 @@ export interface Traffic {
   connections(): Promise<readonly ServedConnection[]>
   /** The last mutual TLS connections that could not be. The newest first, of each thread. */
   tlsFailures(): Promise<readonly ServedTlsFailure[]>
+  /** Open mutual TLS connections that peers have opened, by the root that the SVID of one side ends at. */
+  authorityUses(): Promise<AuthorityUses>
   /** What was counted in other threads. Rejects when one does not answer. */
   metrics(): Promise<readonly MetricSnapshot[]>
   /** Finishes what is in flight, for `drainTimeoutMs` at most. Resolves with whether all finished in time. */

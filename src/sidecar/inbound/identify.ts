@@ -85,6 +85,7 @@ export function identifyPlain(detected: Detected, inbound: Inbound): InboundConn
     meter: new RequestMeter(runtime, 'inbound', 'anonymous', 'none'),
     clientCertificate: undefined,
     expiresAtMs: Number.POSITIVE_INFINITY,
+    authorities: [],
   }
 }
 

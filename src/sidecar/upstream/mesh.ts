@@ -2,8 +2,8 @@ import type { Ending } from '../../http/exchange.ts'
 import { sayFarewell } from '../../http/farewell.ts'
 import { describePresented } from '../../identity/presented.ts'
 import type { Svid } from '../../identity/svid.ts'
+import { span } from '../../identity/validity.ts'
 import { formatAddress } from '../../lib/address.ts'
-import { spanText } from '../../lib/duration.ts'
 import { originate } from '../../mtls/client.ts'
 import { farewellText } from '../../mtls/farewell.ts'
 import { handshakeFailure, isCertificateAlert, type TlsError } from '../../mtls/handshake-failure.ts'
@@ -29,7 +29,7 @@ export function dialMesh(target: DialTarget, service: string, runtime: Runtime):
     const expiredMs = clock.now() - used.svid.notAfterMs
     if (expiredMs >= 0) {
       // Everybody would refuse it: what is wrong is on this side.
-      const message = `our own certificate expired ${spanText(expiredMs)} ago`
+      const message = `our own certificate expired ${span(expiredMs)} ago`
       done({ kind: 'failed', code: 'identity-expired', message })
       return
     }

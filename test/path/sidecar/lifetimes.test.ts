@@ -23,12 +23,14 @@ import {
   type Pair,
   type PairOptions,
   policyOf,
+  revocation,
   send,
   service,
   startPair,
   startTestSidecar,
   type TestSidecar,
   TRUST_DOMAIN,
+  type Wire,
   wireTcp,
   wireTls,
 } from '../../fixtures/sidecar.ts'
@@ -357,6 +359,50 @@ t.test(
     })
   },
 )
+
+t.test('an SVID that is revoked ends its connections, and opens none', async (t) => {
+  const { web, api, app } = await startTimed(t)
+  app.answer((_request, response) => void response.writeHead(200).write('begun'))
+  const begin = async (): Promise<Wire> => {
+    const client = wireTcp(t, web.outbound)
+    client.socket.write('GET / HTTP/1.1\r\nhost: api\r\n\r\n')
+    await client.match(/begun/)
+    return client
+  }
+  const services = [service('api', app.address.port, [api.inbound])]
+  const policies = [allow('all')]
+
+  await t.test('that of a client', async (t) => {
+    const client = await begin()
+    const { serial } = web.credentials.current.svid
+    api.policy.set(policyOf({ policies, revocations: [revocation('stolen', { serials: [serial] })] }))
+    await client.closed
+    const cut = await api.lines.take(({ message }) => message === 'connection cut')
+    t.match(cut, {
+      peer: idOf('web'),
+      code: 'identity-withdrawn',
+      detail: /^svid-revoked: .* is revoked; wanted: .*stolen/,
+    })
+    t.match(await api.records.take(), { code: 'identity-withdrawn' })
+    const said = await web.lines.take(({ message }) => message === 'peer refused us')
+    t.match(said, { theirs: 'svid-revoked', detail: /serial number [0-9a-f]+ is revoked$/ })
+    t.notMatch(JSON.stringify(said), /stolen/)
+    t.equal((await send(web.outbound)).headers['x-outrider-refusal'], 'peer-refused-us')
+    t.match(await api.lines.take(({ message }) => message === 'peer refused'), { reason: 'svid-revoked' })
+    api.policy.set(policyOf({ policies }))
+  })
+
+  await t.test('that of a server', async (t) => {
+    const client = await begin()
+    const revocations = [revocation('gone', { spiffeIds: [idOf('api')] })]
+    web.policy.set(policyOf({ workload: 'web', services, revocations }))
+    await client.closed
+    t.match(await web.records.take(({ code }) => code === 'identity-withdrawn'), { status: 200 })
+    t.equal((await send(web.outbound)).headers['x-outrider-refusal'], 'upstream-identity')
+    t.match(await web.lines.take(({ message }) => message === 'upstream refused'), { reason: 'svid-revoked' })
+    t.match(await api.lines.take(({ message }) => message === 'peer refused us'), { theirs: 'svid-revoked' })
+  })
+})
 
 t.test('a session cannot be resumed, least of all with a certificate that has expired', async (t) => {
   const ca = makeTestCa(TRUST_DOMAIN)
