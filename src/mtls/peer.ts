@@ -28,7 +28,7 @@ export interface PeerRefusal {
   readonly expected?: string
 }
 
-/** These say that the chain does not lead to a root of ours: which ones there are helps whoever reads our log. */
+/** These say that the chain does not lead to a root of ours. */
 const rootCodes: ReadonlySet<PeerRefusal['code']> = new Set([
   'trust-domain-unknown',
   'root-unknown',
@@ -100,6 +100,11 @@ function remember(leaf: string, peer: VerifiedPeer, bundles: TrustBundleSet, now
     peers.delete(oldest)
   }
   peers.set(leaf, { peer, sinceMs: nowMs })
+}
+
+/** Whether nothing speaks for the peer being of the mesh: it shows no certificate, or one that leads to no root of ours. */
+export function isStranger({ code }: PeerRefusal): boolean {
+  return code === 'no-certificate' || code === 'chain-not-authorized' || rootCodes.has(code)
 }
 
 /** Whether a peer that was verified before would still find the root of its chain in `bundles`. */

@@ -64,12 +64,11 @@ t.test('a root that comes is believed, one that goes is not', async (t) => {
   const api = await startApi(t)
   const next = makeTestCa(TRUST_DOMAIN)
   const leaf = next.issue('/ns/default/sa/web')
-  const refused = { status: 403, text: /^outrider: key-id-mismatch: / }
-  t.match(await sendTls(api.inbound, ca, leaf), refused)
+  await t.rejects(sendTls(api.inbound, ca, leaf))
   const { svid, bundles } = api.credentials.current
   api.credentials.set({ svid, bundles: next.bundles() })
   t.match(await sendTls(api.inbound, ca, leaf), { status: 200, text: `URI=${idOf('web')}` })
-  t.match(await sendTls(api.inbound, ca, web), refused)
+  await t.rejects(sendTls(api.inbound, ca, web))
   api.credentials.set({ svid, bundles })
   t.equal((await sendTls(api.inbound, ca, web)).status, 200)
 })
@@ -83,6 +82,6 @@ t.test('a root that goes during a handshake is not believed at its end', async (
   const client = wire(t, connect({ ...clientTls(ca, web), socket }))
   client.socket.write('GET / HTTP/1.1\r\nhost: api\r\n\r\n')
   await client.closed
-  t.match(client.text, /^HTTP\/1\.1 403 [^]*\r\noutrider: key-id-mismatch: /)
+  t.equal(client.text, '')
   t.match(await api.lines.take(({ level }) => level === 'warn'), { message: 'peer refused' })
 })

@@ -168,10 +168,10 @@ t.test('on a permissive listener TLS is mutual TLS or nothing', async (t) => {
     const socket = connectTls({ ...api.inbound, ...tls, checkServerIdentity: () => undefined })
     t.teardown(() => socket.destroy())
     socket.on('error', () => {}).write('GET / HTTP/1.1\r\nHost: api\r\n\r\n')
-    let text = ''
-    socket.on('data', (part: Buffer) => void (text += part.toString('latin1')))
+    let received = 0
+    socket.on('data', (part: Buffer) => void (received += part.length))
     await once(socket, 'close')
-    t.match(text, /^HTTP\/1\.1 403 [^]*\r\noutrider: (?:no-certificate|trust-domain-unknown): [ -~]*\n$/)
+    t.equal(received, 0)
   }
   t.same(app.seen, [])
   t.equal(await api.metric('outrider_inbound_connections_total'), 0)

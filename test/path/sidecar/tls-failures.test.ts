@@ -224,10 +224,24 @@ t.test('what other clients read', async (t) => {
       /^HTTP\/1\.1 403 Forbidden\r\n[^]*\r\nx-outrider-refusal: expired\r\nconnection: close\r\n\r\noutrider: expired: the leaf expired 1 h ago[ -~]*\n$/,
     )
   })
-  await t.test('without a certificate: that one is wanted', async (t) => {
-    const client = wireTls(t, api.inbound, { rejectUnauthorized: false })
+  await t.test('over HTTP/1.1, as a stranger: not one byte', async (t) => {
+    for (const leaf of [
+      undefined,
+      stranger.issue(path('web')),
+      namesake.issue(path('web')),
+      foreign.issue(path('web')),
+    ]) {
+      const tls = leaf === undefined ? { rejectUnauthorized: false } : clientTls(ca, leaf)
+      const client = wireTls(t, api.inbound, tls)
+      client.socket.write('GET / HTTP/1.1\r\nhost: api\r\n\r\n')
+      await client.closed
+      t.equal(client.text, '')
+    }
+  })
+  await t.test('over HTTP/2 without a certificate: that one is wanted', async (t) => {
+    const client = wireTls(t, api.inbound, { rejectUnauthorized: false, ALPNProtocols: ['h2'] })
     await client.closed
-    t.match(client.text, /\r\n\r\noutrider: no-certificate: the peer showed no certificate; clock [^;\n]*\n$/)
+    t.match(client.text, /outrider: no-certificate: the peer showed no certificate; clock [0-9TZ:.-]*$/)
   })
   await t.test('over HTTP/2: GOAWAY with the reason', async (t) => {
     const session = connectHttp2('https://api', {
