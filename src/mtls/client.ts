@@ -1,13 +1,12 @@
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
-import { describePresented, listed } from '../identity/presented.ts'
+import { listed } from '../identity/presented.ts'
 import type { SpiffeId } from '../identity/spiffe-id.ts'
 import type { VerifiedPeer } from '../identity/verify.ts'
 import type { Clock } from '../lib/clock.ts'
-import { presentedChain } from '../lib/presented-chain.ts'
 import { type Credentials, clientContext } from './credentials.ts'
 import type { Distrust } from './distrust.ts'
 import { type HandshakeFailure, handshakeFailure, type TlsError } from './handshake-failure.ts'
-import { type PeerRefusal, peerOf } from './peer.ts'
+import { type PeerRefusal, peerOf, withPresented } from './peer.ts'
 
 export interface OriginateOptions {
   readonly host: string
@@ -82,7 +81,9 @@ export function originate(options: OriginateOptions, done: (result: Originated) 
     }
     const shown = peerOf(socket, credentials.bundles, clock.now())
     const peer =
-      shown.kind === 'refused' ? shown : (distrust.of(shown) ?? unexpected(shown, identities, socket) ?? shown)
+      shown.kind === 'refused'
+        ? shown
+        : (withPresented(distrust.of(shown) ?? unexpected(shown, identities), socket) ?? shown)
     if (peer.kind === 'refused') settle({ kind: 'refused', socket, refusal: peer })
     else if (socket.alpnProtocol !== 'h2') {
       const message = 'the server does not speak HTTP/2 (ALPN h2)'
@@ -92,13 +93,12 @@ export function originate(options: OriginateOptions, done: (result: Originated) 
 }
 
 /** Secure naming: it is who it says, and that is not who was looked for. The server is not told who was. */
-function unexpected(peer: VerifiedPeer, identities: ReadonlySet<SpiffeId>, socket: TLSSocket): PeerRefusal | undefined {
+function unexpected(peer: VerifiedPeer, identities: ReadonlySet<SpiffeId>): PeerRefusal | undefined {
   if (identities.has(peer.id)) return undefined
   return {
     kind: 'refused',
     code: 'identity-not-expected',
     message: `${peer.id} may not serve this`,
-    presented: describePresented(presentedChain(socket)),
     expected: listed([...identities]),
   }
 }

@@ -102,6 +102,11 @@ function remember(leaf: string, peer: VerifiedPeer, bundles: TrustBundleSet, now
   peers.set(leaf, { peer, sinceMs: nowMs })
 }
 
+/** `refusal` of a peer whose chain is good, with what it showed. */
+export function withPresented(refusal: PeerRefusal | undefined, socket: TLSSocket): PeerRefusal | undefined {
+  return refusal && { ...refusal, presented: describePresented(presentedChain(socket)) }
+}
+
 /** Whether nothing speaks for the peer being of the mesh: it shows no certificate, or one that leads to no root of ours. */
 export function isStranger({ code }: PeerRefusal): boolean {
   return code === 'no-certificate' || code === 'chain-not-authorized' || rootCodes.has(code)

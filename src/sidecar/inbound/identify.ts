@@ -2,7 +2,7 @@ import type { TLSSocket } from 'node:tls'
 import { formatAddress } from '../../lib/address.ts'
 import { sayFarewell } from '../../http/farewell.ts'
 import { farewellText } from '../../mtls/farewell.ts'
-import { acceptedPeerOf, isStranger, type PeerRefusal } from '../../mtls/peer.ts'
+import { acceptedPeerOf, isStranger, type PeerRefusal, withPresented } from '../../mtls/peer.ts'
 import type { AnonymousReason } from '../../policy/decision.ts'
 import { expiryOf } from '../lifetime.ts'
 import { RequestMeter } from '../meter.ts'
@@ -20,7 +20,7 @@ export function identify(secured: Secured, inbound: Inbound): InboundConnection 
   const { socket, remote, credentials } = secured
   // The bundles of this moment: a root that was withdrawn during the handshake counts no more.
   const shown = acceptedPeerOf(socket, runtime.credentials.current.bundles, clock.now())
-  const peer = shown.kind === 'refused' ? shown : (distrust.of(shown) ?? shown)
+  const peer = shown.kind === 'refused' ? shown : (withPresented(distrust.of(shown), socket) ?? shown)
   if (peer.kind === 'refused') {
     refusePeer(peer, secured, runtime)
     return undefined
