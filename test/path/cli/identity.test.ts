@@ -162,13 +162,13 @@ t.test('who serves a service, and what expires', async (t) => {
     outrider(control.clock, 'identity', ...words, '--socket', control.server.adminSocket)
   const who = await ask('who-serves', 'shop')
   t.equal(who.code, 0, who.stderr)
-  t.match(who.stdout, /^default\/web +spiffe:\/\/test\.local\/ns\/default\/sa\/web +one +synced +24h +-$/m)
+  t.match(who.stdout, /^default\/web +spiffe:\/\/test\.local\/ns\/default\/sa\/web +one +synced +2[34]h +-$/m)
   t.match(who.stdout, /^default\/db +spiffe:\/\/test\.local\/ns\/default\/sa\/db +- +no sidecar +- +-$/m)
   t.match(await ask('who-serves', 'nothing'), { code: 4 })
   t.match(await ask('expiring'), { code: 0, stdout: 'nothing ends within 1h\n' })
   t.match(
     (await ask('expiring', '--within', '25h')).stdout,
-    /^24h +SVID +spiffe:\/\/test\.local\/ns\/default\/sa\/web one$/m,
+    /^2[34]h +SVID +spiffe:\/\/test\.local\/ns\/default\/sa\/web one$/m,
   )
   t.match((await ask('expiring', '--within', '366d')).stdout, /^\d+d +signer +[0-9a-f]{16}$/m)
 })
