@@ -89,7 +89,7 @@ function age(check: string, endMs: number, nowMs: number, next: string): Finding
 function agreement({ sequence, connectedSidecars, behind, behindCount }: AuthorityList__Output): Finding {
   const check = 'trust bundles'
   if (behindCount === 0)
-    return { check, result: 'ok', detail: `all ${connectedSidecars} sidecars believe bundle ${sequence}` }
+    return { check, result: 'ok', detail: `held by ${count(connectedSidecars)}: bundle ${sequence}` }
   return { check, result: 'warning', detail: `${named(behind, behindCount)} do not believe bundle ${sequence} yet` }
 }
 
@@ -116,7 +116,7 @@ function lifetimes(sidecars: readonly Sidecar__Output[], nowMs: number): Finding
     const [start, end] = [millisecondsOf(svidNotBefore) ?? 0, millisecondsOf(svidNotAfter) ?? 0]
     return end - nowMs < (end - start) / 5
   })
-  if (late.length === 0) return { check, result: 'ok', detail: `${sidecars.length} are renewed in time` }
+  if (late.length === 0) return { check, result: 'ok', detail: `${count(sidecars.length)} renewed in time` }
   const names = late.map(({ sidecarId, svidNotAfter }) => {
     const leftMs = (millisecondsOf(svidNotAfter) ?? 0) - nowMs
     return leftMs > 0 ? `${sidecarId} has ${formatSpan(leftMs)} left` : `${sidecarId} has expired`
@@ -127,8 +127,12 @@ function lifetimes(sidecars: readonly Sidecar__Output[], nowMs: number): Finding
 function updates(sidecars: readonly Sidecar__Output[]): Finding {
   const check = 'policy'
   const refused = sidecars.filter(({ state }) => state === 'STATE_NACKED').map(({ sidecarId }) => sidecarId)
-  if (refused.length === 0) return { check, result: 'ok', detail: `${sidecars.length} sidecars refused nothing` }
+  if (refused.length === 0) return { check, result: 'ok', detail: `${count(sidecars.length)} refused nothing` }
   return { check, result: 'failed', detail: `${named(refused, refused.length)} refused an update: outrider status` }
+}
+
+function count(sidecars: number): string {
+  return sidecars === 1 ? 'the one sidecar' : `all ${sidecars} sidecars`
 }
 
 function named(names: readonly string[], count: number): string {

@@ -183,7 +183,7 @@ t.test('check finds what will hurt', async (t) => {
   t.match(found.stdout, /^root [0-9a-f]{16} +ok +ends in \d+d$/m)
   t.match(found.stdout, /^trust bundles +warning +spiffe:.* one do not believe bundle 1 yet$/m)
   t.match(found.stdout, /^clocks +failed +one is (?:29|30|31) s ahead$/m)
-  t.match(found.stdout, /^SVIDs +ok +1 are renewed in time$/m)
+  t.match(found.stdout, /^SVIDs +ok +the one sidecar renewed in time$/m)
   t.match(found.stdout, /^policy +ok /m)
   control.clock.advance(20 * 3_600_000)
   t.match((await ask()).stdout, /^SVIDs +failed +one has 3h left$/m)
