@@ -422,6 +422,14 @@ export const contract: object = {
                       "rule": "repeated",
                       "type": "string",
                       "id": 11
+                    },
+                    "clockAheadMs": {
+                      "type": "sint64",
+                      "id": 12
+                    },
+                    "svidNotBefore": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 13
                     }
                   },
                   "nested": {
@@ -794,6 +802,10 @@ export const contract: object = {
                       "rule": "repeated",
                       "type": "AuthorityUse",
                       "id": 3
+                    },
+                    "at": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 4
                     }
                   }
                 },
