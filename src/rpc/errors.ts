@@ -27,10 +27,13 @@ export const RPC_CODES = {
 const STATUS_OF_CODE: Readonly<Record<string, StatusName>> = {
   'peer-unauthenticated': 'UNAUTHENTICATED',
   'join-token-refused': 'UNAUTHENTICATED',
+  'attestation-refused': 'UNAUTHENTICATED',
   'svid-expired': 'UNAUTHENTICATED',
   'identity-not-allowed': 'PERMISSION_DENIED',
   'workload-unknown': 'PERMISSION_DENIED',
   'attestation-rate': 'RESOURCE_EXHAUSTED',
+  'signing-rate': 'RESOURCE_EXHAUSTED',
+  'audit-unwritable': 'UNAVAILABLE',
   'too-many-sidecars': 'RESOURCE_EXHAUSTED',
   'too-many-resources': 'RESOURCE_EXHAUSTED',
   'too-many-watchers': 'RESOURCE_EXHAUSTED',

@@ -54,6 +54,8 @@ export interface CertificateRequest {
   readonly id: SpiffeId
   /** P-256 or P-384. */
   readonly publicKey: KeyObject
+  /** Further names of the leaf. */
+  readonly dnsNames?: readonly string[]
 }
 
 export interface IssuedCertificate {
@@ -184,7 +186,7 @@ function leafIssuer(
     basicConstraints({ ca: false }),
     authorityKeyIdentifier(keyIdOf(certificate)),
   ]
-  return ({ id, publicKey }, notAfterMs, nowMs) => {
+  return ({ id, publicKey, dnsNames }, notAfterMs, nowMs) => {
     const { spki, keyId } = subjectKeyOf(publicKey)
     const serial = randomBytes(SERIAL_BYTES)
     const validity = { notBeforeMs: wholeSeconds(nowMs - BACKDATE_MS), notAfterMs: wholeSeconds(notAfterMs) }
@@ -195,7 +197,7 @@ function leafIssuer(
         subject: emptyName,
         ...validity,
         spki,
-        extensions: [...constant, subjectKeyIdentifier(keyId), uriAltNames([id], true)],
+        extensions: [...constant, subjectKeyIdentifier(keyId), uriAltNames([id], true, dnsNames)],
       },
       sign,
     )

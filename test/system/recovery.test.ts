@@ -1,0 +1,123 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { startApp } from '../fixtures/app.ts'
+import { makeTestCa } from '../fixtures/ca.ts'
+import { claimsOf, clusterKey, ISSUER, tokenOf } from '../fixtures/kubernetes.ts'
+import { checkLeaks } from '../fixtures/leaks.ts'
+import {
+  ask,
+  idOf,
+  knowsEndpoints,
+  ordersPolicy,
+  ordersResources,
+  readySidecar,
+  resource,
+  sendToOrders,
+  type SidecarProcess,
+  startMesh,
+  startPair,
+  svidSerial,
+  type TestMesh,
+} from '../fixtures/mesh.ts'
+import { launcher, startProgram, temporaryFolder, until } from '../fixtures/process.ts'
+
+checkLeaks(t)
+
+const TTL_MS = 10_000
+const TTL = ['--svid-ttl-ms', String(TTL_MS)]
+/** What the sidecars may take once the control server is back. */
+const RECOVERY_MS = 10_000
+
+async function metric({ admin }: SidecarProcess, line: string): Promise<boolean> {
+  return (await ask(admin, '/metrics')).text.includes(`\n${line}\n`)
+}
+
+/** Kills the control server until the SVIDs have expired, and some time more; then everything must go again by itself. */
+async function outage(t: Test, mesh: TestMesh, web: SidecarProcess, orders: SidecarProcess): Promise<void> {
+  t.equal((await sendToOrders(web, '/x')).status, 200)
+  const serials = [await svidSerial(web), await svidSerial(orders)]
+  const down = performance.now()
+  await mesh.crash(async () => {
+    t.equal((await sendToOrders(web, '/x')).status, 200, 'without the control server all goes on at first')
+    await until('the SVIDs have expired', async () => (await metric(web, 'outrider_svid_alarms_total{alarm="expired"} 1')) && (await metric(orders, 'outrider_svid_alarms_total{alarm="expired"} 1')), 3 * TTL_MS)
+    t.ok(await metric(web, 'outrider_svid_alarms_total{alarm="overdue"} 1'))
+    const statuses = new Set<number>()
+    const longer = async (): Promise<boolean> => {
+      statuses.add((await sendToOrders(web, '/x')).status)
+      return performance.now() - down > 1.5 * TTL_MS
+    }
+    await until('away for longer than an SVID lives', longer, 2 * TTL_MS)
+    t.notOk(statuses.has(200), `refused while expired: ${[...statuses].join(', ')}`)
+  })
+  const back = performance.now()
+  const took = await until('requests are served again', async () => (await sendToOrders(web, '/x')).status === 200, 20_000)
+  t.comment(`away for ${Math.round(back - down)} ms; served again after ${took} ms`)
+  t.ok(took < RECOVERY_MS, `${took} ms`)
+  t.not(await svidSerial(web), serials[0])
+  t.not(await svidSerial(orders), serials[1])
+  t.match(web.stderr, /SVID has expired/)
+}
+
+t.test('with join tokens, which were used up', async (t) => {
+  const app = await startApp(t)
+  const mesh = await startMesh(t, TTL)
+  await mesh.apply(ordersResources(app.port))
+  const { web, orders } = await startPair(mesh, app.port)
+  await outage(t, mesh, web, orders)
+  await outage(t, mesh, web, orders)
+  const audit = readFileSync(join(mesh.data, 'audit.log'), 'utf8')
+  t.match(audit, /"how":"renew-expired"/)
+})
+
+/** Starts a sidecar with evidence in place of a join token. */
+function evidenceSidecar(t: Test, mesh: TestMesh, name: string, flags: readonly string[]): Promise<SidecarProcess> {
+  const root = ['--trust-bundle-file', join(mesh.data, 'ca', 'root.pem')]
+  const args = ['--control-address', mesh.control.grpc, '--admin', '127.0.0.1:0', '--sidecar-id', name, '--spiffe-id', idOf(name)]
+  return readySidecar(startProgram(t, process.execPath, [launcher, 'sidecar', ...args, ...root, ...flags]))
+}
+
+t.test('with evidence that can be shown again, and no renewal of what has expired', async (t) => {
+  const app = await startApp(t)
+  const folder = temporaryFolder(t)
+  const file = (name: string, text: string): string => {
+    const path = join(folder, name)
+    writeFileSync(path, text)
+    return path
+  }
+  const key = clusterKey('RS256', 'one')
+  const machines = makeTestCa('machines.test')
+  const machine = machines.intermediate().issue('/m', { uris: [], dnsNames: ['host-1.example.org'] })
+  const mesh = await startMesh(t, [
+    ...TTL,
+    ...['--expired-renewal-ms', '0', '--kubernetes', 'jwks', '--kubernetes-issuer', ISSUER],
+    ...['--kubernetes-jwks', file('jwks.json', JSON.stringify({ keys: [key.jwk] }))],
+    ...['--x509-roots', file('roots.pem', machines.pem)],
+  ])
+  await mesh.apply(
+    [
+      resource('Workload', 'web', { spiffeId: idOf('web'), selectors: ['k8s:ns:shop', 'k8s:sa:web'] }),
+      resource('Workload', 'orders', { spiffeId: idOf('orders'), selectors: ['x509:dns:host-1.example.org'] }),
+      resource('Service', 'orders', { ports: [{ port: 80, targetPort: app.port }], workloads: ['orders'] }),
+      ordersPolicy({}),
+    ].join('\n---\n'),
+  )
+  const token = file('token', `${tokenOf(key, claimsOf('shop', 'web', Date.now()))}\n`)
+  const [web, orders] = await Promise.all([
+    evidenceSidecar(t, mesh, 'web', ['--attestation', 'kubernetes', '--kubernetes-token-file', token, '--outbound', '127.0.0.1:0']),
+    evidenceSidecar(t, mesh, 'orders', [
+      ...['--attestation', 'x509', '--x509-cert-file', file('m.pem', machine.chainPem), '--x509-key-file', file('m.key', machine.keyPem)],
+      ...['--inbound', `127.0.0.1:0=127.0.0.1:${app.port}`, '--outbound', ''],
+    ]),
+  ])
+  await knowsEndpoints(web, 1)
+  await outage(t, mesh, web, orders)
+
+  const forged = file('forged', tokenOf({ ...key, privateKey: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey }, claimsOf('shop', 'web', Date.now())))
+  const { stderr } = await startProgram(t, process.execPath, [
+    ...[launcher, 'sidecar', '--control-address', mesh.control.grpc, '--admin', '127.0.0.1:0', '--spiffe-id', idOf('web')],
+    ...['--trust-bundle-file', join(mesh.data, 'ca', 'root.pem'), '--attestation', 'kubernetes', '--kubernetes-token-file', forged],
+  ]).ended
+  t.match(stderr, /attestation-refused/)
+})
