@@ -179,7 +179,13 @@ function findPath(path: readonly Certificate[], shown: readonly Certificate[], s
       fault ??= thrown
     }
   }
-  throw fault ?? refusal('root-unknown', `the chain ends at none of the ${authorities.length} roots${trustDomain === undefined ? '' : ` of ${trustDomain}`}`)
+  throw (
+    fault ??
+    refusal(
+      'root-unknown',
+      `the chain ends at none of the ${authorities.length} roots${trustDomain === undefined ? '' : ` of ${trustDomain}`}`,
+    )
+  )
 }
 
 /** `issuer` signed `subject`. */

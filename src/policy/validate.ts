@@ -256,19 +256,22 @@ const schemas: Readonly<Record<Kind, Reader<Resource>>> = {
     metadata,
     spec: { ...spec, workloads: spec.workloads.map((text) => reference(text, metadata.namespace)) },
   })),
-  Workload: andThen(envelope('Workload', workloadSpec), ({ kind, metadata, spec: { spiffeId, ttl, selectors, dnsNames, upstreams } }) => ({
-    kind,
-    metadata,
-    spec: {
-      spiffeId,
-      ...(ttl === undefined ? {} : { ttlMs: ttl }),
-      selectors: selectors ?? [],
-      dnsNames: dnsNames ?? [],
-      upstreams: (upstreams ?? [`${metadata.namespace}/*`]).map((text) =>
-        text === '*' ? { namespace: '*', name: '*' } : reference(text, metadata.namespace),
-      ),
-    },
-  })),
+  Workload: andThen(
+    envelope('Workload', workloadSpec),
+    ({ kind, metadata, spec: { spiffeId, ttl, selectors, dnsNames, upstreams } }) => ({
+      kind,
+      metadata,
+      spec: {
+        spiffeId,
+        ...(ttl === undefined ? {} : { ttlMs: ttl }),
+        selectors: selectors ?? [],
+        dnsNames: dnsNames ?? [],
+        upstreams: (upstreams ?? [`${metadata.namespace}/*`]).map((text) =>
+          text === '*' ? { namespace: '*', name: '*' } : reference(text, metadata.namespace),
+        ),
+      },
+    }),
+  ),
 }
 
 const resolvedServiceSpec = object({

@@ -5,7 +5,13 @@ import type { IdentityServiceHandlers } from '../wire/outrider/identity/v1/Ident
 import type { PolicyServiceHandlers } from '../wire/outrider/policy/v1/PolicyService.ts'
 import { toStatus } from './errors.ts'
 import { protocols } from './load.ts'
-import { type AuthenticatedCaller, type Caller, type RenewingCaller, requireIdentity, requireRenewable } from './peer.ts'
+import {
+  type AuthenticatedCaller,
+  type Caller,
+  type RenewingCaller,
+  requireIdentity,
+  requireRenewable,
+} from './peer.ts'
 import { type Endable, openDuplex, openStream, type ServerDuplex, type ServerStream } from './stream.ts'
 
 /** Input and output of a method, taken from the generated handler types. */

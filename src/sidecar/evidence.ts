@@ -7,6 +7,7 @@ import { controlIdOf, parseSpiffeId, type SpiffeId, trustDomainOf } from '../ide
 import { fromPem, parseCertificate } from '../identity/x509.ts'
 import type { Clock } from '../lib/clock.ts'
 import { describeError, OutriderError } from '../lib/errors.ts'
+import { unreachable } from '../lib/unreachable.ts'
 import { learnTrustBundle } from '../rpc/bootstrap.ts'
 import { type JoinToken, parseJoinToken } from '../rpc/token.ts'
 import type { AttestRequest } from '../wire/outrider/identity/v1/AttestRequest.ts'
@@ -55,7 +56,7 @@ export function evidenceOf(config: SidecarConfig, clock: Clock): Evidence {
       }
     }
     default:
-      throw new TypeError(`attestation ${config.attestation satisfies never}`)
+      return unreachable(config.attestation)
   }
 }
 
@@ -63,7 +64,9 @@ function reusable(config: SidecarConfig, clock: Clock): Omit<Evidence, 'show'> {
   const { trustBundleFile, rootSha256 } = config
   const id = parseSpiffeId(needed(config.spiffeId, 'spiffeId'))
   if ((trustBundleFile === undefined) === (rootSha256 === undefined)) {
-    throw incomplete('one of trustBundleFile and rootSha256 is needed: without a root anybody could pass for the control server')
+    throw incomplete(
+      'one of trustBundleFile and rootSha256 is needed: without a root anybody could pass for the control server',
+    )
   }
   const learnTrust =
     rootSha256 === undefined

@@ -4,11 +4,7 @@ import { describeError, OutriderError } from '../lib/errors.ts'
 
 /** What the audit log keeps of one event. Fields that do not apply are absent; docs/reference/audit-log.md has them all. */
 export interface AuditEvent {
-  readonly event:
-    | 'certificate-issued'
-    | 'certificate-refused'
-    | 'token-created'
-    | 'token-revoked'
+  readonly event: 'certificate-issued' | 'certificate-refused' | 'token-created' | 'token-revoked'
   /** How the certificate was asked for. */
   readonly how?: 'attest' | 'renew' | 'renew-expired'
   /** Who asked, as evidence proved it. */

@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -21,7 +20,7 @@ import {
   svidSerial,
   type TestMesh,
 } from '../fixtures/mesh.ts'
-import { launcher, startProgram, temporaryFolder, until } from '../fixtures/process.ts'
+import { launcher, type Program, startProgram, temporaryFolder, until } from '../fixtures/process.ts'
 
 checkLeaks(t)
 
@@ -34,6 +33,11 @@ async function metric({ admin }: SidecarProcess, line: string): Promise<boolean>
   return (await ask(admin, '/metrics')).text.includes(`\n${line}\n`)
 }
 
+/** Flags, written as on a command line; no value has a space in it. */
+function flags(text: string): string[] {
+  return text.trim().split(/\s+/)
+}
+
 /** Kills the control server until the SVIDs have expired, and some time more; then everything must go again by itself. */
 async function outage(t: Test, mesh: TestMesh, web: SidecarProcess, orders: SidecarProcess): Promise<void> {
   t.equal((await sendToOrders(web, '/x')).status, 200)
@@ -41,7 +45,13 @@ async function outage(t: Test, mesh: TestMesh, web: SidecarProcess, orders: Side
   const down = performance.now()
   await mesh.crash(async () => {
     t.equal((await sendToOrders(web, '/x')).status, 200, 'without the control server all goes on at first')
-    await until('the SVIDs have expired', async () => (await metric(web, 'outrider_svid_alarms_total{alarm="expired"} 1')) && (await metric(orders, 'outrider_svid_alarms_total{alarm="expired"} 1')), 3 * TTL_MS)
+    await until(
+      'the SVIDs have expired',
+      async () =>
+        (await metric(web, 'outrider_svid_alarms_total{alarm="expired"} 1')) &&
+        (await metric(orders, 'outrider_svid_alarms_total{alarm="expired"} 1')),
+      3 * TTL_MS,
+    )
     t.ok(await metric(web, 'outrider_svid_alarms_total{alarm="overdue"} 1'))
     const statuses = new Set<number>()
     const longer = async (): Promise<boolean> => {
@@ -52,7 +62,11 @@ async function outage(t: Test, mesh: TestMesh, web: SidecarProcess, orders: Side
     t.notOk(statuses.has(200), `refused while expired: ${[...statuses].join(', ')}`)
   })
   const back = performance.now()
-  const took = await until('requests are served again', async () => (await sendToOrders(web, '/x')).status === 200, 20_000)
+  const took = await until(
+    'requests are served again',
+    async () => (await sendToOrders(web, '/x')).status === 200,
+    20_000,
+  )
   t.comment(`away for ${Math.round(back - down)} ms; served again after ${took} ms`)
   t.ok(took < RECOVERY_MS, `${took} ms`)
   t.not(await svidSerial(web), serials[0])
@@ -63,8 +77,8 @@ async function outage(t: Test, mesh: TestMesh, web: SidecarProcess, orders: Side
 t.test('with join tokens, which were used up', async (t) => {
   const app = await startApp(t)
   const mesh = await startMesh(t, TTL)
-  await mesh.apply(ordersResources(app.port))
-  const { web, orders } = await startPair(mesh, app.port)
+  await mesh.apply(ordersResources(app.address.port))
+  const { web, orders } = await startPair(mesh, app.address.port)
   await outage(t, mesh, web, orders)
   await outage(t, mesh, web, orders)
   const audit = readFileSync(join(mesh.data, 'audit.log'), 'utf8')
@@ -72,10 +86,14 @@ t.test('with join tokens, which were used up', async (t) => {
 })
 
 /** Starts a sidecar with evidence in place of a join token. */
-function evidenceSidecar(t: Test, mesh: TestMesh, name: string, flags: readonly string[]): Promise<SidecarProcess> {
-  const root = ['--trust-bundle-file', join(mesh.data, 'ca', 'root.pem')]
-  const args = ['--control-address', mesh.control.grpc, '--admin', '127.0.0.1:0', '--sidecar-id', name, '--spiffe-id', idOf(name)]
-  return readySidecar(startProgram(t, process.execPath, [launcher, 'sidecar', ...args, ...root, ...flags]))
+function evidenceSidecar(t: Test, mesh: TestMesh, name: string, more: string): Program {
+  const root = join(mesh.data, 'ca', 'root.pem')
+  return startProgram(t, process.execPath, [
+    launcher,
+    'sidecar',
+    ...flags(`--control-address ${mesh.control.grpc} --trust-bundle-file ${root} --admin 127.0.0.1:0`),
+    ...flags(`--sidecar-id ${name} --spiffe-id ${idOf(name)} --outbound 127.0.0.1:0 ${more}`),
+  ])
 }
 
 t.test('with evidence that can be shown again, and no renewal of what has expired', async (t) => {
@@ -89,35 +107,46 @@ t.test('with evidence that can be shown again, and no renewal of what has expire
   const key = clusterKey('RS256', 'one')
   const machines = makeTestCa('machines.test')
   const machine = machines.intermediate().issue('/m', { uris: [], dnsNames: ['host-1.example.org'] })
+  const jwks = file('jwks.json', JSON.stringify({ keys: [key.jwk] }))
+  const roots = file('roots.pem', machines.pem)
   const mesh = await startMesh(t, [
     ...TTL,
-    ...['--expired-renewal-ms', '0', '--kubernetes', 'jwks', '--kubernetes-issuer', ISSUER],
-    ...['--kubernetes-jwks', file('jwks.json', JSON.stringify({ keys: [key.jwk] }))],
-    ...['--x509-roots', file('roots.pem', machines.pem)],
+    ...flags('--expired-renewal-ms 0 --kubernetes jwks'),
+    ...flags(`--kubernetes-issuer ${ISSUER} --kubernetes-jwks ${jwks} --x509-roots ${roots}`),
   ])
   await mesh.apply(
     [
       resource('Workload', 'web', { spiffeId: idOf('web'), selectors: ['k8s:ns:shop', 'k8s:sa:web'] }),
       resource('Workload', 'orders', { spiffeId: idOf('orders'), selectors: ['x509:dns:host-1.example.org'] }),
-      resource('Service', 'orders', { ports: [{ port: 80, targetPort: app.port }], workloads: ['orders'] }),
+      resource('Service', 'orders', { ports: [{ port: 80, targetPort: app.address.port }], workloads: ['orders'] }),
       ordersPolicy({}),
     ].join('\n---\n'),
   )
   const token = file('token', `${tokenOf(key, claimsOf('shop', 'web', Date.now()))}\n`)
+  const [cert, privateKey] = [file('m.pem', machine.chainPem), file('m.key', machine.keyPem)]
+  const inbound = `127.0.0.1:0=127.0.0.1:${app.address.port}`
   const [web, orders] = await Promise.all([
-    evidenceSidecar(t, mesh, 'web', ['--attestation', 'kubernetes', '--kubernetes-token-file', token, '--outbound', '127.0.0.1:0']),
-    evidenceSidecar(t, mesh, 'orders', [
-      ...['--attestation', 'x509', '--x509-cert-file', file('m.pem', machine.chainPem), '--x509-key-file', file('m.key', machine.keyPem)],
-      ...['--inbound', `127.0.0.1:0=127.0.0.1:${app.port}`, '--outbound', ''],
-    ]),
+    readySidecar(evidenceSidecar(t, mesh, 'web', `--attestation kubernetes --kubernetes-token-file ${token}`)),
+    readySidecar(
+      evidenceSidecar(
+        t,
+        mesh,
+        'orders',
+        `--attestation x509 --x509-cert-file ${cert} --x509-key-file ${privateKey} --inbound ${inbound}`,
+      ),
+    ),
   ])
   await knowsEndpoints(web, 1)
   await outage(t, mesh, web, orders)
 
-  const forged = file('forged', tokenOf({ ...key, privateKey: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey }, claimsOf('shop', 'web', Date.now())))
-  const { stderr } = await startProgram(t, process.execPath, [
-    ...[launcher, 'sidecar', '--control-address', mesh.control.grpc, '--admin', '127.0.0.1:0', '--spiffe-id', idOf('web')],
-    ...['--trust-bundle-file', join(mesh.data, 'ca', 'root.pem'), '--attestation', 'kubernetes', '--kubernetes-token-file', forged],
-  ]).ended
+  const stranger = clusterKey('RS256', 'one')
+  const forged = file('forged', tokenOf(stranger, claimsOf('shop', 'web', Date.now())))
+  const { code, stderr } = await evidenceSidecar(
+    t,
+    mesh,
+    'web',
+    `--attestation kubernetes --kubernetes-token-file ${forged}`,
+  ).ended
+  t.equal(code, 1)
   t.match(stderr, /attestation-refused/)
 })

@@ -86,7 +86,13 @@ export function identityHandlers(parts: IdentityServiceParts): IdentityHandlers 
     return answer(certificate, request.id, bundles.current, nowMs)
   }
 
-  const recordRefusal = (how: How, { address, attestation }: Asked, spiffeId: SpiffeId | undefined, thrown: unknown, reason: string): void => {
+  const recordRefusal = (
+    how: How,
+    { address, attestation }: Asked,
+    spiffeId: SpiffeId | undefined,
+    thrown: unknown,
+    reason: string,
+  ): void => {
     try {
       audit.recordRefusal({
         event: 'certificate-refused',
@@ -221,7 +227,10 @@ function evidenceOf(request: AttestRequest__Output, { unix }: Caller): Evidence 
 }
 
 /** Throws `identity-not-allowed` unless all that the Workload asks for was proved. */
-function checkSelectors({ spec: { spiffeId, selectors } }: Workload, { granted, selectors: proved }: Attestation): void {
+function checkSelectors(
+  { spec: { spiffeId, selectors } }: Workload,
+  { granted, selectors: proved }: Attestation,
+): void {
   if (granted === spiffeId) return
   if (selectors.length === 0)
     throw new OutriderError('identity-not-allowed', `${spiffeId} has no selectors: it is given for a join token alone`)

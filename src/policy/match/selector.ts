@@ -14,11 +14,27 @@ interface Shape {
   readonly within?: SelectorKey
 }
 
+/** What can be said of a workload by evidence, as `kind:key`. */
+export type SelectorKey =
+  | 'k8s:ns'
+  | 'k8s:sa'
+  | 'k8s:pod-name'
+  | 'k8s:pod-uid'
+  | 'k8s:node-name'
+  | 'unix:uid'
+  | 'unix:gid'
+  | 'unix:path'
+  | 'unix:sha256'
+  | 'x509:subject-sha256'
+  | 'x509:cert-sha256'
+  | 'x509:root-sha256'
+  | 'x509:dns'
+  | 'x509:uri'
+
 const hash = { form: sha256, expects: '64 hexadecimal digits in lower case' }
 const id = { form: number, expects: 'a number' }
 
-/** What can be said of a workload by evidence, as `kind:key`. */
-const shapes = {
+const shapes: Readonly<Record<SelectorKey, Shape>> = {
   'k8s:ns': { form: label, expects: 'the name of a namespace' },
   'k8s:sa': { form: subdomain, expects: 'the name of a service account', within: 'k8s:ns' },
   'k8s:pod-name': { form: subdomain, expects: 'the name of a pod', within: 'k8s:ns' },
@@ -33,8 +49,7 @@ const shapes = {
   'x509:root-sha256': hash,
   'x509:dns': { form: subdomain, expects: 'a DNS name' },
   'x509:uri': { form: /^[\x21-\x7e]{1,1024}$/, expects: 'a URI' },
-} as const satisfies Readonly<Record<string, Omit<Shape, 'within'> & { readonly within?: string }>>
-export type SelectorKey = keyof typeof shapes
+}
 
 const table: ReadonlyMap<string, Shape> = new Map(Object.entries(shapes))
 
@@ -71,7 +86,8 @@ export function selectorsFault(selectors: readonly Selector[]): string | undefin
   const keys = new Set(selectors.map(({ key }) => key))
   for (const key of keys) {
     const within = table.get(key)?.within
-    if (within !== undefined && !keys.has(within)) return `${key} needs ${within} beside it: every namespace has its own`
+    if (within !== undefined && !keys.has(within))
+      return `${key} needs ${within} beside it: every namespace has its own`
   }
   return undefined
 }

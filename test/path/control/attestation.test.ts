@@ -37,7 +37,10 @@ interface Setting {
   readonly control: TestControl
   /** A client without an identity. */
   readonly client: ControlClient
-  readonly attest: (id: string, evidence: Omit<AttestRequest, 'csr'> | ((csr: Buffer) => Omit<AttestRequest, 'csr'>)) => Promise<Svid>
+  readonly attest: (
+    id: string,
+    evidence: Omit<AttestRequest, 'csr'> | ((csr: Buffer) => Omit<AttestRequest, 'csr'>),
+  ) => Promise<Svid>
   readonly audit: () => readonly Readonly<Record<string, unknown>>[]
 }
 
@@ -116,8 +119,16 @@ t.test('a service account gets the identity whose selectors it fulfils, and no o
   await attest(PAYMENTS, evidence)
 
   await t.rejects(attest(LEDGER, evidence), { code: 'identity-not-allowed' }, 'another account')
-  await t.rejects(attest(PAYMENTS, kubernetes(setting, 'evil', 'payments')), { code: 'identity-not-allowed' }, 'namespace')
-  await t.rejects(attest('spiffe://test.local/ns/default/sa/free', evidence), { code: 'identity-not-allowed' }, 'no selectors')
+  await t.rejects(
+    attest(PAYMENTS, kubernetes(setting, 'evil', 'payments')),
+    { code: 'identity-not-allowed' },
+    'namespace',
+  )
+  await t.rejects(
+    attest('spiffe://test.local/ns/default/sa/free', evidence),
+    { code: 'identity-not-allowed' },
+    'no selectors',
+  )
   await t.rejects(attest('spiffe://test.local/ns/default/sa/machine', evidence), { code: 'identity-not-allowed' })
   await t.rejects(attest('spiffe://test.local/ns/default/sa/none', evidence), { code: 'workload-unknown' })
   await t.rejects(attest(CONTROL_ID, evidence), { code: 'workload-unknown' }, 'the control server itself')
@@ -166,7 +177,11 @@ t.test('a machine gets an identity for the key of its certificate', async (t) =>
   })
   t.equal((await attest(PAYMENTS, proof)).id, PAYMENTS)
   const other = buildCsr(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey, parseSpiffeId(PAYMENTS))
-  await t.rejects(attest(PAYMENTS, proof(other)), { code: 'attestation-refused' }, 'a proof that was seen with another CSR')
+  await t.rejects(
+    attest(PAYMENTS, proof(other)),
+    { code: 'attestation-refused' },
+    'a proof that was seen with another CSR',
+  )
   const stranger = makeTestCa('machines.test').intermediate().issue('/m', names)
   await t.rejects(
     attest(PAYMENTS, (csr) => ({
@@ -195,7 +210,10 @@ t.test('selectors that make no sense are refused with their field', async (t) =>
     [{ selectors: ['k8s:ns:a', 'unix:uid:1'] }, /spec\.selectors: all must hold/],
     [{ selectors: [] }, /spec\.selectors: an empty list/],
     [{ dnsNames: ['*.example.org'] }, /spec\.dnsNames\[0\]/],
-    [{ dnsNames: Array.from({ length: 17 }, (_, index) => `a${index}.example.org`) }, /spec\.dnsNames: has more than 16/],
+    [
+      { dnsNames: Array.from({ length: 17 }, (_, index) => `a${index}.example.org`) },
+      /spec\.dnsNames: has more than 16/,
+    ],
   ] as const) {
     await t.rejects(control.apply(workload('payments', spec)), { code: 'resources-refused', message })
   }
@@ -208,15 +226,17 @@ t.test('without a line in the audit log there is no certificate, and no token is
   const control = await startTestControl(t, { 'audit-log-path': path })
   await control.apply(workload('web'))
   const token = await control.token('web')
-  const join_ = (): Promise<{ close(): void }> => joinMesh(control.server.grpcAddress, token, control.clock)
+  const joining = (): Promise<{ close(): void }> => joinMesh(control.server.grpcAddress, token, control.clock)
   rmSync(path)
   mkdirSync(path)
   control.clock.advance(1000)
-  await t.rejects(join_(), { code: 'audit-unwritable', retryable: true })
+  await t.rejects(joining(), { code: 'audit-unwritable', retryable: true })
   await t.rejects(control.token('web'), { code: 'audit-unwritable' })
   rmSync(path, { recursive: true })
-  ;(await join_()).close()
-  t.match(auditOf(path), [{ event: 'certificate-issued', how: 'attest', tokenId: /^[0-9a-f]{12}$/, source: /^join-token:/ }])
+  ;(await joining()).close()
+  t.match(auditOf(path), [
+    { event: 'certificate-issued', how: 'attest', tokenId: /^[0-9a-f]{12}$/, source: /^join-token:/ },
+  ])
   chmodSync(path, 0o600)
 })
 

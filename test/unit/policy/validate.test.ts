@@ -68,27 +68,32 @@ t.test('defaults are filled in', async (t) => {
       spec: { ...workload, selectors: [], dnsNames: [], upstreams: [{ namespace: 'default', name: '*' }] },
     },
   })
-  t.match(validateResource(document('Workload', {
+  t.match(
+    validateResource(
+      document('Workload', {
         ...workload,
         ttl: '1h',
         selectors: ['k8s:ns:shop', 'k8s:sa:web'],
         dnsNames: ['web.example.org'],
         upstreams: ['a', 'b/c', 'd/*', '*'],
-      })), {
-    resource: {
-      spec: {
-        ttlMs: 3_600_000,
-        selectors: ['k8s:ns:shop', 'k8s:sa:web'],
-        dnsNames: ['web.example.org'],
-        upstreams: [
-          { namespace: 'shop', name: 'a' },
-          { namespace: 'b', name: 'c' },
-          { namespace: 'd', name: '*' },
-          { namespace: '*', name: '*' },
-        ],
+      }),
+    ),
+    {
+      resource: {
+        spec: {
+          ttlMs: 3_600_000,
+          selectors: ['k8s:ns:shop', 'k8s:sa:web'],
+          dnsNames: ['web.example.org'],
+          upstreams: [
+            { namespace: 'shop', name: 'a' },
+            { namespace: 'b', name: 'c' },
+            { namespace: 'd', name: '*' },
+            { namespace: '*', name: '*' },
+          ],
+        },
       },
     },
-  })
+  )
 })
 
 t.test('all violations at once, each with its field', async (t) => {

@@ -44,10 +44,7 @@ export interface Attestation {
  * `join-token-refused`; when it cannot be verified now, `attestation-unavailable`.
  */
 export interface Attestor<Kind extends EvidenceKind> {
-  attest(
-    evidence: Extract<Evidence, { kind: Kind }>,
-    request: AttestationRequest,
-  ): Attestation | Promise<Attestation>
+  attest(evidence: Extract<Evidence, { kind: Kind }>, request: AttestationRequest): Attestation | Promise<Attestation>
 }
 
 /** Those that are switched on. */

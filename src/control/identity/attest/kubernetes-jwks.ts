@@ -45,7 +45,7 @@ export function offlineReview({ issuer, audience, keys }: JwksOptions): TokenVer
     const kid = textAt(header, 'kid', 256)
     if (kid === undefined) throw refusedToken('does not say which key it is signed with (kid)')
     const key = await keys.find(kid)
-    if (key === undefined) throw refusedToken('is signed with a key that is not the cluster\'s')
+    if (key === undefined) throw refusedToken("is signed with a key that is not the cluster's")
     if (key.algorithm !== alg || !isSigned(key, signed, signature)) throw refusedToken('has a wrong signature')
     checkClaims(claims, issuer, audience, nowMs / 1000)
     return accountOf(claims)
@@ -167,7 +167,9 @@ export class KeySource {
     }
     await this.#reading
     if (this.#options.clock.monotonic() - this.#readAt >= MAX_AGE_MS)
-      throw unavailable(`the keys of the cluster cannot be had from ${this.#options.place}: ${describeError(this.#fault)}`)
+      throw unavailable(
+        `the keys of the cluster cannot be had from ${this.#options.place}: ${describeError(this.#fault)}`,
+      )
     return this.#keys.get(kid)
   }
 

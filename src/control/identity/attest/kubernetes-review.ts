@@ -34,7 +34,8 @@ function accountOf(answer: unknown, audience: string): ServiceAccount {
   if (status['authenticated'] !== true) throw refusedToken(`is refused by the API server: ${reasonOf(status)}`)
   // A server that knows nothing of audiences leaves them out, and has then not looked at them.
   const { audiences } = status
-  if (!Array.isArray(audiences) || !audiences.includes(audience)) throw refusedToken(`is not for the audience ${audience}`)
+  if (!Array.isArray(audiences) || !audiences.includes(audience))
+    throw refusedToken(`is not for the audience ${audience}`)
   const user = objectAt(status, 'user')
   const extra = objectAt(user, 'extra')
   const podName = only(extra, 'authentication.kubernetes.io/pod-name')

@@ -35,7 +35,8 @@ export function unixAttestor(proc = '/proc'): Attestor<'unix'> {
   return {
     async attest({ peer }) {
       const { uid, gid, pid } = peer
-      if (underWay >= MAX_UNDER_WAY) throw refusedPeer(`must wait: ${MAX_UNDER_WAY} programs are being hashed, the limit`)
+      if (underWay >= MAX_UNDER_WAY)
+        throw refusedPeer(`must wait: ${MAX_UNDER_WAY} programs are being hashed, the limit`)
       underWay += 1
       try {
         const { path, sha256 } = await binaryOf(join(proc, String(pid)), peer, hashes)

@@ -20,7 +20,8 @@ export function x509Attestor(roots: readonly Certificate[]): Attestor<'x509'> {
       const path = refusing(() => verifyPath(chain, roots, nowMs))
       const leaf = path[0]!
       checkUse(leaf)
-      if (!verifyProof(leaf.publicKey, csr, signature)) throw refusedProof('is not signed with the key of its certificate')
+      if (!verifyProof(leaf.publicKey, csr, signature))
+        throw refusedProof('is not signed with the key of its certificate')
       const { uris, dnsNames } = leaf.altNames ?? { uris: [], dnsNames: [] }
       return {
         source: `x509:${leaf.fingerprint}`,
@@ -40,7 +41,10 @@ export function x509Attestor(roots: readonly Certificate[]): Attestor<'x509'> {
 function checkUse({ basicConstraints, keyUsage, extendedKeyUsage, publicKey }: Certificate): void {
   if (basicConstraints?.ca === true) throw refusedProof('shows a CA certificate')
   if (keyUsage?.digitalSignature === false) throw refusedProof('shows a certificate whose key may not make signatures')
-  if (extendedKeyUsage !== undefined && !extendedKeyUsage.some((use) => use === oids.clientAuth || use === oids.anyExtendedKeyUsage))
+  if (
+    extendedKeyUsage !== undefined &&
+    !extendedKeyUsage.some((use) => use === oids.clientAuth || use === oids.anyExtendedKeyUsage)
+  )
     throw refusedProof('shows a certificate that is not for client authentication')
   if (publicKey.kind === 'rsa' && publicKey.bits < MIN_RSA_BITS)
     throw refusedProof(`shows an RSA key of ${publicKey.bits} bits, less than ${MIN_RSA_BITS}`)

@@ -153,7 +153,13 @@ t.test('keys that cannot be had', async (t) => {
   await attest(late)
   clock.advance(60_000)
   await t.rejects(attest(late), { code: 'attestation-unavailable', retryable: true, message: /ENOENT/ })
-  for (const text of ['{', '{}', '{"keys":[]}', '{"keys":[{"kty":"oct","kid":"a","k":"AA"}]}', `[${'1,'.repeat(200_000)}1]`]) {
+  for (const text of [
+    '{',
+    '{}',
+    '{"keys":[]}',
+    '{"keys":[{"kty":"oct","kid":"a","k":"AA"}]}',
+    `[${'1,'.repeat(200_000)}1]`,
+  ]) {
     writeFileSync(file, text)
     clock.advance(10_000)
     await t.rejects(attest(late), { code: 'attestation-unavailable' }, text.slice(0, 40))

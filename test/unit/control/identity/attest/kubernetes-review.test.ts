@@ -43,8 +43,8 @@ t.test('the API server is asked, with our token, for our audience', async (t) =>
       'k8s:node-name:node-1',
     ]),
   })
-  const [asked] = api.asked
-  t.equal(asked?.path, '/apis/authentication.k8s.io/v1/tokenreviews')
+  const asked = api.asked[0]!
+  t.equal(asked.path, '/apis/authentication.k8s.io/v1/tokenreviews')
   t.equal(asked.authorization, 'Bearer own-token')
   t.match(JSON.parse(asked.body), { kind: 'TokenReview', spec: { token: 'secret-token', audiences: [AUDIENCE] } })
 })
@@ -73,7 +73,11 @@ t.test('an API server that cannot be asked', async (t) => {
   const api = await startApi(t, () => ({ status: 403, body: {} }))
   await t.rejects(attestWith(api), { code: 'attestation-unavailable', retryable: true, message: /answers 403/ })
   const other = await startApi(t, () => ({ body: { status: good } }))
-  await t.rejects(attestWith({ ...api, caFile: other.caFile }), { code: 'attestation-unavailable' }, 'not its certificate')
+  await t.rejects(
+    attestWith({ ...api, caFile: other.caFile }),
+    { code: 'attestation-unavailable' },
+    'not its certificate',
+  )
   await t.rejects(attestWith({ ...api, address: '127.0.0.1:1' }), { message: /ECONNREFUSED/ })
   await t.rejects(attestWith({ ...api, tokenFile: '/nonexistent/token' }), { message: /ENOENT/ })
   const silent = await startApi(t, () => {

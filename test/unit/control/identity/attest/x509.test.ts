@@ -56,7 +56,8 @@ const forged: Readonly<Record<string, () => unknown>> = {
   'an expired certificate': () => attest(below.issue('/machine', { ...machine, ttlMs: -1000 })),
   'a certificate of tomorrow': () =>
     attest(below.issue('/machine', { ...machine, notBeforeMs: Date.now() + 86_400_000, ttlMs: 2 * 86_400_000 })),
-  'a CA certificate': () => attest({ ...below.intermediate(), chainDer: [below.der] } as never),
+  'a CA certificate': () =>
+    attest({ chainDer: [below.der], privateKey: below.privateKey, chainPem: below.pem, keyPem: '' }),
   'a leaf that is a CA': () => attest(below.issue('/machine', { ...machine, ca: true, keyUsage: 0x84 })),
   'a leaf that signs a leaf': () => {
     const parent = below.issue('/machine', machine)
