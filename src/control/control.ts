@@ -9,7 +9,7 @@ import type { Drainable } from '../lib/drain.ts'
 import { describeError, OutriderError } from '../lib/errors.ts'
 import { listen } from '../lib/listen.ts'
 import type { Random } from '../lib/random.ts'
-import { type Watch, WatchCell } from '../lib/watch.ts'
+import { WatchCell } from '../lib/watch.ts'
 import { adminService, attestService, type IdentityHandlers, identityService, policyService } from '../rpc/handler.ts'
 import type { PeerCredentials } from '../rpc/peer.ts'
 import { type RpcServer, type ServerEvents, type ServerLimits, serveSocket, serveTls } from '../rpc/server.ts'
@@ -20,9 +20,10 @@ import { controlMetrics } from '../telemetry/names.ts'
 import { type ProcessState, processPages } from '../telemetry/process-pages.ts'
 import { createMetrics, type MetricRegistry } from '../telemetry/registry.ts'
 import { adminHandlers } from './admin/handlers.ts'
-import { hasAuthority, openAuthority } from './ca/authority.ts'
+import { CertificateAuthority, hasAuthority } from './ca/certificate-authority.ts'
 import { openDataFolder } from './data-folder.ts'
 import { openAttestors } from './identity/attest/open.ts'
+import { readHandedIn } from './ca/handed-in.ts'
 import { identityHandlers } from './identity/service.ts'
 import { OwnIdentity } from './own-identity.ts'
 import { Catalogue } from './publish/catalogue.ts'
@@ -82,9 +83,15 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
         place: folder.path,
       })
     }
-    const authority = openAuthority(folder.path, trustDomain, clock)
-    const bundles: Watch<TrustBundleSet> = new WatchCell(new Map([[trustDomain, authority.bundle()]]))
-    const identity = new OwnIdentity(authority, bundles.current, store, config.svidTtlMs, clock, log)
+    const { caCertificatesFile, caKeyFile } = config
+    const given =
+      caCertificatesFile === undefined || caKeyFile === undefined
+        ? undefined
+        : readHandedIn(caCertificatesFile, caKeyFile)
+    const authority = CertificateAuthority.open(folder.path, trustDomain, clock, given)
+    const bundles = new WatchCell<TrustBundleSet>(new Map([[trustDomain, authority.bundle.current]]))
+    undo.push(authority.bundle.subscribe((bundle) => bundles.set(new Map([[trustDomain, bundle]]))))
+    const identity = new OwnIdentity(authority, bundles, store, config.svidTtlMs, clock, log)
     undo.push(() => identity.close())
 
     const registry = createMetrics(controlMetrics, clock)
@@ -107,7 +114,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     }
     const sessions = new Sessions(mesh, sidecars, config, random, log, metrics)
     const prune = (): void => store.prune(clock.now(), config.expiredRenewalMs)
-    undo.push(housekeeping(() => [prune(), sidecars.prune()], clock, log))
+    undo.push(housekeeping(() => [prune(), sidecars.prune(), authority.renewSigners()], clock, log))
 
     const options = { ...config, maxWatchers: config.maxSidecars }
     const attestors = openAttestors(config, store, clock)
@@ -134,6 +141,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
           adminHandlers({
             mesh,
             authority,
+            identity,
             sessions,
             sidecars,
             audit,
@@ -153,7 +161,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     if (local !== undefined) undo.push(() => local.destroy())
     const { revision } = store
     log.info(
-      { grpcAddress: grpc.address, adminSocket: admin.address, trustDomain, revision, root: authority.rootFingerprint },
+      { grpcAddress: grpc.address, adminSocket: admin.address, trustDomain, revision, root: identity.rootFingerprint },
       'control server is ready',
     )
     notReady = undefined

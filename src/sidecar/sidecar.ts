@@ -16,6 +16,8 @@ import { listen, stopListening } from '../lib/listen.ts'
 import { OwnTraffic } from './own-traffic.ts'
 import { Snapshot } from './snapshot/snapshot.ts'
 import { Subscription } from './snapshot/subscribe.ts'
+import { onNewSvid } from '../mtls/credentials.ts'
+import { TrustReporter } from './trust-report.ts'
 import type { OpenPorts, Traffic } from './traffic.ts'
 import { WorkerGroup } from './workers/group.ts'
 
@@ -62,6 +64,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   let notReady: string | undefined = 'no identity yet'
   let identity: Identity | undefined
   let subscription: Subscription | undefined
+  let reporter: TrustReporter | undefined
+  let unfollow: (() => void) | undefined
 
   const pages = adminPages({
     log,
@@ -74,6 +78,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const adminServer = createAdminServer(pages, log)
 
   const release = async (): Promise<void> => {
+    reporter?.close()
+    unfollow?.()
     subscription?.close()
     identity?.close()
     adminServer.closeAllConnections()
@@ -98,6 +104,15 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     })
     await waitFor(snapshot.policy, () => snapshot.revision > 0, signal)
     const { inbound, outbound, outboundServices } = await traffic.open(source.credentials, snapshot)
+    const followed = subscription
+    unfollow = onNewSvid(source.credentials, () => followed.reopen())
+    reporter = new TrustReporter({
+      credentials: source.credentials,
+      uses: () => traffic.authorityUses(),
+      send: (report) => followed.trust(report),
+      clock,
+      onFailed: (error) => log.error({ error }, 'connections could not be counted for the control server'),
+    })
     subscription.listening(inbound.map((listener, index) => advertised(config, config.inbound[index]!, listener)))
     notReady = undefined
     log.info({ workers, inbound: inbound.map(({ address }) => formatAddress(address)) }, 'sidecar ready')

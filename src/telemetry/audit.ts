@@ -4,7 +4,15 @@ import { describeError, OutriderError } from '../lib/errors.ts'
 
 /** What the audit log keeps of one event. Fields that do not apply are absent; docs/reference/audit-log.md has them all. */
 export interface AuditEvent {
-  readonly event: 'certificate-issued' | 'certificate-refused' | 'token-created' | 'token-revoked'
+  readonly event:
+    | 'certificate-issued'
+    | 'certificate-refused'
+    | 'token-created'
+    | 'token-revoked'
+    | 'authority-prepared'
+    | 'authority-activated'
+    | 'authority-tainted'
+    | 'authority-revoked'
   /** How the certificate was asked for. */
   readonly how?: 'attest' | 'renew' | 'renew-expired'
   /** Who asked, as evidence proved it. */
@@ -19,6 +27,8 @@ export interface AuditEvent {
   readonly selectors?: readonly string[]
   readonly dnsNames?: readonly string[]
   readonly tokenId?: string
+  /** SHA-256 of a root, hexadecimal. */
+  readonly authority?: string
   /** Error code of a refusal. */
   readonly reason?: string
   readonly message?: string

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startApp } from '../fixtures/app.ts'
@@ -95,7 +95,7 @@ t.test('with join tokens, which were used up', async (t) => {
 
 /** Starts a sidecar with evidence in place of a join token. */
 function evidenceSidecar(t: Test, mesh: TestMesh, name: string, more: string): Program {
-  const root = join(mesh.data, 'ca', 'root.pem')
+  const [root] = globSync(join(mesh.data, 'ca', '*', 'root.pem'))
   return startProgram(t, process.execPath, [
     launcher,
     'sidecar',

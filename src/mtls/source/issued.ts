@@ -1,8 +1,8 @@
 import { generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
-import type { TrustBundleSet } from '../../identity/bundle.ts'
+import { olderBundle, type TrustBundleSet } from '../../identity/bundle.ts'
 import { buildCsr } from '../../identity/csr.ts'
-import type { SpiffeId } from '../../identity/spiffe-id.ts'
+import { type SpiffeId, trustDomainOf } from '../../identity/spiffe-id.ts'
 import { loadSvid, type Svid } from '../../identity/svid.ts'
 import { Backoff } from '../../lib/backoff.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
@@ -55,6 +55,9 @@ const TOLERATED_SKEW_MS = 20_000
 /** The issuer does not believe the SVID that we show. */
 const SHOWN_IN_VAIN: ReadonlySet<string> = new Set(['peer-unauthenticated', 'svid-expired'])
 
+/** Over so much time a fleet spreads the renewals that a tainted root causes. */
+const TAINTED_SPREAD_MS = 5000
+
 const generate = promisify(generateKeyPair)
 
 /**
@@ -70,6 +73,7 @@ export class IssuedSource {
   #next: Timer | undefined
   #alarms: readonly Timer[] = []
   #failures = 0
+  #renewing = false
   #closed = false
 
   private constructor(options: IssuedSourceOptions, first: Credentials) {
@@ -80,6 +84,7 @@ export class IssuedSource {
     this.#backoff = new Backoff({ ...RETRY, initialMs: Math.min(initialMs, RETRY.maxMs) }, random)
     this.#expiredBackoff = new Backoff(EXPIRED_RETRY, random)
     this.#schedule(first)
+    this.#watch(first)
   }
 
   /** Attests. Rejects with what the issuer answered, or with why its answer cannot be used. */
@@ -91,28 +96,37 @@ export class IssuedSource {
     return this.#cell
   }
 
-  /** New roots, between renewals. */
+  /** New roots, between renewals. When that of our own SVID is being given up, another SVID is asked for soon. */
   setBundles(bundles: TrustBundleSet): void {
-    this.#cell.set({ svid: this.#cell.current.svid, bundles })
+    const { svid } = this.#cell.current
+    this.#cell.set(Object.freeze({ svid, bundles }))
+    if (!this.#renewing && isTainted(this.#cell.current)) this.#schedule(this.#cell.current)
   }
 
   close(): void {
     this.#closed = true
-    this.#cancel()
-  }
-
-  #cancel(): void {
     this.#next?.cancel()
     for (const alarm of this.#alarms) alarm.cancel()
   }
 
-  #schedule({ svid }: Credentials): void {
-    const { clock, random, onAlarm } = this.#options
-    this.#cancel()
-    // Counted from now, when it was issued: notBefore is back-dated for clocks that differ.
-    const lifetimeMs = svid.notAfterMs - clock.now()
+  #schedule(credentials: Credentials): void {
+    const { clock, random } = this.#options
     const part = RENEW_AT + RENEW_JITTER * (2 * random() - 1)
-    this.#next = clock.after(lifetimeMs * part, () => void this.#renew())
+    // Counted from now, when it was issued: notBefore is back-dated for clocks that differ.
+    const regularMs = (credentials.svid.notAfterMs - clock.now()) * part
+    this.#renewIn(isTainted(credentials) ? Math.min(regularMs, TAINTED_SPREAD_MS * random()) : regularMs)
+  }
+
+  #renewIn(delayMs: number): void {
+    this.#next?.cancel()
+    this.#next = this.#options.clock.after(delayMs, () => void this.#renew())
+  }
+
+  /** For an SVID that is new. */
+  #watch({ svid }: Credentials): void {
+    const { clock, onAlarm } = this.#options
+    for (const alarm of this.#alarms) alarm.cancel()
+    const lifetimeMs = svid.notAfterMs - clock.now()
     this.#alarms = [
       clock.after(lifetimeMs * OVERDUE_AT, () => onAlarm('overdue', svid)),
       clock.after(lifetimeMs, () => onAlarm('expired', svid)),
@@ -120,21 +134,31 @@ export class IssuedSource {
   }
 
   async #renew(): Promise<void> {
-    const { onRenewed, onRenewalFailed, clock } = this.#options
+    const { onRenewed, onRenewalFailed } = this.#options
+    this.#renewing = true
     try {
-      const credentials = await this.#obtainAnother()
+      const { svid, bundles } = await this.#obtainAnother()
       if (this.#closed) return
+      const present = this.#cell.current.bundles
+      // Newer ones may have come by the other way meanwhile.
+      const credentials = Object.freeze({
+        svid,
+        bundles: olderBundle(bundles, present) === undefined ? bundles : present,
+      })
       this.#backoff.reset()
       this.#expiredBackoff.reset()
       this.#failures = 0
       this.#cell.set(credentials)
       onRenewed(credentials)
       this.#schedule(credentials)
+      this.#watch(credentials)
     } catch (error) {
       if (this.#closed) return
       const retryInMs = this.#retryInMs()
       onRenewalFailed(describeError(error), retryInMs)
-      this.#next = clock.after(retryInMs, () => void this.#renew())
+      this.#renewIn(retryInMs)
+    } finally {
+      this.#renewing = false
     }
   }
 
@@ -161,6 +185,10 @@ export class IssuedSource {
   #leftMs(): number {
     return this.#cell.current.svid.notAfterMs - this.#options.clock.now()
   }
+}
+
+function isTainted({ svid: { id, authorityFingerprint }, bundles }: Credentials): boolean {
+  return bundles.get(trustDomainOf(id))?.tainted.has(authorityFingerprint) ?? false
 }
 
 async function obtain(options: IssuedSourceOptions, ask: (csr: Buffer) => Promise<Issued>): Promise<Credentials> {

@@ -3,13 +3,14 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { buildCsr } from '../../../src/identity/csr.ts'
-import { parseBundle, type TrustBundleSet } from '../../../src/identity/bundle.ts'
+import type { TrustBundleSet } from '../../../src/identity/bundle.ts'
 import { signProof } from '../../../src/identity/proof.ts'
 import { parseSpiffeId } from '../../../src/identity/spiffe-id.ts'
 import type { Svid } from '../../../src/identity/svid.ts'
-import { fromPem, parseCertificate } from '../../../src/identity/x509.ts'
+import { parseCertificate } from '../../../src/identity/x509.ts'
 import { parseAddress } from '../../../src/lib/address.ts'
 import { WatchCell } from '../../../src/lib/watch.ts'
+import { learnTrustBundle } from '../../../src/rpc/bootstrap.ts'
 import { connectControl, type ControlClient } from '../../../src/rpc/client.ts'
 import type { AttestRequest } from '../../../src/wire/outrider/identity/v1/AttestRequest.ts'
 import { makeTestCa } from '../../fixtures/ca.ts'
@@ -20,7 +21,6 @@ import {
   svidOf,
   temporaryFolder,
   type TestControl,
-  TRUST_DOMAIN,
   workload,
 } from '../../fixtures/control.ts'
 import { AUDIENCE, claimsOf, clusterKey, ISSUER, POD_UID, tokenOf } from '../../fixtures/kubernetes.ts'
@@ -59,10 +59,11 @@ async function start(t: Test, flags: Readonly<Record<string, string>> = {}): Pro
     'attest-burst': '1000',
     ...flags,
   })
-  const root = fromPem(readFileSync(join(control.data, 'ca', 'root.pem'), 'utf8'))
-  const bundle = parseBundle({ trustDomain: TRUST_DOMAIN, authorities: root, sequence: 0 })
+  const address = parseAddress(control.server.grpcAddress)!
+  const { rootFingerprint } = await control.admin.getStatus({})
+  const bundle = await learnTrustBundle({ address, rootFingerprint, serverId: CONTROL_ID, clock: control.clock })
   const client = connectControl({
-    address: parseAddress(control.server.grpcAddress)!,
+    address,
     bundles: new WatchCell<TrustBundleSet>(new Map([[bundle.trustDomain, bundle]])),
     svid: new WatchCell<Svid | undefined>(undefined),
     serverId: CONTROL_ID,

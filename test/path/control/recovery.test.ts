@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { openAuthority } from '../../../src/control/ca/authority.ts'
+import { CertificateAuthority } from '../../../src/control/ca/certificate-authority.ts'
 import { buildCsr } from '../../../src/identity/csr.ts'
 import { parseSpiffeId, parseTrustDomain, type SpiffeId } from '../../../src/identity/spiffe-id.ts'
 import type { Svid } from '../../../src/identity/svid.ts'
@@ -112,7 +112,7 @@ t.test('not for what was not issued here', async (t) => {
   const { csr } = csrFor(sidecar.id)
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   // Signed with the very key of the CA, but on no record; expired for OpenSSL as well.
-  const authority = openAuthority(control.data, parseTrustDomain(TRUST_DOMAIN), control.clock)
+  const authority = CertificateAuthority.open(control.data, parseTrustDomain(TRUST_DOMAIN), control.clock)
   const unrecorded = (id: SpiffeId) => authority.issue({ id, publicKey }, 10_000, control.clock.now() - 12_000)
   const before = { chainDer: unrecorded(sidecar.id).chain, privateKey }
   await t.rejects(clientWith(t, control, sidecar, before).renew({ csr }), {
