@@ -57,10 +57,16 @@ export function identityHandlers(parts: IdentityServiceParts): IdentityHandlers 
    * Signs and records. Synchronous from the last look at the evidence on, so that nothing changes in between. The line of the
    * audit log comes before the certificate is used up for good: what cannot be recorded is not given out.
    */
-  const issue = (how: How, request: CertificateRequest, { address, attestation }: Asked, nowMs: number): IssuedSvid => {
+  const issue = (
+    how: How,
+    request: CertificateRequest,
+    { address, attestation, shown }: Asked,
+    nowMs: number,
+  ): IssuedSvid => {
     const workload = catalogue.workloadOf(request.id)
     if (workload === undefined) throw unregistered(request.id)
     if (attestation !== undefined) checkSelectors(workload, attestation)
+    checkRevoked(catalogue, request.id, shown)
     rates.signing(how === 'attest')
     const certificate = sign(parts, request, workload, nowMs)
     const { serial, notAfterMs } = certificate
@@ -155,6 +161,7 @@ export function identityHandlers(parts: IdentityServiceParts): IdentityHandlers 
         rates.renewal(id)
         const wanted = parseCsr(Buffer.from(request.csr))
         asked.wanted = wanted.id
+        asked.shown = peer.kind === 'verified' ? peer.serial : peer.expired.serial
         const nowMs = clock.now()
         if (peer.kind === 'refused') checkExpired(peer.expired, parts, nowMs)
         if (wanted.id !== id) {
@@ -187,6 +194,8 @@ interface Asked {
   readonly address: string
   wanted?: SpiffeId
   attestation?: Attestation
+  /** Serial number of the SVID that is renewed, hexadecimal. */
+  shown?: string
 }
 
 function sign(
@@ -241,6 +250,16 @@ function checkSelectors(
     'identity-not-allowed',
     `${missing} of the ${selectors.length} selectors of ${spiffeId} do not hold; proved are ${[...proved].join(', ')}`,
   )
+}
+
+/** Throws `identity-revoked` or `svid-revoked`: what an operator has ended is not begun anew. */
+function checkRevoked(catalogue: Catalogue, id: SpiffeId, serial: string | undefined): void {
+  for (const { metadata, spec } of catalogue.revocations()) {
+    const by = `revoked by Revocation/${metadata.namespace}/${metadata.name}`
+    if (spec.spiffeIds.includes(id)) throw new OutriderError('identity-revoked', `${id} is ${by}`)
+    if (serial !== undefined && spec.serials.includes(serial))
+      throw new OutriderError('svid-revoked', `the SVID ${serial} is ${by}: attest anew`)
+  }
 }
 
 /** Throws `svid-expired` unless this SVID was issued here, to this identity, and has not expired too long ago. */

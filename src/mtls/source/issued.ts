@@ -53,7 +53,7 @@ const EXPIRED_RETRY = { initialMs: 4_000, maxMs: 5_000, jitter: 0.25 }
 /** What certificates are back-dated by, for clocks that differ. */
 const TOLERATED_SKEW_MS = 20_000
 /** The issuer does not believe the SVID that we show. */
-const SHOWN_IN_VAIN: ReadonlySet<string> = new Set(['peer-unauthenticated', 'svid-expired'])
+const SHOWN_IN_VAIN: ReadonlySet<string> = new Set(['peer-unauthenticated', 'svid-expired', 'svid-revoked'])
 
 /** Over so much time a fleet spreads the renewals that a tainted root causes. */
 const TAINTED_SPREAD_MS = 5000

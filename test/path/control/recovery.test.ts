@@ -11,6 +11,7 @@ import { connectControl, type ControlClient } from '../../../src/rpc/client.ts'
 import { makeTestCa } from '../../fixtures/ca.ts'
 import {
   CONTROL_ID,
+  document,
   openStream,
   startTestControl,
   svidOf,
@@ -143,4 +144,17 @@ t.test('the server says what time it is', async (t) => {
   const sidecar = await control.join('web')
   const { serverTime } = await sidecar.client.renew({ csr: csrFor(sidecar.id).csr })
   t.equal(serverTime?.seconds, Math.floor(control.clock.now() / 1000))
+})
+
+t.test('what is revoked is not renewed', async (t) => {
+  const { control, sidecar } = await expiredSidecar(t)
+  const { csr } = csrFor(sidecar.id)
+  const { serial } = sidecar.svid.current!
+  await control.apply(document('Revocation', 'lost', { serials: [serial] }))
+  await t.rejects(sidecar.client.renew({ csr }), { code: 'svid-revoked', message: /Revocation\/default\/lost/ })
+  await control.admin.delete({ ref: { kind: 'Revocation', name: 'lost' } })
+  await sidecar.client.renew({ csr })
+  await control.apply(document('Revocation', 'all', { spiffeIds: [sidecar.id] }))
+  await t.rejects(sidecar.client.renew({ csr }), { code: 'identity-revoked' })
+  await t.rejects(control.join('web'), { code: 'identity-revoked' })
 })

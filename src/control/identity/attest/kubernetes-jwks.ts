@@ -1,9 +1,18 @@
-import { createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { createPublicKey, type KeyObject } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
+import { isJsonObject, type JsonObject, parseJsonObject } from '../../../identity/json.ts'
+import { type JwsAlgorithm, parseJws, verifyJws } from '../../../identity/jws.ts'
 import type { Clock } from '../../../lib/clock.ts'
-import { describeError } from '../../../lib/errors.ts'
-import { isObject, type JsonObject, objectAt, textAt } from './json-value.ts'
-import { refusedToken, type ServiceAccount, serviceAccountOf, type TokenVerifier, unavailable } from './kubernetes.ts'
+import { describeError, OutriderError } from '../../../lib/errors.ts'
+import { objectAt, textAt } from './json-value.ts'
+import {
+  MAX_TOKEN_LENGTH,
+  refusedToken,
+  type ServiceAccount,
+  serviceAccountOf,
+  type TokenVerifier,
+  unavailable,
+} from './kubernetes.ts'
 import { askApi } from './kubernetes-api.ts'
 
 export interface JwksOptions {
@@ -17,18 +26,14 @@ export interface JwksOptions {
 export type KeySet = ReadonlyMap<string, Key>
 
 interface Key {
-  readonly algorithm: Algorithm
+  readonly algorithm: JwsAlgorithm
   readonly key: KeyObject
 }
 
-type Algorithm = 'RS256' | 'ES256'
-
-/** The algorithm is that of the key, never what a token asks for; `none` and HMAC are not here. */
-const algorithms: ReadonlySet<string> = new Set<Algorithm>(['RS256', 'ES256'])
-/** Header fields that would choose the key, or change what the rest means (RFC 7515, 4.1). */
-const FORBIDDEN = ['jku', 'jwk', 'x5u', 'x5c', 'crit', 'b64', 'zip', 'enc']
+const ALGORITHMS: readonly JwsAlgorithm[] = ['RS256', 'ES256']
+/** Header fields that would choose the key (RFC 7515, 4.1): no token of a cluster has one. */
+const FORBIDDEN = ['jku', 'jwk', 'x5u', 'x5c']
 const MIN_RSA_BITS = 2048
-const ES256_BYTES = 64
 const CLOCK_SKEW_S = 20
 
 /**
@@ -37,61 +42,30 @@ const CLOCK_SKEW_S = 20
  */
 export function offlineReview({ issuer, audience, keys }: JwksOptions): TokenVerifier {
   return async (token, nowMs) => {
-    const { header, claims, signed, signature } = split(token)
-    const forbidden = FORBIDDEN.find((field) => field in header)
+    const jws = refusing(() => parseJws(token, ALGORITHMS, MAX_TOKEN_LENGTH))
+    const forbidden = FORBIDDEN.find((field) => field in jws.header)
     if (forbidden !== undefined) throw refusedToken(`has the header field ${forbidden}`)
-    const alg = textAt(header, 'alg') ?? ''
-    if (!algorithms.has(alg)) throw refusedToken('is not signed with RS256 or ES256')
-    const kid = textAt(header, 'kid', 256)
+    const kid = textAt(jws.header, 'kid', 256)
     if (kid === undefined) throw refusedToken('does not say which key it is signed with (kid)')
     const key = await keys.find(kid)
     if (key === undefined) throw refusedToken("is signed with a key that is not the cluster's")
-    if (key.algorithm !== alg || !isSigned(key, signed, signature)) throw refusedToken('has a wrong signature')
+    // The algorithm is that of the key, never what a token asks for.
+    if (key.algorithm !== jws.algorithm) throw refusedToken(`names ${jws.algorithm}, which is not what its key is for`)
+    refusing(() => verifyJws(jws, key.key))
+    const claims = refusing(() => parseJsonObject(jws.payload))
     checkClaims(claims, issuer, audience, nowMs / 1000)
     return accountOf(claims)
   }
 }
 
-interface Parts {
-  readonly header: JsonObject
-  readonly claims: JsonObject
-  readonly signed: Buffer
-  readonly signature: Buffer
-}
-
-function split(token: string): Parts {
-  const [header, claims, signature, ...more] = token.split('.')
-  if (header === undefined || claims === undefined || signature === undefined || more.length > 0)
-    throw refusedToken('is not a JWT of three parts')
-  return {
-    header: json(header),
-    claims: json(claims),
-    signed: Buffer.from(`${header}.${claims}`, 'ascii'),
-    signature: bytes(signature),
-  }
-}
-
-function json(part: string): JsonObject {
-  let value: unknown
+/** What is wrong with the token, under the code of refusals here. */
+function refusing<T>(check: () => T): T {
   try {
-    value = JSON.parse(bytes(part).toString('utf8'))
-  } catch {
-    value = undefined
+    return check()
+  } catch (thrown) {
+    if (!(thrown instanceof OutriderError)) throw thrown
+    throw refusedToken(thrown.message)
   }
-  if (!isObject(value)) throw refusedToken('has a part that is no JSON object')
-  return value
-}
-
-/** Base64url without padding (RFC 7515, 2), and nothing else: Node would skip what it does not know. */
-function bytes(part: string): Buffer {
-  const decoded = Buffer.from(part, 'base64url')
-  if (decoded.toString('base64url') !== part) throw refusedToken('has a part that is not base64url')
-  return decoded
-}
-
-function isSigned({ algorithm, key }: Key, data: Buffer, signature: Buffer): boolean {
-  if (algorithm === 'RS256') return verify('sha256', data, key, signature)
-  return signature.length === ES256_BYTES && verify('sha256', data, { key, dsaEncoding: 'ieee-p1363' }, signature)
 }
 
 function checkClaims(claims: JsonObject, issuer: string, audience: string, nowS: number): void {
@@ -202,13 +176,13 @@ async function readJson(path: string): Promise<unknown> {
 
 /** Keys that are not for signing, or of a kind that is not used here, are left out. Throws when none is left. */
 function readKeys(document: unknown): KeySet {
-  const list = isObject(document) ? document['keys'] : undefined
+  const list = isJsonObject(document) ? document['keys'] : undefined
   if (!Array.isArray(list)) throw new Error('it is no JWK set')
   if (list.length > MAX_KEYS) throw new Error(`it has more than ${MAX_KEYS} keys`)
   const keys = new Map<string, Key>()
   for (const jwk of list) {
-    const kid = isObject(jwk) ? textAt(jwk, 'kid', 256) : undefined
-    const key = isObject(jwk) ? keyOf(jwk) : undefined
+    const kid = isJsonObject(jwk) ? textAt(jwk, 'kid', 256) : undefined
+    const key = isJsonObject(jwk) ? keyOf(jwk) : undefined
     if (kid !== undefined && key !== undefined) keys.set(kid, key)
   }
   if (keys.size === 0) throw new Error('it has no RS256 or ES256 key with a kid')

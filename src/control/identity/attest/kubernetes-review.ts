@@ -1,5 +1,6 @@
+import { isJsonObject, type JsonObject } from '../../../identity/json.ts'
 import type { Clock } from '../../../lib/clock.ts'
-import { isObject, type JsonObject, objectAt, textAt } from './json-value.ts'
+import { objectAt, textAt } from './json-value.ts'
 import { refusedToken, type ServiceAccount, serviceAccountOf, type TokenVerifier, unavailable } from './kubernetes.ts'
 import { askApi } from './kubernetes-api.ts'
 
@@ -29,8 +30,8 @@ export function tokenReview({ api, audience, caFile, tokenFile, clock }: ReviewO
 }
 
 function accountOf(answer: unknown, audience: string): ServiceAccount {
-  if (!isObject(answer) || !isObject(answer['status'])) throw unavailable('the API server answered without a status')
-  const { status } = answer
+  const status: unknown = isJsonObject(answer) ? answer['status'] : undefined
+  if (!isJsonObject(status)) throw unavailable('the API server answered without a status')
   if (status['authenticated'] !== true) throw refusedToken(`is refused by the API server: ${reasonOf(status)}`)
   // A server that knows nothing of audiences leaves them out, and has then not looked at them.
   const { audiences } = status

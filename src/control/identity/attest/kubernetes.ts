@@ -15,7 +15,7 @@ export interface ServiceAccount {
 export type TokenVerifier = (token: string, nowMs: number) => Promise<ServiceAccount>
 
 /** Larger than any that Kubernetes makes. */
-const MAX_TOKEN_BYTES = 16 * 1024
+export const MAX_TOKEN_LENGTH: number = 16 * 1024
 /** Verifications under way together; each may wait for another server. */
 const MAX_UNDER_WAY = 256
 
@@ -27,8 +27,8 @@ export function kubernetesAttestor(verify: TokenVerifier): Attestor<'kubernetes'
   let underWay = 0
   return {
     async attest({ token }, { nowMs }) {
-      if (token === '' || token.length > MAX_TOKEN_BYTES)
-        throw refusedToken(`is empty or longer than ${MAX_TOKEN_BYTES} bytes`)
+      if (token === '' || token.length > MAX_TOKEN_LENGTH)
+        throw refusedToken(`is empty or longer than ${MAX_TOKEN_LENGTH} characters`)
       if (underWay >= MAX_UNDER_WAY)
         throw unavailable(`${MAX_UNDER_WAY} service-account tokens are being verified: the limit`)
       underWay += 1

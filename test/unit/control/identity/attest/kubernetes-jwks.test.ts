@@ -99,6 +99,7 @@ const forged: Readonly<Record<string, string>> = {
   'a key that comes along (jwk)': tokenOf(stranger, claims, { jwk: stranger.jwk }),
   'a key at an address (jku)': tokenOf(stranger, claims, { jku: 'https://evil.example/keys' }),
   'a certificate that comes along (x5c)': tokenOf(ec, claims, { x5c: ['AA=='] }),
+  'a member twice': `${head}.${Buffer.from(JSON.stringify(claims).replace('{', '{"sub":"system:serviceaccount:a:b",')).toString('base64url')}.${signature}`,
   'a critical extension': tokenOf(ec, claims, { crit: ['b64'], b64: false }),
   'a subject that is no service account': tokenOf(ec, { ...claims, sub: 'system:node:node-1' }),
   'a subject of another namespace than its claims': tokenOf(ec, {
