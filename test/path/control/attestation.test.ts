@@ -1,6 +1,7 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { generateKeyPairSync, hash, type KeyObject } from 'node:crypto'
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import grpc from '@grpc/grpc-js'
 import t, { type Test } from 'tap'
 import { buildCsr } from '../../../src/identity/csr.ts'
 import type { TrustBundleSet } from '../../../src/identity/bundle.ts'
@@ -12,7 +13,11 @@ import { parseAddress } from '../../../src/lib/address.ts'
 import { WatchCell } from '../../../src/lib/watch.ts'
 import { learnTrustBundle } from '../../../src/rpc/bootstrap.ts'
 import { connectControl, type ControlClient } from '../../../src/rpc/client.ts'
+import { fromServiceError } from '../../../src/rpc/errors.ts'
+import { protocols } from '../../../src/rpc/load.ts'
+import type { PeerCredentials } from '../../../src/rpc/peer.ts'
 import type { AttestRequest } from '../../../src/wire/outrider/identity/v1/AttestRequest.ts'
+import type { IssuedSvid__Output } from '../../../src/wire/outrider/identity/v1/IssuedSvid.ts'
 import { makeTestCa } from '../../fixtures/ca.ts'
 import {
   CONTROL_ID,
@@ -200,6 +205,61 @@ t.test('what is not switched on is not taken', async (t) => {
   await t.rejects(sidecar.client.attest({ kubernetesToken: 'x.y.z', csr }), { code: 'attestation-not-offered' })
   await t.rejects(sidecar.client.attest({ x509Proof: { chain: [], signature: Buffer.of(1) }, csr }), {
     code: 'attestation-not-offered',
+  })
+})
+
+/** Calls `Attest` on the attestation socket, as a sidecar on the machine would. */
+async function attestOnSocket(path: string, id: string): Promise<IssuedSvid__Output> {
+  const { IdentityService } = protocols().identity
+  const client = new IdentityService(`unix:${path}`, grpc.credentials.createInsecure())
+  const csr = buildCsr(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey, parseSpiffeId(id))
+  try {
+    return await new Promise((resolve, reject) => {
+      client.attest({ unixPeer: {}, csr }, (error, answer) => {
+        if (error === null && answer !== undefined) resolve(answer)
+        else reject(fromServiceError(error, path))
+      })
+    })
+  } finally {
+    client.close()
+  }
+}
+
+t.test('a process of the machine gets an identity by its user and program', async (t) => {
+  const path = join(temporaryFolder(t), 'attest.sock')
+  const uid = process.getuid?.() ?? 0
+  const digest = hash('sha256', readFileSync(process.execPath), 'hex')
+  let peer: PeerCredentials = { uid, gid: 0, pid: process.pid }
+  const control = await startTestControl(t, { 'attest-socket': path }, undefined, () => peer)
+  t.equal(statSync(path).mode & 0o777, 0o666)
+  await control.apply(
+    workload('payments', { selectors: [`unix:uid:${uid}`, `unix:sha256:${digest}`] }),
+    workload('ledger', { selectors: [`unix:uid:${uid + 1}`] }),
+  )
+  t.equal((await attestOnSocket(path, PAYMENTS)).spiffeId, PAYMENTS)
+  await t.rejects(attestOnSocket(path, LEDGER), { code: 'identity-not-allowed' })
+  peer = { uid: uid + 1, gid: 0, pid: process.pid }
+  await t.rejects(attestOnSocket(path, LEDGER), { code: 'attestation-refused' }, 'another user than the process has')
+  t.match(auditOf(join(control.data, 'audit.log'))[0], { source: /^unix:/, address: `unix:${uid}` })
+  const { IdentityService } = protocols().identity
+  const client = new IdentityService(`unix:${path}`, grpc.credentials.createInsecure())
+  const renewed = new Promise<unknown>((resolve) => client.renew({ csr: Buffer.alloc(0) }, resolve))
+  t.match(await renewed, { code: grpc.status.UNIMPLEMENTED }, 'and nothing else is served there')
+  client.close()
+})
+
+t.test('a connection of which the kernel says nothing is closed', async (t) => {
+  const path = join(temporaryFolder(t), 'attest.sock')
+  const control = await startTestControl(t, { 'attest-socket': path }, undefined, () => {
+    throw new Error('no such thing')
+  })
+  await control.apply(workload('payments', { selectors: ['unix:uid:0'] }))
+  await t.rejects(attestOnSocket(path, PAYMENTS), { code: 'rpc-unavailable' })
+})
+
+t.test('without a way to ask the kernel there is no attestation socket', async (t) => {
+  await t.rejects(startTestControl(t, { 'attest-socket': join(temporaryFolder(t), 'attest.sock') }), {
+    code: 'attest-socket-unusable',
   })
 })
 
