@@ -91,7 +91,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     const authority = CertificateAuthority.open(folder.path, trustDomain, clock, given)
     const bundles = new WatchCell<TrustBundleSet>(new Map([[trustDomain, authority.bundle.current]]))
     undo.push(authority.bundle.subscribe((bundle) => bundles.set(new Map([[trustDomain, bundle]]))))
-    const identity = new OwnIdentity(authority, bundles, store, config.svidTtlMs, clock, log)
+    const identity = new OwnIdentity(authority, bundles, store, audit, config.svidTtlMs, clock, log)
     undo.push(() => identity.close())
 
     const registry = createMetrics(controlMetrics, clock)

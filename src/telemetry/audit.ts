@@ -14,7 +14,7 @@ export interface AuditEvent {
     | 'authority-tainted'
     | 'authority-revoked'
   /** How the certificate was asked for. */
-  readonly how?: 'attest' | 'renew' | 'renew-expired'
+  readonly how?: 'attest' | 'renew' | 'renew-expired' | 'own'
   /** Who asked, as evidence proved it. */
   readonly source?: string
   /** IP address that asked. */

@@ -35,6 +35,7 @@ checkLeaks(t)
 
 const PAYMENTS = 'spiffe://test.local/ns/default/sa/payments'
 const LEDGER = 'spiffe://test.local/ns/default/sa/ledger'
+const HOUR_MS = 3_600_000
 const cluster = clusterKey('ES256', 'one')
 const machines = makeTestCa('machines.test')
 
@@ -88,11 +89,13 @@ async function start(t: Test, flags: Readonly<Record<string, string>> = {}): Pro
   }
 }
 
+/** But for the certificate of the control server itself, which comes first. */
 function auditOf(path: string): readonly Readonly<Record<string, unknown>>[] {
-  return readFileSync(path, 'utf8')
+  const lines: Readonly<Record<string, unknown>>[] = readFileSync(path, 'utf8')
     .split('\n')
     .slice(0, -1)
     .map((line) => JSON.parse(line))
+  return lines.filter(({ how }) => how !== 'own')
 }
 
 function kubernetes({ control }: Setting, namespace: string, account: string): { kubernetesToken: string } {
@@ -310,6 +313,17 @@ t.test('tokens that are made and revoked are in the audit log', async (t) => {
     { event: 'token-created', tokenId: id, spiffeId: 'spiffe://test.local/ns/default/sa/web' },
     { event: 'token-revoked', tokenId: id },
   ])
+})
+
+t.test("the control server's own certificate is in the audit log", async (t) => {
+  const control = await startTestControl(t, { 'svid-ttl-ms': '1h' })
+  control.clock.advance(HOUR_MS / 2)
+  const own = { event: 'certificate-issued', how: 'own', spiffeId: CONTROL_ID, serial: /^[0-9a-f]+$/ }
+  const lines = readFileSync(join(control.data, 'audit.log'), 'utf8').trim().split('\n')
+  t.match(
+    lines.map((line): unknown => JSON.parse(line)),
+    [own, own],
+  )
 })
 
 t.test('signing has a limit, half of it for newcomers', async (t) => {
