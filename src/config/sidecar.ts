@@ -270,6 +270,13 @@ export const sidecarOptions = {
     max: '1m',
     doc: 'How long a request may wait for a connection when all of them are busy, before it is refused with 503.',
   },
+  taintGraceMs: {
+    type: 'duration',
+    default: '5m',
+    min: '1s',
+    max: '24h',
+    doc: 'How long what is under way on a mutual TLS connection may go on when the connection is wound up because an authority below one of its certificates is tainted. Nothing on it outlives the certificates.',
+  },
   underscoresInHeaders: {
     type: 'enum',
     values: ['refuse', 'allow'],

@@ -148,7 +148,7 @@ export const sidecarMetrics = {
   tlsHandshakeFailures: {
     name: 'outrider_tls_handshake_failures_total',
     type: 'counter',
-    help: 'TLS handshakes that failed.',
+    help: 'Mutual TLS connections that failed: in the handshake, or by a certificate that either side refuses (docs/guides/tls-failures.md).',
     labels: { listener: ['inbound', 'outbound', 'admin'], reason: 'a refusal code' },
   },
   httpProtocolErrors: {
