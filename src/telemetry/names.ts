@@ -221,6 +221,18 @@ export const sidecarMetrics = {
     help: 'Attempts to renew the certificate of the workload.',
     labels: { result: ['renewed', 'failed'] },
   },
+  svidAlarms: {
+    name: 'outrider_svid_alarms_total',
+    type: 'counter',
+    help: 'Certificates of the workload that were not renewed at 80 % of their lifetime (overdue), and at its end (expired).',
+    labels: { alarm: ['overdue', 'expired'] },
+  },
+  clockSkew: {
+    name: 'outrider_clock_skew_seconds',
+    type: 'gauge',
+    help: 'By how much this clock is ahead of the control server, seen when a certificate was issued; 0 within what the call took.',
+    labels: {},
+  },
   controlConnected: {
     name: 'outrider_control_connected',
     type: 'gauge',
