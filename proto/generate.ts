@@ -25,7 +25,7 @@ const options = ['--longs=Number', '--enums=String', '--defaults', '--oneofs', '
 const extensions = ['--importFileExtension=.ts', '--targetFileExtension=.ts']
 
 function generate(outDir: string): void {
-  const protos = globSync('*/v1/*.proto', { cwd: protoFolder }).toSorted()
+  const protos = globSync('**/*.proto', { cwd: protoFolder }).toSorted()
   generateTypes(protos, outDir)
   writeFileSync(join(outDir, 'contract.ts'), contractOf(protos))
 }

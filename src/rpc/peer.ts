@@ -5,6 +5,7 @@ import type { SpiffeId } from '../identity/spiffe-id.ts'
 import { type RefusedPeer, type VerifiedPeer, verifyPeer } from '../identity/verify.ts'
 import { toPem } from '../identity/x509.ts'
 import { OutriderError } from '../lib/errors.ts'
+import type { PeerCredentials } from '../lib/peer-credentials.ts'
 import { unreachable } from '../lib/unreachable.ts'
 import { presentedChain } from '../lib/presented-chain.ts'
 
@@ -13,14 +14,24 @@ export interface AnonymousPeer {
   readonly why: 'no-client-certificate' | 'unix-socket'
 }
 
+/** A process of this machine, on a Unix socket that asks the kernel who that is. */
+export interface LocalPeer extends PeerCredentials {
+  readonly kind: 'local'
+}
+
 /** Who is at the other end of a connection. */
-export type Peer = VerifiedPeer | RefusedPeer | AnonymousPeer
+export type Peer = VerifiedPeer | RefusedPeer | AnonymousPeer | LocalPeer
 
 /** Who makes a call, and from where. */
 export interface Caller {
   readonly peer: Peer
   /** IP address, or `unix` on a Unix socket. */
   readonly source: string
+}
+
+/** A caller that the kernel has named. */
+export interface LocalCaller extends Caller {
+  readonly peer: LocalPeer
 }
 
 /** A caller whose certificate was verified. */
@@ -76,10 +87,17 @@ export function requireIdentity(caller: Caller): AuthenticatedCaller {
     case 'refused':
       throw new OutriderError('peer-unauthenticated', `the client certificate is refused: ${peer.message}`)
     case 'anonymous':
+    case 'local':
       throw new OutriderError('peer-unauthenticated', 'this call needs a client certificate, and none was shown')
     default:
       return unreachable(peer)
   }
+}
+
+/** Throws `caller-unknown` unless the kernel has named the caller. */
+export function requireLocal({ peer, source }: Caller): LocalCaller {
+  if (peer.kind === 'local') return { peer, source }
+  throw new OutriderError('caller-unknown', 'this call is for processes of this machine that the kernel can name')
 }
 
 /** Why a server is not the control server, or `undefined` when it is. */

@@ -12,7 +12,7 @@ import { OutriderError } from '../lib/errors.ts'
 import { listen, listenOnSocket } from '../lib/listen.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { BoundService, HandlerContext } from './handler.ts'
-import { peerOf, RefusedConnections, type Trust } from './peer.ts'
+import { type Peer, peerOf, RefusedConnections, type Trust } from './peer.ts'
 import type { Endable } from './stream.ts'
 
 /** What a TLS server shows and whom it believes. */
@@ -44,6 +44,8 @@ export interface ServerLimits {
 export interface RpcServer extends Drainable {
   /** `host:port` with the real port, or the path of the Unix socket. */
   readonly address: string
+  /** As `Drainable`; streams that are open end with `reason`. */
+  close(reason?: OutriderError): Promise<void>
 }
 
 /** A dead peer is noticed after these two together. */
@@ -104,8 +106,20 @@ export async function serveTls(
   return engine.run(server, formatAddress(await listen(server, where, 'listen')))
 }
 
+/** Who may open a Unix socket, and who is then said to call. */
+export interface SocketAccess {
+  /** Permission bits of the socket. */
+  readonly mode: number
+  /** Asked once, when a connection comes; `undefined` closes it at once. */
+  readonly identify: (socket: Socket) => Peer | undefined
+}
+
+/** The permissions of the socket decide, and callers have no name. */
+const ownerAlone: SocketAccess = { mode: 0o600, identify: () => ({ kind: 'anonymous', why: 'unix-socket' }) }
+
 /**
- * Serves gRPC on a Unix socket with mode 0600. A socket that nobody serves any more is replaced; a live one is not.
+ * Serves gRPC on a Unix socket, for its owner unless `access` says otherwise. A socket that nobody serves any more is
+ * replaced; a live one is not.
  * Errors: `socket-in-use`, `socket-path-taken`, `socket-path-too-long`, `listen-failed`.
  */
 export async function serveSocket(
@@ -113,6 +127,7 @@ export async function serveSocket(
   services: readonly BoundService[],
   limits: ServerLimits,
   events: ServerEvents,
+  access: SocketAccess = ownerAlone,
 ): Promise<RpcServer> {
   await removeStale(path)
   // Bound in a folder of its own that nobody else can enter, and moved to its place when the mode is right: at no
@@ -127,20 +142,51 @@ export async function serveSocket(
         { place: path },
       )
     }
+    const peers = new NamedConnections()
     const engine = new Engine(
       services,
       limits,
-      () => ({ peer: { kind: 'anonymous', why: 'unix-socket' }, source: 'unix' }),
+      (call) => ({ peer: peers.get(call.getPeer()), source: 'unix' }),
       events,
     )
-    const server = createServer((socket) => engine.accept(socket))
+    const server = createServer((socket) => {
+      const peer = access.identify(socket)
+      if (peer === undefined) {
+        socket.destroy()
+        return
+      }
+      peers.add(socket, peer)
+      engine.accept(socket)
+    })
     await listenOnSocket(server, birthplace, path)
-    chmodSync(birthplace, 0o600)
+    chmodSync(birthplace, access.mode)
     renameSync(birthplace, path)
     server.on('close', () => rmSync(path, { force: true }))
     return engine.run(server, path)
   } finally {
     rmSync(nursery, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Who is at the other end of each connection of a Unix socket. All that grpc-js tells of the connection of a call is its remote
+ * address, which these do not have: they get one that tells them apart.
+ */
+class NamedConnections {
+  readonly #peers = new Map<string, Peer>()
+  #count = 0
+
+  add(socket: Socket, peer: Peer): void {
+    this.#count += 1
+    const name = `unix ${this.#count}`
+    Object.defineProperty(socket, 'remoteAddress', { value: name })
+    this.#peers.set(name, peer)
+    socket.once('close', () => this.#peers.delete(name))
+  }
+
+  /** Of a connection that is gone nobody is known. */
+  get(name: string): Peer {
+    return this.#peers.get(name) ?? { kind: 'anonymous', why: 'unix-socket' }
   }
 }
 
@@ -199,16 +245,9 @@ class Engine {
     const stopped = new Promise<void>((resolve) => server.once('close', () => resolve()))
     return {
       address,
-      close: async () => {
+      close: async (reason = controlStopping()) => {
         server.close()
-        for (const stream of this.#open) {
-          stream.end(
-            new OutriderError('control-stopping', 'the control server is stopping', {
-              source: 'dependency',
-              retryable: true,
-            }),
-          )
-        }
+        for (const stream of this.#open) stream.end(reason)
         // Its callback comes too early: Node has then asked every session to close, and grpc-js takes that for closed.
         this.#grpc.tryShutdown(() => {})
         await stopped
@@ -220,6 +259,13 @@ class Engine {
       },
     }
   }
+}
+
+function controlStopping(): OutriderError {
+  return new OutriderError('control-stopping', 'the control server is stopping', {
+    source: 'dependency',
+    retryable: true,
+  })
 }
 
 function secureContext(credentials: ServerCredentials): Pick<TlsOptions, 'ca' | 'cert' | 'key'> {
@@ -244,7 +290,7 @@ async function removeStale(path: string): Promise<void> {
     probe.once('error', () => resolve(false))
   })
   if (alive) {
-    throw new OutriderError('socket-in-use', 'another control server answers on this socket', { place: path })
+    throw new OutriderError('socket-in-use', 'another process answers on this socket', { place: path })
   }
   rmSync(path, { force: true })
 }
