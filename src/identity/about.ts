@@ -12,3 +12,8 @@ export function about<T>(subject: string, check: () => T): T {
     throw new OutriderError(thrown.code, `${subject} ${thrown.message}`, { cause: thrown })
   }
 }
+
+/** Text of a stranger for a message: JSON escapes what could break a log line, and the length is cut. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}...` : text)
+}

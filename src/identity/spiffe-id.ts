@@ -1,4 +1,5 @@
 import { OutriderError } from '../lib/errors.ts'
+import { quote } from './about.ts'
 
 declare const spiffeId: unique symbol
 declare const trustDomain: unique symbol
@@ -106,11 +107,6 @@ export function spiffeIdOf(trustDomain: TrustDomain, path: string): SpiffeId {
 
 function refusal(code: SpiffeIdErrorCode, message: string): OutriderError<SpiffeIdErrorCode> {
   return new OutriderError(code, message)
-}
-
-/** The text may come from a stranger's certificate: JSON escapes what could break a log line, and the length is cut. */
-function quote(text: string): string {
-  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}...` : text)
 }
 
 /** The identity that every control server of a trust domain has; a sidecar accepts no other. */

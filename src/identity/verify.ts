@@ -5,6 +5,7 @@ import { oids, type Subtrees } from './extension.ts'
 import { fitsKey, keyErrorCodes, verifySignature } from './key.ts'
 import { type SpiffeId, spiffeIdErrorCodes, type TrustDomain, trustDomainOf } from './spiffe-id.ts'
 import { type LeafErrorCode, leafErrorCodes, servesBothSides, validateLeaf } from './leaf.ts'
+import { CLOCK_SKEW_MS, iso, span } from './validity.ts'
 import {
   type Certificate,
   type CertificateErrorCode,
@@ -75,8 +76,6 @@ export const peerRefusalCodes: readonly PeerRefusalCode[] = [
 const MAX_CHAIN = 5
 /** Signatures that are verified for one peer: a stranger can show certificates that fit in every order. */
 const MAX_LINKS = 16
-/** Clocks differ: a certificate of this moment is taken by a peer whose clock is behind by so much. Ends are exact. */
-const CLOCK_SKEW_MS = 20_000
 const MIN_RSA_BITS = 2048
 
 /**
@@ -261,21 +260,4 @@ function refusal(code: ChainErrorCode, message: string): OutriderError<ChainErro
 
 function positionOf(index: number): string {
   return index === 0 ? 'the leaf' : `intermediate ${index}`
-}
-
-const units = [
-  { name: 'd', ms: 86_400_000 },
-  { name: 'h', ms: 3_600_000 },
-  { name: 'min', ms: 60_000 },
-  { name: 's', ms: 1000 },
-] as const
-
-/** A duration for a person: `3 h`. */
-function span(ms: number): string {
-  const unit = units.find((unit) => ms >= unit.ms)
-  return unit === undefined ? `${ms} ms` : `${Math.floor(ms / unit.ms)} ${unit.name}`
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString()
 }
