@@ -19,6 +19,7 @@ import { createMetrics, type MetricRegistry } from '../telemetry/registry.ts'
 import { adminHandlers } from './admin/handlers.ts'
 import { hasAuthority, openAuthority } from './ca/authority.ts'
 import { openDataFolder } from './data-folder.ts'
+import { jwtIssuer } from './identity/jwt.ts'
 import { identityHandlers } from './identity/service.ts'
 import { OwnIdentity } from './own-identity.ts'
 import { Catalogue } from './publish/catalogue.ts'
@@ -100,7 +101,10 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
 
     const options = { ...config, maxWatchers: config.maxSidecars }
     const services = [
-      identityService(identityHandlers({ authority, bundles, store, catalogue, clock, log, metrics, options })),
+      identityService({
+        ...identityHandlers({ authority, bundles, store, catalogue, clock, log, metrics, options }),
+        issueJwtSvid: jwtIssuer({ signer: () => undefined, trustDomain, catalogue, clock, log }),
+      }),
       policyService({ subscribe: sessions.subscribe }),
     ]
     const limits = { maxMessageBytes: config.maxMessageBytes, maxConnections: config.maxSidecars + SPARE_CONNECTIONS }

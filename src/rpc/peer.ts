@@ -14,24 +14,21 @@ export interface AnonymousPeer {
   readonly why: 'no-client-certificate' | 'unix-socket'
 }
 
-/** A process of this machine, on a Unix socket that asks the kernel who that is. */
-export interface LocalPeer extends PeerCredentials {
-  readonly kind: 'local'
-}
-
 /** Who is at the other end of a connection. */
-export type Peer = VerifiedPeer | RefusedPeer | AnonymousPeer | LocalPeer
+export type Peer = VerifiedPeer | RefusedPeer | AnonymousPeer
 
 /** Who makes a call, and from where. */
 export interface Caller {
   readonly peer: Peer
   /** IP address, or `unix` on a Unix socket. */
   readonly source: string
+  /** On a socket whose server asks for them. */
+  readonly unix?: PeerCredentials
 }
 
 /** A caller that the kernel has named. */
 export interface LocalCaller extends Caller {
-  readonly peer: LocalPeer
+  readonly unix: PeerCredentials
 }
 
 /** A caller whose certificate was verified. */
@@ -87,7 +84,6 @@ export function requireIdentity(caller: Caller): AuthenticatedCaller {
     case 'refused':
       throw new OutriderError('peer-unauthenticated', `the client certificate is refused: ${peer.message}`)
     case 'anonymous':
-    case 'local':
       throw new OutriderError('peer-unauthenticated', 'this call needs a client certificate, and none was shown')
     default:
       return unreachable(peer)
@@ -95,8 +91,9 @@ export function requireIdentity(caller: Caller): AuthenticatedCaller {
 }
 
 /** Throws `caller-unknown` unless the kernel has named the caller. */
-export function requireLocal({ peer, source }: Caller): LocalCaller {
-  if (peer.kind === 'local') return { peer, source }
+export function requireLocal(caller: Caller): LocalCaller {
+  const { unix } = caller
+  if (unix !== undefined) return { ...caller, unix }
   throw new OutriderError('caller-unknown', 'this call is for processes of this machine that the kernel can name')
 }
 

@@ -10,9 +10,10 @@ import type { Clock } from '../lib/clock.ts'
 import type { Drainable } from '../lib/drain.ts'
 import { OutriderError } from '../lib/errors.ts'
 import { listen, listenOnSocket } from '../lib/listen.ts'
+import type { PeerCredentials } from '../lib/peer-credentials.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { BoundService, HandlerContext } from './handler.ts'
-import { type Peer, peerOf, RefusedConnections, type Trust } from './peer.ts'
+import { type Caller, peerOf, RefusedConnections, type Trust } from './peer.ts'
 import type { Endable } from './stream.ts'
 
 /** What a TLS server shows and whom it believes. */
@@ -106,20 +107,18 @@ export async function serveTls(
   return engine.run(server, formatAddress(await listen(server, where, 'listen')))
 }
 
-/** Who may open a Unix socket, and who is then said to call. */
+/** Who may open a Unix socket, and what is known of who did. */
 export interface SocketAccess {
-  /** Permission bits of the socket. */
-  readonly mode: number
-  /** Asked once, when a connection comes; `undefined` closes it at once. */
-  readonly identify: (socket: Socket) => Peer | undefined
+  /** 0600: the owner of the process. 0666: everybody who can enter its folder. */
+  readonly mode: 0o600 | 0o666
+  /** Asks the kernel who is at the other end. A connection for which it throws is closed. */
+  readonly credentialsOf?: (socket: Socket) => PeerCredentials
 }
 
-/** The permissions of the socket decide, and callers have no name. */
-const ownerAlone: SocketAccess = { mode: 0o600, identify: () => ({ kind: 'anonymous', why: 'unix-socket' }) }
+const OWNER_ONLY: SocketAccess = { mode: 0o600 }
 
 /**
- * Serves gRPC on a Unix socket, for its owner unless `access` says otherwise. A socket that nobody serves any more is
- * replaced; a live one is not.
+ * Serves gRPC on a Unix socket. A socket that nobody serves any more is replaced; a live one is not.
  * Errors: `socket-in-use`, `socket-path-taken`, `socket-path-too-long`, `listen-failed`.
  */
 export async function serveSocket(
@@ -127,7 +126,7 @@ export async function serveSocket(
   services: readonly BoundService[],
   limits: ServerLimits,
   events: ServerEvents,
-  access: SocketAccess = ownerAlone,
+  access: SocketAccess = OWNER_ONLY,
 ): Promise<RpcServer> {
   await removeStale(path)
   // Bound in a folder of its own that nobody else can enter, and moved to its place when the mode is right: at no
@@ -142,21 +141,11 @@ export async function serveSocket(
         { place: path },
       )
     }
-    const peers = new NamedConnections()
-    const engine = new Engine(
-      services,
-      limits,
-      (call) => ({ peer: peers.get(call.getPeer()), source: 'unix' }),
-      events,
-    )
+    const peers = new SocketPeers(access)
+    const engine = new Engine(services, limits, (call) => peers.callerOf(call.getPeer()), events)
     const server = createServer((socket) => {
-      const peer = access.identify(socket)
-      if (peer === undefined) {
-        socket.destroy()
-        return
-      }
-      peers.add(socket, peer)
-      engine.accept(socket)
+      if (peers.note(socket)) engine.accept(socket)
+      else socket.destroy()
     })
     await listenOnSocket(server, birthplace, path)
     chmodSync(birthplace, access.mode)
@@ -168,25 +157,38 @@ export async function serveSocket(
   }
 }
 
-/**
- * Who is at the other end of each connection of a Unix socket. All that grpc-js tells of the connection of a call is its remote
- * address, which these do not have: they get one that tells them apart.
- */
-class NamedConnections {
-  readonly #peers = new Map<string, Peer>()
+/** Who is at the other end of the connections of a Unix socket. */
+class SocketPeers {
+  readonly #access: SocketAccess
+  readonly #open = new Map<string, PeerCredentials>()
   #count = 0
 
-  add(socket: Socket, peer: Peer): void {
-    this.#count += 1
-    const name = `unix ${this.#count}`
-    Object.defineProperty(socket, 'remoteAddress', { value: name })
-    this.#peers.set(name, peer)
-    socket.once('close', () => this.#peers.delete(name))
+  constructor(access: SocketAccess) {
+    this.#access = access
   }
 
-  /** Of a connection that is gone nobody is known. */
-  get(name: string): Peer {
-    return this.#peers.get(name) ?? { kind: 'anonymous', why: 'unix-socket' }
+  /** False when the kernel does not say who it is. */
+  note(socket: Socket): boolean {
+    const { credentialsOf } = this.#access
+    if (credentialsOf === undefined) return true
+    try {
+      const credentials = credentialsOf(socket)
+      this.#count += 1
+      const name = `unix-${this.#count}`
+      // A Unix connection has no address, and grpc-js names the connection of a call by nothing else.
+      Object.defineProperty(socket, 'remoteAddress', { value: name })
+      this.#open.set(name, credentials)
+      socket.once('close', () => this.#open.delete(name))
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  callerOf(name: string): Caller {
+    const unix = this.#open.get(name)
+    const peer = { kind: 'anonymous', why: 'unix-socket' } as const
+    return unix === undefined ? { peer, source: 'unix' } : { peer, source: `unix:${unix.uid}`, unix }
   }
 }
 

@@ -10,6 +10,7 @@ import type { Random } from '../lib/random.ts'
 import { WatchCell } from '../lib/watch.ts'
 import type { Credentials } from '../mtls/credentials.ts'
 import { type Issued, IssuedSource } from '../mtls/source/issued.ts'
+import type { CredentialsSource } from '../mtls/source/source.ts'
 import { learnTrustBundle } from '../rpc/bootstrap.ts'
 import { bundlesOf } from '../rpc/bundles.ts'
 import { type ControlClient, connectControl } from '../rpc/client.ts'
@@ -19,10 +20,14 @@ import type { sidecarMetrics } from '../telemetry/names.ts'
 import type { MetricsOf } from '../telemetry/registry.ts'
 import type { TrustBundleSet__Output } from '../wire/outrider/identity/v1/TrustBundleSet.ts'
 
+/** Has a token made for our own SPIFFE ID. Rejects with why there is none. */
+export type RequestJwtSvid = (audience: readonly string[]) => Promise<string>
+
 /** Who we are, kept current, and the channel to the control server that shows it. */
 export interface Identity {
-  readonly source: IssuedSource
+  readonly source: CredentialsSource
   readonly client: ControlClient
+  readonly jwtSvid: RequestJwtSvid
   close(): void
 }
 
@@ -83,6 +88,7 @@ export async function establishIdentity(options: IdentityOptions): Promise<Ident
   return {
     source,
     client,
+    jwtSvid: async (audience) => (await client.issueJwtSvid({ audience: [...audience] })).token,
     close: () => {
       unsubscribe()
       watching.close()

@@ -46,7 +46,7 @@ const RENEWALS_PER_SECOND = 100
 const RENEWAL_BURST = 1000
 
 /** Gives out identities: to who has a join token, and anew to who has one already. */
-export function identityHandlers(parts: IdentityServiceParts): IdentityHandlers {
+export function identityHandlers(parts: IdentityServiceParts): Omit<IdentityHandlers, 'issueJwtSvid'> {
   const { authority, bundles, store, catalogue, clock, log, metrics, options } = parts
   const limiter = new RateLimiter(() => clock.monotonic())
   const attestations = perKey('attestation', options.attestPerSecond, options.attestBurst)

@@ -1,9 +1,20 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '../../lib/clock.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
-import type { ReadPeerCredentials } from '../../lib/peer-credentials.ts'
-import type { LocalCaller, LocalPeer } from '../../rpc/peer.ts'
+import type { PeerCredentials, ReadPeerCredentials } from '../../lib/peer-credentials.ts'
+import type { LocalCaller } from '../../rpc/peer.ts'
 import type { Logger } from '../../telemetry/log.ts'
+
+/** What may be called on the socket. */
+export type WorkloadApiMethod =
+  | 'FetchX509SVID'
+  | 'FetchX509Bundles'
+  | 'FetchJWTSVID'
+  | 'FetchJWTBundles'
+  | 'ValidateJWTSVID'
+  | 'StreamSecrets'
+  | 'DeltaSecrets'
+  | 'FetchSecrets'
 
 export interface AdmissionOptions {
   readonly read: ReadPeerCredentials
@@ -32,13 +43,20 @@ export class Admission {
     this.#options = options
   }
 
-  /** Who has connected; `undefined` for whom no place is left, or whom the kernel does not name. */
-  identify(socket: Socket): LocalPeer | undefined {
+  /**
+   * Who has connected. Throws `peer-credentials-unknown` for whom the kernel does not name, and `too-many-strangers` for whom no
+   * place is left.
+   */
+  credentialsOf(socket: Socket): PeerCredentials {
     const peer = this.#read(socket)
-    if (peer === undefined || this.#options.uids.has(peer.uid)) return peer
+    if (this.#options.uids.has(peer.uid)) return peer
     if (this.#strangers >= MAX_STRANGERS) {
-      this.#warn(peer, `closed: ${MAX_STRANGERS} connections of users without an identity are open`)
-      return undefined
+      const error = new OutriderError(
+        'too-many-strangers',
+        `${MAX_STRANGERS} connections of users who have no identity here are open: the limit`,
+      )
+      this.#warn(peer, `closed: ${error.message}`)
+      throw error
     }
     this.#strangers += 1
     socket.once('close', () => {
@@ -48,22 +66,22 @@ export class Admission {
   }
 
   /** Throws `caller-not-entitled`. */
-  require({ peer }: LocalCaller): void {
-    if (this.#options.uids.has(peer.uid)) return
-    this.#warn(peer, 'refused: workloadApiUids does not have this user')
-    throw new OutriderError('caller-not-entitled', `user ${peer.uid} has no identity here: workloadApiUids says who has`)
+  require({ unix }: LocalCaller): void {
+    if (this.#options.uids.has(unix.uid)) return
+    this.#warn(unix, 'refused: workloadApiUids does not have this user')
+    throw new OutriderError('caller-not-entitled', `user ${unix.uid} has no identity here: workloadApiUids says who has`)
   }
 
-  #read(socket: Socket): LocalPeer | undefined {
+  #read(socket: Socket): PeerCredentials {
     try {
-      return { kind: 'local', ...this.#options.read(socket) }
+      return this.#options.read(socket)
     } catch (error) {
       this.#warn({}, `closed: ${describeError(error)}`)
-      return undefined
+      throw error
     }
   }
 
-  #warn({ uid, pid }: Partial<LocalPeer>, what: string): void {
+  #warn({ uid, pid }: Partial<PeerCredentials>, what: string): void {
     const { clock, log } = this.#options
     const now = clock.monotonic()
     if (now < this.#warnAgainAt) {

@@ -11,6 +11,7 @@ import type { DeltaDiscoveryRequest__Output } from '../../wire/envoy/service/dis
 import type { DeltaDiscoveryResponse } from '../../wire/envoy/service/discovery/v3/DeltaDiscoveryResponse.ts'
 import type { DiscoveryRequest__Output } from '../../wire/envoy/service/discovery/v3/DiscoveryRequest.ts'
 import type { DiscoveryResponse } from '../../wire/envoy/service/discovery/v3/DiscoveryResponse.ts'
+import type { WorkloadApiMethod } from './admission.ts'
 import { type Followers, roomIn } from './follow.ts'
 import { everyName, type NamedSecret, secretOf } from './secrets.ts'
 
@@ -18,7 +19,7 @@ export interface SecretDiscoveryOptions {
   readonly credentials: Watch<Credentials>
   readonly followers: Followers
   /** Throws what the caller is refused with. */
-  readonly admit: (method: string, caller: LocalCaller) => void
+  readonly admit: (method: WorkloadApiMethod, caller: LocalCaller) => void
   readonly log: Logger
 }
 

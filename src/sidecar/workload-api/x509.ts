@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { TrustBundle, TrustBundleSet } from '../../identity/bundle.ts'
+import type { TrustBundle } from '../../identity/bundle.ts'
 import { spiffeIdOf, trustDomainOf } from '../../identity/spiffe-id.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import type { Credentials } from '../../mtls/credentials.ts'
@@ -37,8 +37,14 @@ export function x509BundlesResponse({ bundles }: Credentials): X509BundlesRespon
   return { bundles: byTrustDomain([...bundles.values()]) }
 }
 
-/** Equal for bundles with the same roots. */
-export function rootsKey(bundles: TrustBundleSet): string {
+/** Equal for credentials of which `x509SvidResponse` makes the same. */
+export function svidKey(credentials: Credentials): string {
+  const [leaf = Buffer.alloc(0)] = credentials.svid.chainDer
+  return `${createHash('sha256').update(leaf).digest('hex')} ${rootsKey(credentials)}`
+}
+
+/** Equal for credentials of which `x509BundlesResponse` makes the same. */
+export function rootsKey({ bundles }: Credentials): string {
   const hash = createHash('sha256')
   for (const { trustDomain, authorities } of bundles.values()) {
     hash.update(`${trustDomain} ${authorities.map(({ fingerprint }) => fingerprint).join(' ')}\n`)

@@ -1,0 +1,75 @@
+import type { KeyObject } from 'node:crypto'
+import { signJwtSvid } from '../../identity/jwt-svid.ts'
+import { type TrustDomain, trustDomainOf } from '../../identity/spiffe-id.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { OutriderError } from '../../lib/errors.ts'
+import { RateLimiter } from '../../ratelimit/limiter.ts'
+import { planLimit } from '../../ratelimit/plan.ts'
+import type { IdentityHandlers } from '../../rpc/handler.ts'
+import { timestampOf } from '../../rpc/time.ts'
+import type { Logger } from '../../telemetry/log.ts'
+import { unregistered } from '../publish/path.ts'
+import type { Catalogue } from '../publish/catalogue.ts'
+
+/** What JWT-SVIDs are signed with; the key is in the bundle under this ID. */
+export interface JwtSigner {
+  readonly keyId: string
+  /** P-256. */
+  readonly privateKey: KeyObject
+}
+
+export interface JwtIssuerParts {
+  /** At this moment; `undefined` where this server has none. */
+  readonly signer: () => JwtSigner | undefined
+  readonly trustDomain: TrustDomain
+  readonly catalogue: Catalogue
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** A bearer token cannot be called back: it is short. */
+const TTL_MS = 5 * 60_000
+/** Tokens of one identity, which many sidecars may share, per second and at once. */
+const PER_SECOND = 100
+const BURST = 1000
+
+/** Makes JWT-SVIDs for the identity of the caller, and for no other. */
+export function jwtIssuer({ signer, trustDomain, catalogue, clock, log }: JwtIssuerParts): IdentityHandlers['issueJwtSvid'] {
+  const limiter = new RateLimiter(() => clock.monotonic())
+  const plan = planLimit({
+    scope: 'control',
+    name: 'jwt-svid',
+    key: 'identity',
+    requests: PER_SECOND,
+    perMs: 1000,
+    burst: BURST,
+  })
+  return ({ audience }, { peer, source }) => {
+    const { id } = peer
+    try {
+      const verdict = limiter.check([plan], id)
+      if (verdict.limited) {
+        throw new OutriderError('jwt-svid-rate', `more than ${PER_SECOND} JWT-SVIDs a second for ${id}: the limit`, {
+          retryable: true,
+        })
+      }
+      if (trustDomainOf(id) !== trustDomain) {
+        throw new OutriderError('identity-not-allowed', `${id} is not of ${trustDomain}, for which this server speaks`)
+      }
+      if (catalogue.workloadOf(id) === undefined) throw unregistered(id)
+      const key = signer()
+      if (key === undefined) {
+        throw new OutriderError('jwt-signer-missing', 'this control server has no key to sign JWT-SVIDs with', {
+          source: 'dependency',
+        })
+      }
+      const { token, expiresAtMs } = signJwtSvid({ id, audience, ttlMs: TTL_MS, nowMs: clock.now(), ...key })
+      log.info({ spiffeId: id, audience, keyId: key.keyId, source }, 'JWT-SVID issued')
+      return { spiffeId: id, token, expiresAt: timestampOf(expiresAtMs) }
+    } catch (thrown) {
+      const reason = thrown instanceof OutriderError ? thrown.code : 'internal-error'
+      log.warn({ spiffeId: id, reason, source, error: thrown }, 'JWT-SVID refused')
+      throw thrown
+    }
+  }
+}
