@@ -26,8 +26,8 @@ export interface WorkloadApiSourceOptions extends SourceEvents {
   readonly fetchJwtBundles: () => UpdateStream<JWTBundlesResponse__Output>
   readonly clock: Clock
   readonly random: Random
-  /** A stream ended, and the next is opened after so long. */
-  readonly onLost: (call: string, error: unknown, retryInMs: number) => void
+  /** A stream ended, and the next is opened after so long; `undefined`: none is. */
+  readonly onLost: (call: string, error: unknown, retryInMs: number | undefined) => void
   /** Bundles of other trust domains that cannot be read: those are not trusted, the rest is. */
   readonly onBundleRefused: (trustDomain: string, error: unknown) => void
 }
@@ -50,14 +50,24 @@ export class WorkloadApiSource implements CredentialsSource {
   private constructor(options: WorkloadApiSourceOptions, onFatal: (error: unknown) => void) {
     this.#options = options
     this.#streams = [
-      follow('FetchX509SVID', options.fetchX509Svid, options, onFatal, (message) => {
-        this.#x509 = message
-        this.#take()
+      follow('FetchX509SVID', options.fetchX509Svid, options, {
+        onMessage: (message) => {
+          this.#x509 = message
+          this.#take()
+        },
+        // Of use before the first SVID only; later on an endpoint that was replaced may come back.
+        isOver: (error) => {
+          if (FATAL.has(error.code)) onFatal(error)
+          return false
+        },
       }),
-      // Without them JWT-SVIDs cannot be verified; who has none in use does not need them.
-      follow('FetchJWTBundles', options.fetchJwtBundles, options, () => {}, (message) => {
-        this.#jwt = message
-        if (this.#x509 !== undefined) this.#take()
+      follow('FetchJWTBundles', options.fetchJwtBundles, options, {
+        onMessage: (message) => {
+          this.#jwt = message
+          if (this.#x509 !== undefined) this.#take()
+        },
+        // An endpoint may have no JWT-SVIDs.
+        isOver: (error) => FATAL.has(error.code),
       }),
     ]
   }
@@ -155,13 +165,18 @@ export class WorkloadApiSource implements CredentialsSource {
   }
 }
 
-/** Keeps one stream open. `onFatal` hears of an end after which the same call cannot succeed. */
+interface Follower<Message> {
+  onMessage(message: Message): void
+  /** Whether no other stream is to be opened after one that ended with this. */
+  isOver(error: OutriderError): boolean
+}
+
+/** Keeps one stream open. */
 function follow<Message>(
   call: string,
   open: () => UpdateStream<Message>,
   { clock, random, onLost }: Pick<WorkloadApiSourceOptions, 'clock' | 'random' | 'onLost'>,
-  onFatal: (error: unknown) => void,
-  onMessage: (message: Message) => void,
+  { onMessage, isOver }: Follower<Message>,
 ): { close(): void } {
   const backoff = new Backoff(RETRY, random)
   let closed = false
@@ -177,9 +192,8 @@ function follow<Message>(
     })
     opened.onEnd((error) => {
       if (closed) return
-      if (error !== undefined && FATAL.has(error.code)) onFatal(error)
-      const retryInMs = Math.round(backoff.next())
-      retry = clock.after(retryInMs, connect)
+      const retryInMs = error !== undefined && isOver(error) ? undefined : Math.round(backoff.next())
+      if (retryInMs !== undefined) retry = clock.after(retryInMs, connect)
       onLost(call, error, retryInMs)
     })
   }
