@@ -13,7 +13,10 @@ export function about<T>(subject: string, check: () => T): T {
   }
 }
 
-/** Text of a stranger for a message: JSON escapes what could break a log line, and the length is cut. */
+/** Text of a stranger for a message: one line of ASCII, so that it breaks neither a log nor a terminal, and cut. */
 export function quote(text: string): string {
-  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}...` : text)
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}...` : text).replaceAll(
+    /[^ -~]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }

@@ -1,9 +1,9 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import { OutriderError } from '../lib/errors.ts'
-import { about, quote } from './about.ts'
+import { about } from './about.ts'
 import { decodeBase64, decodeBase64Url } from './base64.ts'
 import { type BundleErrorCode, type JwtAuthority, parseBundle, type TrustBundle } from './bundle.ts'
-import { isJsonObject, type JsonErrorCode, type JsonObject, type JsonValue, parseJsonObject } from './json.ts'
+import { isJsonObject, type JsonErrorCode, type JsonObject, type JsonValue, parseJsonObject, quoteJson } from './json.ts'
 import { type Certificate, parseCertificate } from './x509.ts'
 
 /** What a document of the SPIFFE bundle format says. SPIFFE Trust Domain and Bundle standard, section 4. */
@@ -138,18 +138,14 @@ function isList(value: unknown): value is readonly unknown[] {
 /** Why the standard wants the key passed over, or why there is nothing that it could be used for. */
 function whyIgnored({ members }: Jwk): string | undefined {
   const { kty, use, crv, alg, x5c, key_ops: operations } = members
-  if (use !== X509_SVID && use !== JWT_SVID) return `has the use ${describe(use)}`
-  if (kty !== 'EC' && kty !== 'RSA') return `has the key type ${describe(kty)}`
-  if (kty === 'EC' && !curves.includes(crv)) return `is on the curve ${describe(crv)}`
+  if (use !== X509_SVID && use !== JWT_SVID) return `has the use ${quoteJson(use)}`
+  if (kty !== 'EC' && kty !== 'RSA') return `has the key type ${quoteJson(kty)}`
+  if (kty === 'EC' && !curves.includes(crv)) return `is on the curve ${quoteJson(crv)}`
   if (use === X509_SVID) return isList(x5c) && x5c.length > 0 ? undefined : 'has no certificate'
   if (crv !== 'P-256') return 'signs JWT-SVIDs with something else than ES256'
-  if (alg !== undefined && alg !== 'ES256') return `is for the algorithm ${describe(alg)}`
+  if (alg !== undefined && alg !== 'ES256') return `is for the algorithm ${quoteJson(alg)}`
   if (operations !== undefined && !(isList(operations) && operations.includes('verify'))) return 'is not for verifying'
   return undefined
-}
-
-function describe(value: JsonValue | undefined): string {
-  return typeof value === 'string' ? quote(value) : 'undefined'
 }
 
 /** X.509-SVID standard, section 6.2: the first certificate counts. */

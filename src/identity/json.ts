@@ -37,6 +37,12 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** A value of a stranger for a message. Never by `String`, which calls the `toString` that an object may bring. */
+export function quoteJson(value: JsonValue | undefined): string {
+  if (value === undefined) return 'none'
+  return typeof value === 'string' ? quote(value) : quote(JSON.stringify(value))
+}
+
 /** Of text that is JSON: `JSON.parse` takes the last of several members of one name, and tells nobody. */
 function checkStructure(text: string): void {
   /** The names of members so far, for each object or list that is open. */

@@ -1,8 +1,8 @@
 import { type KeyObject, sign, verify } from 'node:crypto'
 import { OutriderError } from '../lib/errors.ts'
-import { about, quote } from './about.ts'
+import { about } from './about.ts'
 import { decodeBase64Url } from './base64.ts'
-import { type JsonErrorCode, type JsonObject, parseJsonObject } from './json.ts'
+import { type JsonErrorCode, type JsonObject, parseJsonObject, quoteJson } from './json.ts'
 
 /** A JSON Web Signature in compact serialization (RFC 7515, 7.1), taken apart; whose it is, `verifyJws` says. */
 export interface Jws {
@@ -59,10 +59,7 @@ export function parseJws(token: string, allowed: readonly JwsAlgorithm[], maxLen
   if (members['crit'] !== undefined) throw refusal('jws-critical', 'has critical header parameters')
   const algorithm = allowed.find((name) => name === members['alg'])
   if (algorithm === undefined)
-    throw refusal(
-      'jws-algorithm',
-      `has the algorithm ${quote(String(members['alg']))}, allowed is ${allowed.join(', ')}`,
-    )
+    throw refusal('jws-algorithm', `has the algorithm ${quoteJson(members['alg'])}, allowed is ${allowed.join(', ')}`)
   return {
     header: members,
     algorithm,

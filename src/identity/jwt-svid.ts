@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { OutriderError } from '../lib/errors.ts'
 import { about, quote } from './about.ts'
 import type { TrustBundleSet } from './bundle.ts'
-import { type JsonObject, type JsonValue, jsonErrorCodes, parseJsonObject } from './json.ts'
+import { type JsonObject, type JsonValue, jsonErrorCodes, parseJsonObject, quoteJson } from './json.ts'
 import { type Jws, type JwsAlgorithm, type JwsErrorCode, jwsErrorCodes, parseJws, signJws, verifyJws } from './jws.ts'
 import {
   parseSpiffeId,
@@ -132,7 +132,7 @@ function readHeader({ header }: Jws): string {
     throw refusal('jwt-svid-header-unknown', `has the header parameter ${quote(unknown)}, which a JWT-SVID must not have`)
   const { typ, kid } = header
   if (typ !== undefined && !TYPES.includes(typ))
-    throw refusal('jwt-svid-type', `has the type ${quote(String(typ))}, a JWT-SVID is JWT or JOSE`)
+    throw refusal('jwt-svid-type', `has the type ${quoteJson(typ)}, a JWT-SVID is JWT or JOSE`)
   if (typeof kid !== 'string' || kid === '') throw refusal('jwt-svid-key-id-missing', 'names no key in its header')
   return kid
 }
