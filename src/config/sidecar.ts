@@ -355,7 +355,10 @@ function checkIdentitySource({
   const disagree = (place: string, message: string): OutriderError =>
     new OutriderError('config-options-disagree', message, { place })
   if (identitySource === 'workload-api' && spiffeEndpointSocket === undefined) {
-    throw disagree('spiffeEndpointSocket', 'identitySource is workload-api, and spiffeEndpointSocket does not say where')
+    throw disagree(
+      'spiffeEndpointSocket',
+      'identitySource is workload-api, and spiffeEndpointSocket does not say where',
+    )
   }
   if (identitySource === 'workload-api' && spiffeEndpointSocket === `unix://${workloadApiSocket}`) {
     throw disagree('spiffeEndpointSocket', 'spiffeEndpointSocket is our own workloadApiSocket')

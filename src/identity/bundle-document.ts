@@ -3,7 +3,14 @@ import { OutriderError } from '../lib/errors.ts'
 import { about } from './about.ts'
 import { decodeBase64, decodeBase64Url } from './base64.ts'
 import { type BundleErrorCode, type JwtAuthority, parseBundle, type TrustBundle } from './bundle.ts'
-import { isJsonObject, type JsonErrorCode, type JsonObject, type JsonValue, parseJsonObject, quoteJson } from './json.ts'
+import {
+  isJsonObject,
+  type JsonErrorCode,
+  type JsonObject,
+  type JsonValue,
+  parseJsonObject,
+  quoteJson,
+} from './json.ts'
 import { type Certificate, parseCertificate } from './x509.ts'
 
 /** What a document of the SPIFFE bundle format says. SPIFFE Trust Domain and Bundle standard, section 4. */

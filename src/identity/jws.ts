@@ -100,11 +100,7 @@ function isSignature(hash: string, data: Buffer, key: KeyObject, signature: Buff
 /** OpenSSL goes by the key alone: without this a token could name one algorithm and be signed by another. */
 function checkKey(algorithm: JwsAlgorithm, key: KeyObject, type: 'public' | 'private'): void {
   const { keyType, curve } = algorithms[algorithm]
-  if (
-    key.type !== type ||
-    key.asymmetricKeyType !== keyType ||
-    key.asymmetricKeyDetails?.namedCurve !== curve
-  )
+  if (key.type !== type || key.asymmetricKeyType !== keyType || key.asymmetricKeyDetails?.namedCurve !== curve)
     throw refusal('jws-key-mismatch', `names ${algorithm}, which is not what its key is for`)
 }
 

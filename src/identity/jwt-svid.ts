@@ -129,7 +129,10 @@ function verifyToken(token: string, audience: string, bundles: TrustBundleSet, n
 function readHeader({ header }: Jws): string {
   const unknown = Object.keys(header).find((name) => !HEADER_PARAMETERS.has(name))
   if (unknown !== undefined)
-    throw refusal('jwt-svid-header-unknown', `has the header parameter ${quote(unknown)}, which a JWT-SVID must not have`)
+    throw refusal(
+      'jwt-svid-header-unknown',
+      `has the header parameter ${quote(unknown)}, which a JWT-SVID must not have`,
+    )
   const { typ, kid } = header
   if (typ !== undefined && !TYPES.includes(typ))
     throw refusal('jwt-svid-type', `has the type ${quoteJson(typ)}, a JWT-SVID is JWT or JOSE`)
@@ -230,7 +233,10 @@ export function signJwtSvid({ id, audience, keyId, privateKey, ttlMs, nowMs }: J
 
 function checkOrder(id: SpiffeId, audience: readonly string[], keyId: string, ttlMs: number): void {
   if (pathOf(id) === '')
-    throw refusal('jwt-svid-subject-without-path', `a JWT-SVID is for a workload, not for the trust domain ${id} itself`)
+    throw refusal(
+      'jwt-svid-subject-without-path',
+      `a JWT-SVID is for a workload, not for the trust domain ${id} itself`,
+    )
   if (audience.length === 0) throw refusal('jwt-svid-audience-missing', 'a JWT-SVID is for an audience')
   if (audience.length > MAX_AUDIENCES || audience.some((name) => name === '' || name.length > MAX_AUDIENCE_LENGTH))
     throw refusal(

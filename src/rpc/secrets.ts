@@ -17,7 +17,9 @@ export function packSecret(secret: Secret): Packed {
 }
 
 /** Throws what protobufjs throws for bytes that are no secret. */
-export function unpackSecret(value: Buffer): ReturnType<ReturnType<typeof protocols>['secrets']['Secret']['deserialize']> {
+export function unpackSecret(
+  value: Buffer,
+): ReturnType<ReturnType<typeof protocols>['secrets']['Secret']['deserialize']> {
   return protocols().secrets.Secret.deserialize(value)
 }
 

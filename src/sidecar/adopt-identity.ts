@@ -23,7 +23,9 @@ export async function adoptIdentity(options: IdentityOptions): Promise<Identity>
   const bundles = new WatchCell<TrustBundleSet>(current.bundles)
   const svid = new WatchCell<Svid | undefined>(current.svid)
   const trustDomain =
-    config.controlTrustDomain === undefined ? trustDomainOf(current.svid.id) : parseTrustDomain(config.controlTrustDomain)
+    config.controlTrustDomain === undefined
+      ? trustDomainOf(current.svid.id)
+      : parseTrustDomain(config.controlTrustDomain)
   const client = connectControl({
     address: config.controlAddress,
     bundles,

@@ -52,7 +52,9 @@ function publicSet(key: unknown): Buffer {
   const keys = isRecord(key) && isList(key['keys']) ? key['keys'] : [key]
   return Buffer.from(
     JSON.stringify({
-      keys: keys.map((jwk) => Object.fromEntries(Object.entries(isRecord(jwk) ? jwk : {}).filter(([name]) => name !== 'd'))),
+      keys: keys.map((jwk) =>
+        Object.fromEntries(Object.entries(isRecord(jwk) ? jwk : {}).filter(([name]) => name !== 'd')),
+      ),
     }),
   )
 }
@@ -60,7 +62,8 @@ function publicSet(key: unknown): Buffer {
 /** The bundle that the keys of a vector make; one without keys when the document is refused. */
 function bundlesOf({ key }: Vector): TrustBundleSet {
   const parts = { trustDomain: 'td.example', authorities: [], sequence: 1 }
-  const bundle = outcome(() => parseBundle({ ...parts, ...parseJwtBundleDocument(publicSet(key)) })) ?? parseBundle(parts)
+  const bundle =
+    outcome(() => parseBundle({ ...parts, ...parseJwtBundleDocument(publicSet(key)) })) ?? parseBundle(parts)
   return new Map([[bundle.trustDomain, bundle]])
 }
 
@@ -120,6 +123,8 @@ for (const file of ['json_web_signature_test.json', 'json_web_key_test.json', 'j
       }
     }
     const list = [...others].map(([algorithm, count]) => `${algorithm} ${count}`).join(', ')
-    console.log(`note: ${file}: ${counts.forged} forged refused, ${counts.taken} valid of ES256 taken; valid but refused, since ES256 is the only algorithm: ${list || 'none'}`)
+    console.log(
+      `note: ${file}: ${counts.forged} forged refused, ${counts.taken} valid of ES256 taken; valid but refused, since ES256 is the only algorithm: ${list || 'none'}`,
+    )
   })
 }

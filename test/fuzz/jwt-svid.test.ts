@@ -18,14 +18,38 @@ const ca = makeTestCa('td.example')
 const bundles = new Map([[authority.bundle.trustDomain, authority.bundle]])
 const header = '{"alg":"ES256","kid":"key-1","typ":"JWT"}'
 const claims = `{"sub":"spiffe://td.example/a","aud":["${audience}"],"exp":${now / 1000 + 60},"iat":${now / 1000}}`
-const words = ['"alg":"none",', '"kid":', '"sub":"spiffe://td.example/admin",', '"exp":1e99', '\\u0061', '[[', '}', '{"a":{', ',', '"', '\\', 'null', '-0', '\ud800', '\0', '=', '.', ' ']
+const words = [
+  '"alg":"none",',
+  '"kid":',
+  '"sub":"spiffe://td.example/admin",',
+  '"exp":1e99',
+  '\\u0061',
+  '[[',
+  '}',
+  '{"a":{',
+  ',',
+  '"',
+  '\\',
+  'null',
+  '-0',
+  '\ud800',
+  '\0',
+  '=',
+  '.',
+  ' ',
+]
 
 function mutate(text: string): string {
   let mutant = text
   for (let round = below(3); round >= 0; round -= 1) {
     const at = below(mutant.length + 1)
     const removed = pick(0, 0, 1, 1, 2, 8)
-    const inserted = pick('', pick(...words), String.fromCharCode(below(128)), mutant.slice(below(mutant.length + 1)).slice(0, below(40)))
+    const inserted = pick(
+      '',
+      pick(...words),
+      String.fromCharCode(below(128)),
+      mutant.slice(below(mutant.length + 1)).slice(0, below(40)),
+    )
     mutant = mutant.slice(0, at) + inserted + mutant.slice(at + removed)
   }
   return mutant
@@ -56,7 +80,8 @@ t.test('mutants of tokens', async (t) => {
       continue
     }
     const { sub, exp }: { sub: unknown; exp: unknown } = JSON.parse(Buffer.from(itsClaims).toString())
-    if (sub !== signed.id || Math.floor(Number(exp) * 1000) !== signed.expiresAtMs) t.fail(`read as something else: ${itsClaims}`)
+    if (sub !== signed.id || Math.floor(Number(exp) * 1000) !== signed.expiresAtMs)
+      t.fail(`read as something else: ${itsClaims}`)
   }
   t.pass(tally.text)
   console.log(`note: ${tally.text}`)

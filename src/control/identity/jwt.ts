@@ -34,7 +34,13 @@ const PER_SECOND = 100
 const BURST = 1000
 
 /** Makes JWT-SVIDs for the identity of the caller, and for no other. */
-export function jwtIssuer({ signer, trustDomain, catalogue, clock, log }: JwtIssuerParts): IdentityHandlers['issueJwtSvid'] {
+export function jwtIssuer({
+  signer,
+  trustDomain,
+  catalogue,
+  clock,
+  log,
+}: JwtIssuerParts): IdentityHandlers['issueJwtSvid'] {
   const limiter = new RateLimiter(() => clock.monotonic())
   const plan = planLimit({
     scope: 'control',

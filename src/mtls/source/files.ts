@@ -187,14 +187,10 @@ function unreadable(file: string, why: string, cause?: unknown): OutriderError<'
 function credentialsOf(texts: Texts, files: IdentityFiles, sequence: number, nowMs: number): Credentials {
   const chain = at(files.certificate, () => fromPem(texts.certificate))
   const trustDomain = at(files.certificate, () => trustDomainOf(validateLeaf(parseCertificate(chain[0]!))))
-  const bundle = at(files.bundle, () =>
-    parseBundle({ trustDomain, authorities: fromPem(texts.bundle), sequence }),
-  )
+  const bundle = at(files.bundle, () => parseBundle({ trustDomain, authorities: fromPem(texts.bundle), sequence }))
   const bundles = new Map([[trustDomain, bundle]])
   const privateKey = privateKeyOf(texts.key, files.key)
-  return at(files.certificate, () =>
-    Object.freeze({ svid: loadSvid(chain, privateKey, bundles, nowMs), bundles }),
-  )
+  return at(files.certificate, () => Object.freeze({ svid: loadSvid(chain, privateKey, bundles, nowMs), bundles }))
 }
 
 function privateKeyOf(pem: string, file: string): KeyObject {

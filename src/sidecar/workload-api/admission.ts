@@ -69,7 +69,10 @@ export class Admission {
   require({ unix }: LocalCaller): void {
     if (this.#options.uids.has(unix.uid)) return
     this.#warn(unix, 'refused: workloadApiUids does not have this user')
-    throw new OutriderError('caller-not-entitled', `user ${unix.uid} has no identity here: workloadApiUids says who has`)
+    throw new OutriderError(
+      'caller-not-entitled',
+      `user ${unix.uid} has no identity here: workloadApiUids says who has`,
+    )
   }
 
   #read(socket: Socket): PeerCredentials {

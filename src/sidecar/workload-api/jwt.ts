@@ -51,7 +51,10 @@ export function validateResponse(
   nowMs: number,
 ): ValidateJWTSVIDResponse {
   if (audience === '') {
-    throw new OutriderError('jwt-svid-audience-missing', 'the request does not say which audience the token was shown to')
+    throw new OutriderError(
+      'jwt-svid-audience-missing',
+      'the request does not say which audience the token was shown to',
+    )
   }
   const verdict = verifyJwtSvid(token, audience, bundles, nowMs)
   if (verdict.kind === 'refused') throw new OutriderError(verdict.code, verdict.message)

@@ -67,10 +67,7 @@ class WorldSession {
   #version = ''
   #unanswered = false
 
-  constructor(
-    stream: ServerDuplex<DiscoveryRequest__Output, DiscoveryResponse>,
-    options: SecretDiscoveryOptions,
-  ) {
+  constructor(stream: ServerDuplex<DiscoveryRequest__Output, DiscoveryResponse>, options: SecretDiscoveryOptions) {
     this.#stream = stream
     this.#options = options
   }
@@ -213,7 +210,10 @@ function sameNames(one: readonly string[], other: readonly string[]): boolean {
 
 function checkType(typeUrl: string): void {
   if (typeUrl === SECRET_TYPE) return
-  throw new OutriderError('secret-type-unknown', `there are resources of type ${SECRET_TYPE} only, not ${shown(typeUrl)}`)
+  throw new OutriderError(
+    'secret-type-unknown',
+    `there are resources of type ${SECRET_TYPE} only, not ${shown(typeUrl)}`,
+  )
 }
 
 function versionOf(secrets: readonly NamedSecret[]): string {
@@ -222,7 +222,10 @@ function versionOf(secrets: readonly NamedSecret[]): string {
 }
 
 function refused(node: string | undefined, message: string, log: Logger): void {
-  log.error({ node: shown(node ?? ''), reason: shown(message) }, 'a client of secret discovery refused what it was sent')
+  log.error(
+    { node: shown(node ?? ''), reason: shown(message) },
+    'a client of secret discovery refused what it was sent',
+  )
 }
 
 function shown(text: string): string {

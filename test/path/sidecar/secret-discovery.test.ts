@@ -86,16 +86,17 @@ t.test('what a client refuses is logged, and sent again only when it has changed
 
 t.test('names', async (t) => {
   const { client } = await start(t)
-  const fetch = (...resource_names: string[]): Promise<Message> => client.unary('FetchSecrets', { type_url, resource_names })
+  const fetch = (...resource_names: string[]): Promise<Message> =>
+    client.unary('FetchSecrets', { type_url, resource_names })
   t.same(Object.keys(secretsOf(await fetch())), [idOf('web'), `spiffe://${TRUST_DOMAIN}`, 'spiffe://other.test'])
   t.same(rootsOf(secretsOf(await fetch('ALL'))['ALL']), { [TRUST_DOMAIN]: ca.pem, 'other.test': other.pem })
   t.same(rootsOf(secretsOf(await fetch('spiffe://other.test'))['spiffe://other.test']), { 'other.test': other.pem })
   await t.rejects(fetch('default', idOf('api')), { code: notFound, details: /there is no secret/ })
   await t.rejects(fetch('spiffe://third.test'), { code: notFound })
   await t.rejects(client.unary('FetchSecrets', { type_url: 'type.googleapis.com/envoy.config.cluster.v3.Cluster' }), {
-    details: /resources of type/,
+    message: /resources of type/,
   })
-  await t.rejects(fetch(...Array.from({ length: 65 }, (_, index) => `n${index}`)), { details: /64 secrets/ })
+  await t.rejects(fetch(...Array.from({ length: 65 }, (_, index) => `n${index}`)), { message: /64 secrets/ })
 })
 
 t.test('deltas: what is new, what has changed, and what is gone', async (t) => {

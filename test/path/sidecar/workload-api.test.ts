@@ -88,7 +88,10 @@ t.test('each renewal and each change of roots is told at once, and nothing else'
   const second = await svids.next()
   t.notOk(second['svids'][0].x509_svid.equals(first['svids'][0].x509_svid))
   const material = materialOf(second['svids'][0])
-  t.same(await mutualHandshake(t, material, materialOf(first['svids'][0])), [`URI:${idOf('web')}`, `URI:${idOf('web')}`])
+  t.same(await mutualHandshake(t, material, materialOf(first['svids'][0])), [
+    `URI:${idOf('web')}`,
+    `URI:${idOf('web')}`,
+  ])
 
   const { svid } = api.credentials.current
   api.credentials.set({ svid, bundles: new Map(both) })
@@ -128,7 +131,9 @@ t.test('the kernel says who calls: other users get nothing, and few places', asy
     for (const socket of sockets) socket.destroy()
   })
   const closed = await Promise.race(
-    sockets.map((socket, index) => new Promise<number>((resolve) => socket.once('close', () => resolve(index)).resume())),
+    sockets.map(
+      (socket, index) => new Promise<number>((resolve) => socket.once('close', () => resolve(index)).resume()),
+    ),
   )
   t.equal(closed, 15)
 })
@@ -154,9 +159,7 @@ t.test('an SVID that has expired is not given out', async (t) => {
 t.test('streams are bounded', async (t) => {
   const api = await start(t)
   const clients = Array.from({ length: 9 }, () => workloadClient(t, api.socket))
-  const streams = clients.flatMap((client) =>
-    Array.from({ length: 30 }, () => client.stream('FetchX509Bundles', {})),
-  )
+  const streams = clients.flatMap((client) => Array.from({ length: 30 }, () => client.stream('FetchX509Bundles', {})))
   const ended = await Promise.race(streams.map(({ ended }) => ended))
   t.match(ended, { code: resourceExhausted, details: /256 streams/ })
   for (const stream of streams) stream.cancel()
@@ -197,7 +200,9 @@ t.test('JWT-SVIDs: fetched for an audience, with keys to verify them, and verifi
   await t.rejects(client.unary('ValidateJWTSVID', { audience: 'db', svid: 'x.y.z' }), { code: invalidArgument })
   await t.rejects(client.unary('ValidateJWTSVID', { audience: '', svid: svids[0].svid }), { code: invalidArgument })
   await t.rejects(client.unary('FetchJWTSVID', { audience: [] }), { code: invalidArgument })
-  await t.rejects(client.unary('FetchJWTSVID', { audience: ['db'], spiffe_id: idOf('api') }), { code: permissionDenied })
+  await t.rejects(client.unary('FetchJWTSVID', { audience: ['db'], spiffe_id: idOf('api') }), {
+    code: permissionDenied,
+  })
 
   const stream = client.stream('FetchJWTBundles', {})
   const document = JSON.parse(String((await stream.next())['bundles'][`spiffe://${TRUST_DOMAIN}`]))

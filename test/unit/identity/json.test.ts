@@ -49,7 +49,21 @@ t.test('a member that is there twice', async (t) => {
 })
 
 t.test('what is no JSON object', async (t) => {
-  for (const text of ['', ' ', '[]', '"{}"', 'null', '1', '{', '{}{}', '{"a":1,}', "{'a':1}", '{a:1}', '{"a":NaN}', '\ufeff{}'])
+  for (const text of [
+    '',
+    ' ',
+    '[]',
+    '"{}"',
+    'null',
+    '1',
+    '{',
+    '{}{}',
+    '{"a":1,}',
+    "{'a':1}",
+    '{a:1}',
+    '{"a":NaN}',
+    '\ufeff{}',
+  ])
     t.throws(() => parse(text), { code: 'json-malformed' }, JSON.stringify(text))
   // Bytes that are not UTF-8: broken, overlong, a surrogate, UTF-16.
   for (const bytes of ['7b2261223a22ff227d', '7b2261223a22c0a2227d', '7b2261223a22eda080227d', '7b007d00'])

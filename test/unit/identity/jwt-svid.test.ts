@@ -81,7 +81,10 @@ t.test('what the standard leaves open is accepted', async (t) => {
     ['seconds with a fraction', forged({ exp: seconds + 0.5, nbf: seconds - 0.5 })],
     ['more claims', forged({ jti: 'x', iss: 'https://td.example', roles: [{ a: null }], constructor: 1 })],
     ['a clock that is 20 s behind', forged({ nbf: seconds + 20, iat: seconds + 20 })],
-    ['white space in the JSON', signCompact(JSON.stringify(header, null, 2), JSON.stringify(claims, null, '\t'), authority.privateKey)],
+    [
+      'white space in the JSON',
+      signCompact(JSON.stringify(header, null, 2), JSON.stringify(claims, null, '\t'), authority.privateKey),
+    ],
     ['another trust domain with its key', forged({ sub: 'spiffe://other.example/a' }, {}, other.privateKey)],
   ] as const)
     t.equal(verified(token).kind, 'verified', name)
@@ -120,7 +123,8 @@ const attackerJwk = createPublicKey(attacker).export({ format: 'jwk' })
 const spki = authority.publicKey.export({ type: 'spki', format: 'der' })
 const jwk = authority.publicKey.export({ format: 'jwk' })
 const point = spki.subarray(-65)
-const unsigned = (alg: unknown, signature = ''): string => `${encodePart({ ...header, alg })}.${claimsPart}.${signature}`
+const unsigned = (alg: unknown, signature = ''): string =>
+  `${encodePart({ ...header, alg })}.${claimsPart}.${signature}`
 const padding = 'x'.repeat(9000)
 
 /** A name for what is tried, the code that it is refused with, the token. */
@@ -151,15 +155,43 @@ const attacks: readonly (readonly [name: string, code: string, token: string])[]
   ['a space before', 'jws-not-canonical', ` ${token}`],
   ['a space after', 'jws-not-canonical', `${token} `],
   ['a line feed after', 'jws-not-canonical', `${token}\n`],
-  ['a line feed within', 'jws-not-canonical', `${headerPart}.${claimsPart.slice(0, 9)}\n${claimsPart.slice(9)}.${signaturePart}`],
+  [
+    'a line feed within',
+    'jws-not-canonical',
+    `${headerPart}.${claimsPart.slice(0, 9)}\n${claimsPart.slice(9)}.${signaturePart}`,
+  ],
   ['a null byte', 'jws-not-canonical', `${token}\0`],
-  ['padding of the header', 'jws-not-canonical', signInput(`${encodePart({ ...header, kid: 'key-1' })}=.${claimsPart}`, attacker)],
+  [
+    'padding of the header',
+    'jws-not-canonical',
+    signInput(`${encodePart({ ...header, kid: 'key-1' })}=.${claimsPart}`, attacker),
+  ],
   ['padding of the signature', 'jws-not-canonical', `${token}==`],
-  ['bits that stand for nothing in the signature', 'jws-not-canonical', `${headerPart}.${claimsPart}.${neighbour(signaturePart)}`],
-  ['bits that stand for nothing in the header', 'jws-not-canonical', `${neighbour(encodePart('{"alg":"ES256" }'))}.${claimsPart}.${signaturePart}`],
-  ['the alphabet of base64', 'jws-not-canonical', `${headerPart}.${encodePart('{"a":"~~~???"}').replaceAll('-', '+').replaceAll('_', '/')}.${signaturePart}`],
-  ['high bits', 'jws-not-canonical', `${headerPart}.${claimsPart}.${String.fromCharCode(signaturePart.charCodeAt(0) + 0x100)}${signaturePart.slice(1)}`],
-  ['letters that are as wide as two', 'jws-not-canonical', `${headerPart}.${claimsPart}.\uff21${signaturePart.slice(1)}`],
+  [
+    'bits that stand for nothing in the signature',
+    'jws-not-canonical',
+    `${headerPart}.${claimsPart}.${neighbour(signaturePart)}`,
+  ],
+  [
+    'bits that stand for nothing in the header',
+    'jws-not-canonical',
+    `${neighbour(encodePart('{"alg":"ES256" }'))}.${claimsPart}.${signaturePart}`,
+  ],
+  [
+    'the alphabet of base64',
+    'jws-not-canonical',
+    `${headerPart}.${encodePart('{"a":"~~~???"}').replaceAll('-', '+').replaceAll('_', '/')}.${signaturePart}`,
+  ],
+  [
+    'high bits',
+    'jws-not-canonical',
+    `${headerPart}.${claimsPart}.${String.fromCharCode(signaturePart.charCodeAt(0) + 0x100)}${signaturePart.slice(1)}`,
+  ],
+  [
+    'letters that are as wide as two',
+    'jws-not-canonical',
+    `${headerPart}.${claimsPart}.\uff21${signaturePart.slice(1)}`,
+  ],
 
   // A header that is not one.
   ['no header', 'json-malformed', `.${claimsPart}.${signaturePart}`],
@@ -167,25 +199,62 @@ const attacks: readonly (readonly [name: string, code: string, token: string])[]
   ['a header that is a text', 'json-malformed', rawHeader('"ES256"')],
   ['a header that is null', 'json-malformed', rawHeader('null')],
   ['a header with a byte order mark', 'json-malformed', rawHeader(`\ufeff${JSON.stringify(header)}`)],
-  ['a header in UTF-16', 'json-malformed', signCompact(Buffer.from(JSON.stringify(header), 'utf16le'), claims, authority.privateKey)],
-  ['a header that is broken UTF-8', 'json-malformed', signCompact(Buffer.from('7b22616c67223a22ff227d', 'hex'), claims, authority.privateKey)],
+  [
+    'a header in UTF-16',
+    'json-malformed',
+    signCompact(Buffer.from(JSON.stringify(header), 'utf16le'), claims, authority.privateKey),
+  ],
+  [
+    'a header that is broken UTF-8',
+    'json-malformed',
+    signCompact(Buffer.from('7b22616c67223a22ff227d', 'hex'), claims, authority.privateKey),
+  ],
   ['two algorithms', 'json-duplicate-member', rawHeader('{"alg":"none","alg":"ES256","kid":"key-1"}')],
-  ['two algorithms, one escaped', 'json-duplicate-member', rawHeader('{"alg":"ES256","\\u0061lg":"none","kid":"key-1"}')],
+  [
+    'two algorithms, one escaped',
+    'json-duplicate-member',
+    rawHeader('{"alg":"ES256","\\u0061lg":"none","kid":"key-1"}'),
+  ],
   ['two key IDs', 'json-duplicate-member', rawHeader('{"alg":"ES256","kid":"key-3","kid":"key-1"}')],
   ['a deep header', 'json-too-deep', rawHeader(`{"alg":${'['.repeat(99)}${']'.repeat(99)}}`)],
 
   // Other algorithms.
-  ...['none', 'None', 'NONE', 'nOnE', '', ' none', 'none\0', 'es256', 'ES256 ', 'ES256\0', 'ЕS256', 'HS256', 'RS256', 'ES256K'].map(
-    (alg) => [`the algorithm ${JSON.stringify(alg)} and no signature`, 'jws-algorithm', unsigned(alg)] as const,
-  ),
+  ...[
+    'none',
+    'None',
+    'NONE',
+    'nOnE',
+    '',
+    ' none',
+    'none\0',
+    'es256',
+    'ES256 ',
+    'ES256\0',
+    'ЕS256',
+    'HS256',
+    'RS256',
+    'ES256K',
+  ].map((alg) => [`the algorithm ${JSON.stringify(alg)} and no signature`, 'jws-algorithm', unsigned(alg)] as const),
   ['the algorithm none and the signature', 'jws-algorithm', unsigned('none', signaturePart)],
   ['no algorithm', 'jws-algorithm', unsigned(undefined, signaturePart)],
   ['an algorithm that is null', 'jws-algorithm', unsigned(null, signaturePart)],
   ['an algorithm that is a number', 'jws-algorithm', unsigned(0, signaturePart)],
   ['a list of algorithms', 'jws-algorithm', unsigned(['ES256'], signaturePart)],
-  ['an algorithm that is no text in the end', 'jws-algorithm', unsigned({ toString: 1, valueOf: 1, toJSON: 1 }, signaturePart)],
-  ['HS256 with the public key in PEM', 'jws-algorithm', withHmac(authority.publicKey.export({ type: 'spki', format: 'pem' }), 'HS256')],
-  ['HS256 with the public key in PEM without the last line feed', 'jws-algorithm', withHmac(String(authority.publicKey.export({ type: 'spki', format: 'pem' })).trim(), 'HS256')],
+  [
+    'an algorithm that is no text in the end',
+    'jws-algorithm',
+    unsigned({ toString: 1, valueOf: 1, toJSON: 1 }, signaturePart),
+  ],
+  [
+    'HS256 with the public key in PEM',
+    'jws-algorithm',
+    withHmac(authority.publicKey.export({ type: 'spki', format: 'pem' }), 'HS256'),
+  ],
+  [
+    'HS256 with the public key in PEM without the last line feed',
+    'jws-algorithm',
+    withHmac(String(authority.publicKey.export({ type: 'spki', format: 'pem' })).trim(), 'HS256'),
+  ],
   ['HS384 with the public key in DER', 'jws-algorithm', withHmac(spki, 'HS384')],
   ['HS512 with the public key as a JWK', 'jws-algorithm', withHmac(JSON.stringify(jwk), 'HS512')],
   ['HS256 with the point of the public key', 'jws-algorithm', withHmac(point, 'HS256')],
@@ -209,11 +278,27 @@ const attacks: readonly (readonly [name: string, code: string, token: string])[]
   ['jku of the attacker', 'jwt-svid-header-unknown', forged({}, { jku: 'https://evil.example/jwks' }, attacker)],
   ['x5u of the attacker', 'jwt-svid-header-unknown', forged({}, { x5u: 'https://evil.example/chain' }, attacker)],
   ['jwk of the attacker', 'jwt-svid-header-unknown', forged({}, { jwk: attackerJwk }, attacker)],
-  ['jwk of the attacker with the key ID', 'jwt-svid-header-unknown', forged({}, { jwk: { ...attackerJwk, kid: 'key-1' } }, attacker)],
-  ['x5c of the attacker', 'jwt-svid-header-unknown', forged({}, { x5c: [createPublicKey(attacker).export({ type: 'spki', format: 'der' }).toString('base64')] }, attacker)],
+  [
+    'jwk of the attacker with the key ID',
+    'jwt-svid-header-unknown',
+    forged({}, { jwk: { ...attackerJwk, kid: 'key-1' } }, attacker),
+  ],
+  [
+    'x5c of the attacker',
+    'jwt-svid-header-unknown',
+    forged(
+      {},
+      { x5c: [createPublicKey(attacker).export({ type: 'spki', format: 'der' }).toString('base64')] },
+      attacker,
+    ),
+  ],
   ['x5t', 'jwt-svid-header-unknown', forged({}, { x5t: 'AAAA' })],
   ['__proto__', 'jwt-svid-header-unknown', rawHeader('{"alg":"ES256","kid":"key-1","__proto__":{"typ":"JWT"}}')],
-  ['a nested JWT by cty', 'jwt-svid-header-unknown', signCompact({ ...header, cty: 'JWT' }, token, authority.privateKey)],
+  [
+    'a nested JWT by cty',
+    'jwt-svid-header-unknown',
+    signCompact({ ...header, cty: 'JWT' }, token, authority.privateKey),
+  ],
   ['a nested JWT', 'json-malformed', rawClaims(token)],
   ['a nested JWT as JSON', 'json-malformed', rawClaims(JSON.stringify(token))],
   ['a type of something else', 'jwt-svid-type', forged({}, { typ: 'at+jwt' })],
@@ -226,13 +311,38 @@ const attacks: readonly (readonly [name: string, code: string, token: string])[]
   ['an empty key ID', 'jwt-svid-key-id-missing', forged({}, { kid: '' })],
   ['a key ID that is a number', 'jwt-svid-key-id-missing', forged({}, { kid: 1 })],
   ['a list of key IDs', 'jwt-svid-key-id-missing', forged({}, { kid: ['key-1'] })],
-  ...['key-2', 'KEY-1', ' key-1', 'key-1\0', '../../dev/null', '/dev/null', "x' UNION SELECT 'k", '__proto__', 'size', '0', '|cat /etc/passwd', padding.slice(0, 3000)].map(
+  ...[
+    'key-2',
+    'KEY-1',
+    ' key-1',
+    'key-1\0',
+    '../../dev/null',
+    '/dev/null',
+    "x' UNION SELECT 'k",
+    '__proto__',
+    'size',
+    '0',
+    '|cat /etc/passwd',
+    padding.slice(0, 3000),
+  ].map(
     (kid) => [`the key ID ${JSON.stringify(kid.slice(0, 30))}`, 'jwt-svid-key-unknown', forged({}, { kid })] as const,
   ),
   ['the key ID of another trust domain', 'jwt-svid-key-unknown', forged({}, { kid: 'key-3' }, third.privateKey)],
-  ['another trust domain with the same path', 'jws-signature-invalid', forged({ sub: 'spiffe://other.example/ns/shop/sa/web' })],
-  ['our trust domain by the key of another with the same ID', 'jws-signature-invalid', forged({}, {}, other.privateKey)],
-  ['a trust domain that is not known', 'jwt-svid-trust-domain-unknown', forged({ sub: 'spiffe://unknown.example/ns/shop/sa/web' })],
+  [
+    'another trust domain with the same path',
+    'jws-signature-invalid',
+    forged({ sub: 'spiffe://other.example/ns/shop/sa/web' }),
+  ],
+  [
+    'our trust domain by the key of another with the same ID',
+    'jws-signature-invalid',
+    forged({}, {}, other.privateKey),
+  ],
+  [
+    'a trust domain that is not known',
+    'jwt-svid-trust-domain-unknown',
+    forged({ sub: 'spiffe://unknown.example/ns/shop/sa/web' }),
+  ],
   ['by the attacker', 'jws-signature-invalid', forged({}, {}, attacker)],
 
   // The signature.
@@ -261,25 +371,57 @@ const attacks: readonly (readonly [name: string, code: string, token: string])[]
     [2n ** 256n - 1n, 2n ** 256n - 1n],
   ].map(
     ([r = 0n, s = 0n]) =>
-      [`r ${r.toString(16)} and s ${s.toString(16)}`, 'jws-signature-invalid', withSignature(scalar(r), scalar(s))] as const,
+      [
+        `r ${r.toString(16)} and s ${s.toString(16)}`,
+        'jws-signature-invalid',
+        withSignature(scalar(r), scalar(s)),
+      ] as const,
   ),
   ['s = 0', 'jws-signature-invalid', withSignature(r, scalar(0n))],
   ['r = 0', 'jws-signature-invalid', withSignature(scalar(0n), s)],
   ['s = n', 'jws-signature-invalid', withSignature(r, scalar(N))],
   ['r and s the other way round', 'jws-signature-invalid', withSignature(s, r)],
-  ['a changed header', 'jws-signature-invalid', `${encodePart({ ...header, typ: 'JOSE' })}.${claimsPart}.${signaturePart}`],
-  ['a changed subject', 'jws-signature-invalid', `${headerPart}.${encodePart({ ...claims, sub: `${id}2` })}.${signaturePart}`],
-  ['the signature of another token', 'jws-signature-invalid', `${headerPart}.${claimsPart}.${forged({ exp: seconds + 301 }).split('.')[2]}`],
+  [
+    'a changed header',
+    'jws-signature-invalid',
+    `${encodePart({ ...header, typ: 'JOSE' })}.${claimsPart}.${signaturePart}`,
+  ],
+  [
+    'a changed subject',
+    'jws-signature-invalid',
+    `${headerPart}.${encodePart({ ...claims, sub: `${id}2` })}.${signaturePart}`,
+  ],
+  [
+    'the signature of another token',
+    'jws-signature-invalid',
+    `${headerPart}.${claimsPart}.${forged({ exp: seconds + 301 }).split('.')[2]}`,
+  ],
 
   // The claims.
   ['no claims', 'json-malformed', signInput(`${headerPart}.`, authority.privateKey)],
   ['claims that are a list', 'json-malformed', rawClaims('[]')],
   ['claims that are null', 'json-malformed', rawClaims('null')],
   ['more after the claims', 'json-malformed', rawClaims(`${JSON.stringify(claims)}{}`)],
-  ['two subjects', 'json-duplicate-member', rawClaims(`{"sub":"spiffe://td.example/admin",${JSON.stringify(claims).slice(1)}`)],
-  ['two ends of validity', 'json-duplicate-member', rawClaims(`${JSON.stringify(claims).slice(0, -1)},"e\\u0078p":9999999999}`)],
-  ['two members deep inside', 'json-duplicate-member', rawClaims(`${JSON.stringify(claims).slice(0, -1)},"x":[{"a":1,"a":2}]}`)],
-  ['deep claims', 'json-too-deep', rawClaims(`${JSON.stringify(claims).slice(0, -1)},"x":${'['.repeat(2000)}${']'.repeat(2000)}}`)],
+  [
+    'two subjects',
+    'json-duplicate-member',
+    rawClaims(`{"sub":"spiffe://td.example/admin",${JSON.stringify(claims).slice(1)}`),
+  ],
+  [
+    'two ends of validity',
+    'json-duplicate-member',
+    rawClaims(`${JSON.stringify(claims).slice(0, -1)},"e\\u0078p":9999999999}`),
+  ],
+  [
+    'two members deep inside',
+    'json-duplicate-member',
+    rawClaims(`${JSON.stringify(claims).slice(0, -1)},"x":[{"a":1,"a":2}]}`),
+  ],
+  [
+    'deep claims',
+    'json-too-deep',
+    rawClaims(`${JSON.stringify(claims).slice(0, -1)},"x":${'['.repeat(2000)}${']'.repeat(2000)}}`),
+  ],
   ['no subject', 'jwt-svid-subject-missing', forged({ sub: undefined })],
   ['a subject that is null', 'jwt-svid-subject-missing', forged({ sub: null })],
   ['a list of subjects', 'jwt-svid-subject-missing', forged({ sub: [id] })],
@@ -305,15 +447,26 @@ const attacks: readonly (readonly [name: string, code: string, token: string])[]
   ['an audience that is an object', 'jwt-svid-audience-malformed', forged({ aud: { 0: audience, length: 1 } })],
   ['a list within the list', 'jwt-svid-audience-malformed', forged({ aud: [[audience]] })],
   ['a number beside ours', 'jwt-svid-audience-malformed', forged({ aud: [audience, 1] })],
-  ...['spiffe://td.example/ns/shop/sa/other', `${audience}/`, `${audience}x`, audience.slice(0, -1), audience.toUpperCase(), ` ${audience}`, '*', `${audience},x`].map(
-    (aud) => [`the audience ${aud}`, 'jwt-svid-audience-mismatch', forged({ aud: [aud] })] as const,
-  ),
+  ...[
+    'spiffe://td.example/ns/shop/sa/other',
+    `${audience}/`,
+    `${audience}x`,
+    audience.slice(0, -1),
+    audience.toUpperCase(),
+    ` ${audience}`,
+    '*',
+    `${audience},x`,
+  ].map((aud) => [`the audience ${aud}`, 'jwt-svid-audience-mismatch', forged({ aud: [aud] })] as const),
   ['no end', 'jwt-svid-expiry-missing', forged({ exp: undefined })],
   ['an end that is a text', 'jwt-svid-time-malformed', forged({ exp: String(seconds + 300) })],
   ['an end that is null', 'jwt-svid-time-malformed', forged({ exp: null })],
   ['an end before 1970', 'jwt-svid-time-malformed', forged({ exp: -1 })],
   ['an end after all dates', 'jwt-svid-time-malformed', forged({ exp: 1e300 })],
-  ['an end that is infinite', 'jwt-svid-time-malformed', rawClaims(JSON.stringify(claims).replace(/"exp":\d+/, '"exp":1e999'))],
+  [
+    'an end that is infinite',
+    'jwt-svid-time-malformed',
+    rawClaims(JSON.stringify(claims).replace(/"exp":\d+/, '"exp":1e999')),
+  ],
   ['an end in milliseconds', 'jwt-svid-time-malformed', forged({ exp: now })],
   ['expired now', 'jwt-svid-expired', forged({ exp: seconds })],
   ['expired a second ago', 'jwt-svid-expired', forged({ exp: seconds - 1 })],
@@ -365,7 +518,10 @@ t.test('bundles', async (t) => {
     new Map([[authority.bundle.trustDomain, { ...authority.bundle, jwtAuthorities: new Map([['key-1', key]]) }]])
   t.equal(codeOf(new Map()), 'jwt-svid-trust-domain-unknown')
   t.equal(codeOf(new Map([[authority.bundle.trustDomain, other.bundle]])), 'jwt-svid-trust-domain-unknown')
-  t.equal(codeOf(new Map([[authority.bundle.trustDomain, { ...authority.bundle, jwtAuthorities: new Map() }]])), 'jwt-svid-key-unknown')
+  t.equal(
+    codeOf(new Map([[authority.bundle.trustDomain, { ...authority.bundle, jwtAuthorities: new Map() }]])),
+    'jwt-svid-key-unknown',
+  )
   t.equal(codeOf(withKey(createPublicKey(makeKey('p384')))), 'jws-key-mismatch')
   t.equal(codeOf(withKey(authority.privateKey)), 'jws-key-mismatch')
   t.equal(codeOf(withKey(authority.publicKey)), 'verified')
@@ -381,10 +537,7 @@ t.test('what is wrong is told', async (t) => {
     told(forged({ nbf: seconds + 60 })),
     'the token is not valid before 2026-01-01T00:01:00.000Z, in 1 min: does a clock differ?',
   )
-  t.equal(
-    told(forged({ aud: ['a', 'b'] })),
-    'the token is for "a, b", not for "spiffe://td.example/ns/shop/sa/api"',
-  )
+  t.equal(told(forged({ aud: ['a', 'b'] })), 'the token is for "a, b", not for "spiffe://td.example/ns/shop/sa/api"')
   t.equal(told(rawHeader('[]')), 'the token has a header that is JSON, but no object')
   t.equal(
     told(forged({ sub: 'web' })),

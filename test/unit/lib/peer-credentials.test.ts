@@ -43,7 +43,7 @@ t.test('of anything else: nothing', async (t) => {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const socket = await accepted(t, server, () => {
-    const client = connect({ ...boundAddress(server) })
+    const client = connect(boundAddress(server).port, '127.0.0.1')
     t.teardown(() => client.destroy())
   })
   t.throws(() => read(socket), { code: 'peer-credentials-unknown' }, 'TCP')

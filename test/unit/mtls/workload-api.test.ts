@@ -77,7 +77,10 @@ interface Answer {
   readonly federated?: Readonly<Record<string, Buffer>>
 }
 
-function answer({ chainDer, privateKey }: TestLeaf, { spiffeId, key, federated = {} }: Answer = {}): X509SVIDResponse__Output {
+function answer(
+  { chainDer, privateKey }: TestLeaf,
+  { spiffeId, key, federated = {} }: Answer = {},
+): X509SVIDResponse__Output {
   return {
     svids: [
       {
@@ -136,7 +139,7 @@ t.test('a message that cannot be used changes nothing', async (t) => {
     'refused private-key-malformed',
     'refused svid-id-unexpected',
     'refused svid-key-mismatch',
-    'refused chain-unknown-authority',
+    'refused root-unknown',
     'refused svid-id-unexpected',
     'refused certificate-malformed',
   ])
