@@ -139,7 +139,7 @@ t.test('a message that cannot be used changes nothing', async (t) => {
     'refused private-key-malformed',
     'refused svid-id-unexpected',
     'refused svid-key-mismatch',
-    'refused root-unknown',
+    'refused key-id-mismatch',
     'refused svid-id-unexpected',
     'refused certificate-malformed',
   ])

@@ -18,6 +18,7 @@ for (const text of [
   'unix:///run/agent.sock?x=1',
   'unix:///run/agent.sock#x',
   'unix:///run/%zz',
+  'unix:///run/%00',
   'tcp://localhost:8000',
   'tcp://127.0.0.1',
   'tcp://127.0.0.1:8000/foo',
