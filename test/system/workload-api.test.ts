@@ -43,7 +43,7 @@ async function start(t: Test, ttl = '24h'): Promise<Setting> {
   const socket = join(temporaryFolder(t), 'api.sock')
   const [web, orders] = await Promise.all([
     mesh.sidecar('web', ['--outbound', '127.0.0.1:0', '--workload-api-socket', socket]),
-    mesh.sidecar('orders', ['--inbound', `127.0.0.1:0=127.0.0.1:${app.address.port}`, '--outbound', '']),
+    mesh.sidecar('orders', ['--inbound', `127.0.0.1:0=http1://127.0.0.1:${app.address.port}`, '--outbound', '']),
   ])
   await knowsEndpoints(web, 1)
   return { mesh, web, orders, socket }
@@ -79,7 +79,7 @@ t.test('Envoy takes its identity from the sidecar, and each renewal', async (t) 
   writeFileSync(config, JSON.stringify(envoyConfig(setting, ports)))
   startProgram(t, found.file, ['-c', config, '--concurrency', '1', '--use-dynamic-base-id', '-l', 'warning'])
   const listener = { host: '127.0.0.1', port: ports.listener }
-  await until('Envoy serves', () => accepts(listener))
+  await until('Envoy serves', () => accepts(ports.listener))
   await until('Envoy has an identity', async () => (await send(listener)).status === 200)
   t.match((await send(listener)).text, `URI=${idOf('web')}`)
 
