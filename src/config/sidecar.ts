@@ -352,8 +352,6 @@ function checkIdentitySource({
   identityBundle,
   workloadApiSocket,
 }: SidecarConfig): void {
-  const disagree = (place: string, message: string): OutriderError =>
-    new OutriderError('config-options-disagree', message, { place })
   if (identitySource === 'workload-api' && spiffeEndpointSocket === undefined) {
     throw disagree(
       'spiffeEndpointSocket',
@@ -371,4 +369,8 @@ function checkIdentitySource({
       path === undefined ? `identitySource is files, and ${name} is not given` : `${name} needs identitySource files`,
     )
   }
+}
+
+function disagree(place: string, message: string): OutriderError<'config-options-disagree'> {
+  return new OutriderError('config-options-disagree', message, { place })
 }

@@ -229,17 +229,18 @@ export interface WorkloadClient {
  */
 export function connectWorkloadApi(target: string): WorkloadClient {
   const client = new (protocols().workload.SpiffeWorkloadAPI)(target, UNUSED, CHANNEL_OPTIONS)
-  const header = (): grpc.Metadata => {
-    const metadata = new grpc.Metadata()
-    metadata.set(WORKLOAD_HEADER, 'true')
-    return metadata
-  }
   return {
-    fetchX509Svid: () => reading(client.FetchX509SVID({}, header()), target),
-    fetchJwtBundles: () => reading(client.FetchJWTBundles({}, header()), target),
-    fetchJwtSvid: (request) => unary(target, (...rest) => client.FetchJWTSVID(request, ...rest), header()),
+    fetchX509Svid: () => reading(client.FetchX509SVID({}, workloadHeader()), target),
+    fetchJwtBundles: () => reading(client.FetchJWTBundles({}, workloadHeader()), target),
+    fetchJwtSvid: (request) => unary(target, (...rest) => client.FetchJWTSVID(request, ...rest), workloadHeader()),
     close: () => client.close(),
   }
+}
+
+function workloadHeader(): grpc.Metadata {
+  const metadata = new grpc.Metadata()
+  metadata.set(WORKLOAD_HEADER, 'true')
+  return metadata
 }
 
 function unary<Out>(

@@ -10,13 +10,21 @@ export function parseEndpointSocket(text: string): string {
   if (url === undefined || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
     throw malformed(text)
   }
-  if (url.protocol === 'unix:' && url.host === '' && url.pathname.length > 1) {
-    return `unix:${decodeURIComponent(url.pathname)}`
-  }
+  const path = decoded(url.pathname)
+  if (url.protocol === 'unix:' && url.host === '' && path !== undefined && path.length > 1) return `unix:${path}`
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   const bare = url.pathname === '' || url.pathname === '/'
   if (url.protocol === 'tcp:' && bare && isIP(host) !== 0 && url.port !== '') return url.host
   throw malformed(text)
+}
+
+function decoded(path: string): string | undefined {
+  try {
+    const text = decodeURIComponent(path)
+    return text.includes('\0') ? undefined : text
+  } catch {
+    return undefined
+  }
 }
 
 function malformed(text: string): OutriderError<'endpoint-socket-malformed'> {

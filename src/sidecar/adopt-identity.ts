@@ -75,9 +75,12 @@ async function openSource(options: IdentityOptions): Promise<Opened> {
 
 function openFiles(options: IdentityOptions): FilesSource {
   const { config, clock, log } = options
-  const { identityCertificate = '', identityKey = '', identityBundle = '' } = config
   return FilesSource.open({
-    files: { certificate: identityCertificate, key: identityKey, bundle: identityBundle },
+    files: {
+      certificate: config.identityCertificate ?? '',
+      key: config.identityKey ?? '',
+      bundle: config.identityBundle ?? '',
+    },
     clock,
     onUnwatched: (folder, error) => log.warn({ folder, error }, 'a folder is not watched: changes are seen later'),
     ...telling(options),

@@ -107,7 +107,9 @@ t.test('imports point down', async (t) => {
 
 t.test('no two files import each other, directly or in a circle', async (t) => {
   const next = new Map<string, string[]>()
-  for (const [from, to] of arrows) next.set(from, [...(next.get(from) ?? []), to])
+  // Types that are generated may be recursive, as their messages are.
+  const written = arrows.filter(([from]) => folderOf(from) !== 'wire')
+  for (const [from, to] of written) next.set(from, [...(next.get(from) ?? []), to])
   const done = new Set<string>()
   const circles: string[] = []
   const visit = (file: string, path: readonly string[]): void => {

@@ -51,7 +51,13 @@ async function start(t: Test, ttl = '24h'): Promise<Setting> {
 
 /** A sidecar without a join token. */
 async function elsewhere({ mesh }: Setting, t: Test, flags: readonly string[]): Promise<SidecarProcess> {
-  const program = beginSidecar(t, mesh.control.grpc, '', ['--sidecar-id', 'other', '--outbound', '127.0.0.1:0', ...flags])
+  const program = beginSidecar(t, mesh.control.grpc, '', [
+    '--sidecar-id',
+    'other',
+    '--outbound',
+    '127.0.0.1:0',
+    ...flags,
+  ])
   const sidecar = await readySidecar(program)
   await knowsEndpoints(sidecar, 1)
   return sidecar
@@ -206,7 +212,9 @@ function envoyConfig({ orders, socket }: Setting, ports: { listener: number; adm
                         {
                           name: 'all',
                           domains: ['*'],
-                          routes: [{ match: { prefix: '/' }, route: { cluster: 'orders', host_rewrite_literal: 'orders' } }],
+                          routes: [
+                            { match: { prefix: '/' }, route: { cluster: 'orders', host_rewrite_literal: 'orders' } },
+                          ],
                         },
                       ],
                     },

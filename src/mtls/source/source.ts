@@ -11,7 +11,7 @@ export interface CredentialsSource {
 /** What a source that others feed tells. */
 export interface SourceEvents {
   /** A value after the first is in use. */
-  onChanged(credentials: Pick<Credentials, 'svid' | 'bundles'>): void
+  readonly onChanged: (credentials: Credentials) => void
   /** What came cannot be used; what there was stays in use until it expires. */
-  onRefused(error: unknown): void
+  readonly onRefused: (error: unknown) => void
 }

@@ -166,9 +166,9 @@ export class WorkloadApiSource implements CredentialsSource {
 }
 
 interface Follower<Message> {
-  onMessage(message: Message): void
+  readonly onMessage: (message: Message) => void
   /** Whether no other stream is to be opened after one that ended with this. */
-  isOver(error: OutriderError): boolean
+  readonly isOver: (error: OutriderError) => boolean
 }
 
 /** Keeps one stream open. */

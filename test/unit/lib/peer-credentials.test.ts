@@ -12,8 +12,9 @@ checkLeaks(t)
 /** The next connection that the server gets. */
 async function accepted(t: Test, server: Server, open: () => void): Promise<Socket> {
   t.teardown(() => server.close())
+  const connected = new Promise<Socket>((resolve) => server.once('connection', resolve))
   open()
-  const [socket] = (await once(server, 'connection')) as [Socket]
+  const socket = await connected
   t.teardown(() => socket.destroy())
   return socket
 }

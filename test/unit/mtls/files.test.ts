@@ -15,8 +15,8 @@ interface Bench {
   readonly folder: string
   readonly clock: TestClock
   readonly events: string[]
-  write(leaf: TestLeaf, roots?: string): void
-  open(): FilesSource
+  readonly write: (leaf: TestLeaf, roots?: string) => void
+  readonly open: () => FilesSource
 }
 
 function bench(t: Test): Bench {
