@@ -149,7 +149,7 @@ function whyIgnored({ members }: Jwk): string | undefined {
   if (kty !== 'EC' && kty !== 'RSA') return `has the key type ${quoteJson(kty)}`
   if (kty === 'EC' && !curves.includes(crv)) return `is on the curve ${quoteJson(crv)}`
   if (use === X509_SVID) return isList(x5c) && x5c.length > 0 ? undefined : 'has no certificate'
-  if (crv !== 'P-256') return 'signs JWT-SVIDs with something else than ES256'
+  if (kty !== 'EC' || crv !== 'P-256') return 'signs JWT-SVIDs with something else than ES256'
   if (alg !== undefined && alg !== 'ES256') return `is for the algorithm ${quoteJson(alg)}`
   if (operations !== undefined && !(isList(operations) && operations.includes('verify'))) return 'is not for verifying'
   return undefined

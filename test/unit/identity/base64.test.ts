@@ -15,7 +15,7 @@ t.test('there and back', async () => {
 })
 
 t.test('a text that is read is the only one for its bytes', async (t) => {
-  const characters = fc.constantFrom(...'ABQgwxyz0189-_+/=. \n\u0100')
+  const characters = fc.constantFrom(...'ABQgwxyz0189-_+/=. \n\u0100'.split(''))
   fc.assert(
     fc.property(fc.string({ unit: characters, maxLength: 9 }), (text) => {
       t.ok([undefined, text].includes(decodeBase64Url(text)?.toString('base64url')))

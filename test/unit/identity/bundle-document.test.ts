@@ -109,9 +109,6 @@ t.test('what the standard wants passed over, and what is of no use here', async 
   for (const { why } of ignored) t.match(why, /^(?:has|is|signs) [ -~]{1,80}$/)
 })
 
-const corrupt = Buffer.from(ca.der)
-corrupt[4]! ^= 1
-
 /** Code, document. */
 const refused: readonly (readonly [code: string, document: unknown])[] = [
   ['bundle-document-too-large', `${' '.repeat(1024 * 1024)}{"keys":[]}`],
@@ -163,7 +160,7 @@ const refused: readonly (readonly [code: string, document: unknown])[] = [
   ['bundle-document-certificate', { keys: [x509Key(ca, { x5c: [`${ca.der.toString('base64')}\n`] })] }],
   ['bundle-document-certificate', { keys: [x509Key(rsa, { x5c: [rsa.der.toString('base64url')] })] }],
   ['certificate-malformed', { keys: [x509Key(ca, { x5c: [''] })] }],
-  ['certificate-malformed', { keys: [x509Key(ca, { x5c: [corrupt.toString('base64')] })] }],
+  ['certificate-malformed', { keys: [x509Key(ca, { x5c: [ca.der.subarray(0, -1).toString('base64')] })] }],
   ['bundle-document-key-mismatch', { keys: [x509Key(ca, { x5c: [makeTestCa('td.example').der.toString('base64')] })] }],
   ['bundle-document-key-mismatch', { keys: [x509Key(ca, { y: undefined })] }],
   ['bundle-document-key-mismatch', { keys: [x509Key(rsa, { e: 'AQAC' })] }],
@@ -189,7 +186,7 @@ t.test('what is broken refuses the document as a whole', async (t) => {
     place: 'keys[1]',
     message: 'keys[1] of the bundle document has no key ID',
   })
-  t.throws(() => parse({ keys: [x509Key(ca, { x5c: [''] })] }), { place: 'keys[0]' })
+  t.throws(() => parse({ keys: [x509Key(ca, { x5c: [''] })] }), { code: 'certificate-malformed', place: 'keys[0]' })
   t.throws(() => parseBundleDocument(Buffer.from('{"keys":[]}'), 'TD'), { code: 'spiffe-id-trust-domain-character' })
 })
 
