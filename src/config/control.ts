@@ -36,6 +36,18 @@ export const controlOptions = {
     expects: '1 to 255 lower-case letters, digits, dots, dashes or underscores',
     doc: 'Trust domain of all identities that are issued. Fixed at the first start, when the root certificate is made for it.',
   },
+  caCertificatesFile: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'PEM file of a CA of your own for the first start: the certificate that signs first, its root last. Empty: a root is made. A root later: `outrider ca prepare`.',
+  },
+  caKeyFile: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'PEM file of the private key of the first certificate in `caCertificatesFile`, P-256 or P-384. It is copied into the data folder.',
+  },
   svidTtlMs: {
     type: 'duration',
     default: '24h',
@@ -119,6 +131,13 @@ export function loadControlConfig(sources: ConfigSources<typeof controlOptions>)
       'config-options-disagree',
       `debounceMs (${config.debounceMs}) must not be above debounceMaxMs (${config.debounceMaxMs})`,
       { place: 'debounceMs' },
+    )
+  }
+  if ((config.caCertificatesFile === undefined) !== (config.caKeyFile === undefined)) {
+    throw new OutriderError(
+      'config-options-disagree',
+      'caCertificatesFile and caKeyFile go together: give both or neither',
+      { place: 'caKeyFile' },
     )
   }
   return config

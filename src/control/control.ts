@@ -8,7 +8,7 @@ import type { Drainable } from '../lib/drain.ts'
 import { describeError, OutriderError } from '../lib/errors.ts'
 import { listen } from '../lib/listen.ts'
 import type { Random } from '../lib/random.ts'
-import { type Watch, WatchCell } from '../lib/watch.ts'
+import { WatchCell } from '../lib/watch.ts'
 import { adminService, identityService, policyService } from '../rpc/handler.ts'
 import { type ServerEvents, serveSocket, serveTls } from '../rpc/server.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
@@ -17,8 +17,9 @@ import { controlMetrics } from '../telemetry/names.ts'
 import { type ProcessState, processPages } from '../telemetry/process-pages.ts'
 import { createMetrics, type MetricRegistry } from '../telemetry/registry.ts'
 import { adminHandlers } from './admin/handlers.ts'
-import { hasAuthority, openAuthority } from './ca/authority.ts'
+import { CertificateAuthority, hasAuthority } from './ca/certificate-authority.ts'
 import { openDataFolder } from './data-folder.ts'
+import { readHandedIn } from './ca/handed-in.ts'
 import { jwtIssuer } from './identity/jwt.ts'
 import { identityHandlers } from './identity/service.ts'
 import { OwnIdentity } from './own-identity.ts'
@@ -73,9 +74,15 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
         place: folder.path,
       })
     }
-    const authority = openAuthority(folder.path, trustDomain, clock)
-    const bundles: Watch<TrustBundleSet> = new WatchCell(new Map([[trustDomain, authority.bundle()]]))
-    const identity = new OwnIdentity(authority, bundles.current, store, config.svidTtlMs, clock, log)
+    const { caCertificatesFile, caKeyFile } = config
+    const given =
+      caCertificatesFile === undefined || caKeyFile === undefined
+        ? undefined
+        : readHandedIn(caCertificatesFile, caKeyFile)
+    const authority = CertificateAuthority.open(folder.path, trustDomain, clock, given)
+    const bundles = new WatchCell<TrustBundleSet>(new Map([[trustDomain, authority.bundle.current]]))
+    undo.push(authority.bundle.subscribe((bundle) => bundles.set(new Map([[trustDomain, bundle]]))))
+    const identity = new OwnIdentity(authority, bundles, store, config.svidTtlMs, clock, log)
     undo.push(() => identity.close())
 
     const registry = createMetrics(controlMetrics, clock)
@@ -97,13 +104,13 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       endpointsOf: (id) => sidecars.endpointsOf(id),
     }
     const sessions = new Sessions(mesh, sidecars, config, random, log, metrics)
-    undo.push(housekeeping(() => [store.prune(clock.now()), sidecars.prune()], clock, log))
+    undo.push(housekeeping(() => [store.prune(clock.now()), sidecars.prune(), authority.renewSigners()], clock, log))
 
     const options = { ...config, maxWatchers: config.maxSidecars }
     const services = [
       identityService({
         ...identityHandlers({ authority, bundles, store, catalogue, clock, log, metrics, options }),
-        issueJwtSvid: jwtIssuer({ signer: () => undefined, trustDomain, catalogue, clock, log }),
+        issueJwtSvid: jwtIssuer({ signer: () => authority.jwtSigner, trustDomain, catalogue, clock, log }),
       }),
       policyService({ subscribe: sessions.subscribe }),
     ]
@@ -117,6 +124,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
           adminHandlers({
             mesh,
             authority,
+            identity,
             sessions,
             sidecars,
             log,
@@ -132,7 +140,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => admin.destroy())
     const { revision } = store
     log.info(
-      { grpcAddress: grpc.address, adminSocket: admin.address, trustDomain, revision, root: authority.rootFingerprint },
+      { grpcAddress: grpc.address, adminSocket: admin.address, trustDomain, revision, root: identity.rootFingerprint },
       'control server is ready',
     )
     notReady = undefined

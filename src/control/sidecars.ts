@@ -24,6 +24,8 @@ const DAY_MS = 24 * 60 * 60 * 1000
 interface Entry {
   record: SidecarRecord
   connected: boolean
+  /** What it showed last. */
+  peer: VerifiedPeer | undefined
   /** Takes its endpoints away when the sidecar does not come back. */
   grace: Timer | undefined
 }
@@ -47,7 +49,7 @@ export class SidecarRegistry {
     this.#graceMs = graceMs
     this.#log = log
     for (const record of store.sidecars()) {
-      const entry: Entry = { record, connected: false, grace: undefined }
+      const entry: Entry = { record, connected: false, peer: undefined, grace: undefined }
       this.#group(record.spiffeId).set(record.sidecarId, entry)
       this.#startGrace(entry, graceMs)
     }
@@ -57,13 +59,14 @@ export class SidecarRegistry {
     return [...(this.#entries.get(id)?.values() ?? [])].flatMap(({ record }) => record.listeners)
   }
 
-  *records(): Iterable<{ readonly record: SidecarRecord; readonly connected: boolean }> {
+  *records(): Iterable<Readonly<Pick<Entry, 'record' | 'connected' | 'peer'>>> {
     for (const group of this.#entries.values()) yield* group.values()
   }
 
   connected(sidecar: Introduced): void {
     const entry = this.#entry(sidecar)
     entry.connected = true
+    entry.peer = sidecar.peer
     entry.record = { ...entry.record, programVersion: sidecar.programVersion, lastSeenMs: this.#clock.now() }
   }
 
@@ -109,7 +112,7 @@ export class SidecarRegistry {
     if (entry === undefined) {
       const lastSeenMs = this.#clock.now()
       const record = { spiffeId: peer.id, sidecarId, programVersion, lastSeenMs, listeners: [] }
-      entry = { record, connected: false, grace: undefined }
+      entry = { record, connected: false, peer, grace: undefined }
       group.set(sidecarId, entry)
     }
     return entry

@@ -102,6 +102,11 @@ export function bundleParts({
   }
 }
 
+/** One of `next` that is older than the present bundle of its trust domain, if there is one. */
+export function olderBundle(next: TrustBundleSet, present: TrustBundleSet): TrustBundle | undefined {
+  return [...next.values()].find(({ trustDomain, sequence }) => sequence < (present.get(trustDomain)?.sequence ?? 0))
+}
+
 function readAuthorities(list: readonly Uint8Array[], trustDomain: TrustDomain): Map<string, Certificate> {
   const authorities = new Map<string, Certificate>()
   for (const [index, der] of list.entries()) {

@@ -20,6 +20,8 @@ export interface Svid {
   readonly notAfterMs: number
   /** Hexadecimal. */
   readonly serial: string
+  /** SHA-256 of the root that the chain ends at, hexadecimal. */
+  readonly authorityFingerprint: string
 }
 
 /**
@@ -46,5 +48,6 @@ export function loadSvid(
     notBeforeMs: leaf.notBeforeMs,
     notAfterMs: peer.notAfterMs,
     serial: peer.serial,
+    authorityFingerprint: peer.authorityFingerprint,
   })
 }

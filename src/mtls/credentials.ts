@@ -4,6 +4,7 @@ import { createSecureContext, type SecureContext, type SecureContextOptions } fr
 import type { TrustBundleSet } from '../identity/bundle.ts'
 import type { Svid } from '../identity/svid.ts'
 import { toPem } from '../identity/x509.ts'
+import type { Watch } from '../lib/watch.ts'
 
 /** Who we are and whom we believe, as ONE immutable value: a handshake never sees a new SVID with old bundles. */
 export interface Credentials {
@@ -28,6 +29,16 @@ export function secureContextOptions({ svid, bundles }: Credentials): SecureCont
     secureOptions: constants.SSL_OP_NO_TICKET,
     sessionIdContext: 'outrider',
   }
+}
+
+/** Calls `tell` for each later value that brings another SVID, and not for one that brings bundles only. Returns the way out. */
+export function onNewSvid(credentials: Watch<Credentials>, tell: () => void): () => void {
+  let { svid } = credentials.current
+  return credentials.subscribe((value) => {
+    if (value.svid === svid) return
+    svid = value.svid
+    tell()
+  })
 }
 
 const contexts = new WeakMap<Credentials, SecureContext>()

@@ -12,11 +12,14 @@ import { linkedCertificates } from '../lib/presented-chain.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { ApplyRequest } from '../wire/outrider/admin/v1/ApplyRequest.ts'
 import type { ApplyResponse__Output } from '../wire/outrider/admin/v1/ApplyResponse.ts'
+import type { AuthorityList__Output } from '../wire/outrider/admin/v1/AuthorityList.ts'
+import type { AuthorityStepRequest } from '../wire/outrider/admin/v1/AuthorityStepRequest.ts'
 import type { ControlStatus__Output } from '../wire/outrider/admin/v1/ControlStatus.ts'
 import type { CreatedToken__Output } from '../wire/outrider/admin/v1/CreatedToken.ts'
 import type { CreateTokenRequest } from '../wire/outrider/admin/v1/CreateTokenRequest.ts'
 import type { DeleteRequest } from '../wire/outrider/admin/v1/DeleteRequest.ts'
 import type { DeleteResponse__Output } from '../wire/outrider/admin/v1/DeleteResponse.ts'
+import type { GetAuthoritiesRequest } from '../wire/outrider/admin/v1/GetAuthoritiesRequest.ts'
 import type { GetRequest } from '../wire/outrider/admin/v1/GetRequest.ts'
 import type { GetStatusRequest } from '../wire/outrider/admin/v1/GetStatusRequest.ts'
 import type { ListRequest } from '../wire/outrider/admin/v1/ListRequest.ts'
@@ -25,6 +28,7 @@ import type { ListSidecarsRequest } from '../wire/outrider/admin/v1/ListSidecars
 import type { ListSidecarsResponse__Output } from '../wire/outrider/admin/v1/ListSidecarsResponse.ts'
 import type { ListTokensRequest } from '../wire/outrider/admin/v1/ListTokensRequest.ts'
 import type { ListTokensResponse__Output } from '../wire/outrider/admin/v1/ListTokensResponse.ts'
+import type { PrepareAuthorityRequest } from '../wire/outrider/admin/v1/PrepareAuthorityRequest.ts'
 import type { ResourceEvent__Output } from '../wire/outrider/admin/v1/ResourceEvent.ts'
 import type { RevokeTokenRequest } from '../wire/outrider/admin/v1/RevokeTokenRequest.ts'
 import type { RevokeTokenResponse__Output } from '../wire/outrider/admin/v1/RevokeTokenResponse.ts'
@@ -160,6 +164,11 @@ interface AdminMethods {
   revokeToken(request: RevokeTokenRequest): RevokeTokenResponse__Output
   listSidecars(request: ListSidecarsRequest): ListSidecarsResponse__Output
   getStatus(request: GetStatusRequest): ControlStatus__Output
+  getAuthorities(request: GetAuthoritiesRequest): AuthorityList__Output
+  prepareAuthority(request: PrepareAuthorityRequest): AuthorityList__Output
+  activateAuthority(request: AuthorityStepRequest): AuthorityList__Output
+  taintAuthority(request: AuthorityStepRequest): AuthorityList__Output
+  revokeAuthority(request: AuthorityStepRequest): AuthorityList__Output
 }
 
 type Promised<Methods> = {
@@ -182,6 +191,11 @@ export function connectAdmin(socketPath: string): AdminClient {
     revokeToken: (request) => unary(socketPath, (...rest) => client.revokeToken(request, ...rest)),
     listSidecars: (request) => unary(socketPath, (...rest) => client.listSidecars(request, ...rest)),
     getStatus: (request) => unary(socketPath, (...rest) => client.getStatus(request, ...rest)),
+    getAuthorities: (request) => unary(socketPath, (...rest) => client.getAuthorities(request, ...rest)),
+    prepareAuthority: (request) => unary(socketPath, (...rest) => client.prepareAuthority(request, ...rest)),
+    activateAuthority: (request) => unary(socketPath, (...rest) => client.activateAuthority(request, ...rest)),
+    taintAuthority: (request) => unary(socketPath, (...rest) => client.taintAuthority(request, ...rest)),
+    revokeAuthority: (request) => unary(socketPath, (...rest) => client.revokeAuthority(request, ...rest)),
     watch: (request) => reading(client.watch(request), socketPath),
     close: () => client.close(),
   }

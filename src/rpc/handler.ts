@@ -45,6 +45,11 @@ export interface AdminHandlers {
   readonly revokeToken: Unary<AdminServiceHandlers['RevokeToken'], Caller>
   readonly listSidecars: Unary<AdminServiceHandlers['ListSidecars'], Caller>
   readonly getStatus: Unary<AdminServiceHandlers['GetStatus'], Caller>
+  readonly getAuthorities: Unary<AdminServiceHandlers['GetAuthorities'], Caller>
+  readonly prepareAuthority: Unary<AdminServiceHandlers['PrepareAuthority'], Caller>
+  readonly activateAuthority: Unary<AdminServiceHandlers['ActivateAuthority'], Caller>
+  readonly taintAuthority: Unary<AdminServiceHandlers['TaintAuthority'], Caller>
+  readonly revokeAuthority: Unary<AdminServiceHandlers['RevokeAuthority'], Caller>
 }
 
 /** The SPIFFE Workload API, on a Unix socket. */
@@ -119,6 +124,11 @@ export function adminService(handlers: AdminHandlers): BoundService {
       RevokeToken: unary(context, 'RevokeToken', anyone, handlers.revokeToken),
       ListSidecars: unary(context, 'ListSidecars', anyone, handlers.listSidecars),
       GetStatus: unary(context, 'GetStatus', anyone, handlers.getStatus),
+      GetAuthorities: unary(context, 'GetAuthorities', anyone, handlers.getAuthorities),
+      PrepareAuthority: unary(context, 'PrepareAuthority', anyone, handlers.prepareAuthority),
+      ActivateAuthority: unary(context, 'ActivateAuthority', anyone, handlers.activateAuthority),
+      TaintAuthority: unary(context, 'TaintAuthority', anyone, handlers.taintAuthority),
+      RevokeAuthority: unary(context, 'RevokeAuthority', anyone, handlers.revokeAuthority),
     }),
   }
 }

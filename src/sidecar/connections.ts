@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { AuthorityUses } from './trust-report.ts'
 import type { Drainable } from '../lib/drain.ts'
 
 /** One accepted connection, for the admin page. */
@@ -17,6 +18,8 @@ export interface ConnectionRecord {
 /** One accepted connection, for draining. */
 export interface OpenConnection extends ConnectionRecord {
   requests: number
+  /** SHA-256, hexadecimal, of the roots that the SVIDs of both sides end at; none without mutual TLS. */
+  readonly authorities: readonly string[]
   /** Ends after its next response. */
   retire(): void
   /** Ends after the exchange under way; at once when there is none. */
@@ -55,6 +58,15 @@ export class Connections implements Drainable {
       expiresAtMs,
       requests,
     }))
+  }
+
+  /** By the root that one side's SVID ends at. */
+  authorityUses(): AuthorityUses {
+    const uses = new Map<string, number>()
+    for (const { authorities } of this.#open) {
+      for (const authority of authorities) uses.set(authority, (uses.get(authority) ?? 0) + 1)
+    }
+    return uses
   }
 
   retire(): void {

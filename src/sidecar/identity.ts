@@ -1,19 +1,19 @@
 import { readFileSync } from 'node:fs'
 import type { SidecarConfig } from '../config/sidecar.ts'
-import type { TrustBundle, TrustBundleSet } from '../identity/bundle.ts'
+import { olderBundle, type TrustBundleSet } from '../identity/bundle.ts'
 import { controlIdOf, trustDomainOf } from '../identity/spiffe-id.ts'
 import type { Svid } from '../identity/svid.ts'
 import { Backoff } from '../lib/backoff.ts'
-import type { Clock } from '../lib/clock.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
 import { describeError, OutriderError } from '../lib/errors.ts'
 import type { Random } from '../lib/random.ts'
 import { WatchCell } from '../lib/watch.ts'
-import type { Credentials } from '../mtls/credentials.ts'
+import { type Credentials, onNewSvid } from '../mtls/credentials.ts'
 import { type Issued, IssuedSource } from '../mtls/source/issued.ts'
 import type { CredentialsSource } from '../mtls/source/source.ts'
 import { learnTrustBundle } from '../rpc/bootstrap.ts'
 import { bundlesOf } from '../rpc/bundles.ts'
-import { type ControlClient, connectControl } from '../rpc/client.ts'
+import { type ClientStream, type ControlClient, connectControl } from '../rpc/client.ts'
 import { type JoinToken, parseJoinToken } from '../rpc/token.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { sidecarMetrics } from '../telemetry/names.ts'
@@ -83,14 +83,15 @@ export async function establishIdentity(options: IdentityOptions): Promise<Ident
     svid.set(credentials.svid)
   }
   adopt(source.credentials.current)
-  const unsubscribe = source.credentials.subscribe(adopt)
   const watching = watchBundles(client, source, options)
+  // In this order: the client shows the new SVID from `adopt` on.
+  const unsubscribe = [source.credentials.subscribe(adopt), onNewSvid(source.credentials, () => watching.reopen())]
   return {
     source,
     client,
     jwtSvid: async (audience) => (await client.issueJwtSvid({ audience: [...audience] })).token,
     close: () => {
-      unsubscribe()
+      for (const stop of unsubscribe) stop()
       watching.close()
       source.close()
       client.close()
@@ -155,23 +156,26 @@ function issuedOf({
   return { chain, bundles: bundlesOf(bundles) }
 }
 
-/** Follows the bundles between renewals. An older bundle never replaces a newer one. */
+/** Follows the bundles between renewals, over a connection that shows our present SVID. An older bundle never replaces a newer one. */
 function watchBundles(
   client: ControlClient,
   source: IssuedSource,
   { clock, random, log }: IdentityOptions,
-): { close(): void } {
+): { reopen(): void; close(): void } {
   const backoff = new Backoff(RETRY, random)
   let closed = false
-  let cancel: (() => void) | undefined
-  const open = (): void => {
+  let open: ClientStream<unknown> | undefined
+  let retry: Timer | undefined
+  const connect = (): void => {
     const stream = client.watchTrustBundles()
+    open = stream
     stream.onMessage((message) => {
+      if (open !== stream) return
       backoff.reset()
       const next = readable(message, log)
       if (next === undefined) return
       const present = source.credentials.current.bundles
-      const older = [...next.values()].find((bundle) => isOlder(bundle, present.get(bundle.trustDomain)))
+      const older = olderBundle(next, present)
       if (older !== undefined) {
         log.error({ trustDomain: older.trustDomain, sequence: older.sequence }, 'trust bundles refused: older')
       } else if (!sameBundles(next, present)) {
@@ -180,17 +184,24 @@ function watchBundles(
       }
     })
     stream.onEnd(() => {
-      if (closed) return
-      const timer = clock.after(backoff.next(), open)
-      cancel = () => timer.cancel()
+      if (open !== stream || closed) return
+      open = undefined
+      retry = clock.after(backoff.next(), connect)
     })
-    cancel = () => stream.cancel()
   }
-  open()
+  connect()
   return {
+    reopen: () => {
+      const previous = open
+      if (previous === undefined || closed) return
+      open = undefined
+      previous.cancel()
+      connect()
+    },
     close: () => {
       closed = true
-      cancel?.()
+      retry?.cancel()
+      open?.cancel()
     },
   }
 }
@@ -203,10 +214,6 @@ function readable(message: TrustBundleSet__Output, log: Logger): TrustBundleSet 
     log.error({ error }, 'trust bundles refused: malformed')
     return undefined
   }
-}
-
-function isOlder(bundle: TrustBundle, present: TrustBundle | undefined): boolean {
-  return present !== undefined && bundle.sequence < present.sequence
 }
 
 function sameBundles(a: TrustBundleSet, b: TrustBundleSet): boolean {

@@ -22,11 +22,13 @@ export interface HttpSource extends RequestSource {
   readonly peerName: string
   /** Wall-clock time at which it is cut. */
   readonly expiresAtMs: number
+  /** SHA-256, hexadecimal, of the roots that the SVIDs of both sides end at, each once; none without mutual TLS. */
+  readonly authorities: readonly string[]
 }
 
 /** Takes requests from an accepted connection, and keeps it among the open ones until it closes; then calls `onClosed`. */
 export function serveHttp(source: HttpSource, handler: RequestHandler, onClosed: () => void): OpenConnection {
-  const { runtime, reporter, remote, peerName, expiresAtMs } = source
+  const { runtime, reporter, remote, peerName, expiresAtMs, authorities } = source
   const { clock, connections } = runtime
   const codec = serverCodec(
     source,
@@ -46,6 +48,7 @@ export function serveHttp(source: HttpSource, handler: RequestHandler, onClosed:
     openedAtMs: clock.now(),
     expiresAtMs,
     requests: 0,
+    authorities,
     retire: () => codec.retire(),
     close: () => codec.close(),
     destroy: () => codec.destroy(),

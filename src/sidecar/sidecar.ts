@@ -18,6 +18,8 @@ import { listen, stopListening } from '../lib/listen.ts'
 import { OwnTraffic } from './own-traffic.ts'
 import { Snapshot } from './snapshot/snapshot.ts'
 import { Subscription } from './snapshot/subscribe.ts'
+import { onNewSvid } from '../mtls/credentials.ts'
+import { TrustReporter } from './trust-report.ts'
 import type { OpenPorts, Traffic } from './traffic.ts'
 import { WorkerGroup } from './workers/group.ts'
 import { serveWorkloadApi } from './workload-api/serve.ts'
@@ -66,6 +68,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   let identity: Identity | undefined
   let workloadApi: Drainable | undefined
   let subscription: Subscription | undefined
+  let reporter: TrustReporter | undefined
+  let unfollow: (() => void) | undefined
 
   const pages = adminPages({
     log,
@@ -79,6 +83,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 
   const release = async (): Promise<void> => {
     workloadApi?.destroy()
+    reporter?.close()
+    unfollow?.()
     subscription?.close()
     identity?.close()
     adminServer.closeAllConnections()
@@ -106,6 +112,15 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     })
     await waitFor(snapshot.policy, () => snapshot.revision > 0, signal)
     const { inbound, outbound, outboundServices } = await traffic.open(source.credentials, snapshot)
+    const followed = subscription
+    unfollow = onNewSvid(source.credentials, () => followed.reopen())
+    reporter = new TrustReporter({
+      credentials: source.credentials,
+      uses: () => traffic.authorityUses(),
+      send: (report) => followed.trust(report),
+      clock,
+      onFailed: (error) => log.error({ error }, 'connections could not be counted for the control server'),
+    })
     subscription.listening(inbound.map((listener, index) => advertised(config, config.inbound[index]!, listener)))
     notReady = undefined
     log.info({ workers, inbound: inbound.map(({ address }) => formatAddress(address)) }, 'sidecar ready')

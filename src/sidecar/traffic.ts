@@ -3,6 +3,7 @@ import type { Watch } from '../lib/watch.ts'
 import type { Credentials } from '../mtls/credentials.ts'
 import type { BucketKeeper } from '../ratelimit/buckets.ts'
 import type { MetricSnapshot } from '../telemetry/merge.ts'
+import type { AuthorityUses } from './trust-report.ts'
 import type { ConnectionRecord } from './connections.ts'
 import type { Snapshot } from './snapshot/snapshot.ts'
 
@@ -31,6 +32,8 @@ export interface Traffic {
   /** Undefined when all of it answers, else what does not. */
   notLive(): Promise<string | undefined>
   connections(): Promise<readonly ServedConnection[]>
+  /** Open mutual TLS connections that peers have opened, by the root that the SVID of one side ends at. */
+  authorityUses(): Promise<AuthorityUses>
   /** What was counted in other threads. Rejects when one does not answer. */
   metrics(): Promise<readonly MetricSnapshot[]>
   /** Finishes what is in flight, for `drainTimeoutMs` at most. Resolves with whether all finished in time. */

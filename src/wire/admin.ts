@@ -8,12 +8,16 @@ import type { ApplyOutcome as _outrider_admin_v1_ApplyOutcome, ApplyOutcome__Out
 import type { ApplyRefusal as _outrider_admin_v1_ApplyRefusal, ApplyRefusal__Output as _outrider_admin_v1_ApplyRefusal__Output } from './outrider/admin/v1/ApplyRefusal.ts';
 import type { ApplyRequest as _outrider_admin_v1_ApplyRequest, ApplyRequest__Output as _outrider_admin_v1_ApplyRequest__Output } from './outrider/admin/v1/ApplyRequest.ts';
 import type { ApplyResponse as _outrider_admin_v1_ApplyResponse, ApplyResponse__Output as _outrider_admin_v1_ApplyResponse__Output } from './outrider/admin/v1/ApplyResponse.ts';
+import type { Authority as _outrider_admin_v1_Authority, Authority__Output as _outrider_admin_v1_Authority__Output } from './outrider/admin/v1/Authority.ts';
+import type { AuthorityList as _outrider_admin_v1_AuthorityList, AuthorityList__Output as _outrider_admin_v1_AuthorityList__Output } from './outrider/admin/v1/AuthorityList.ts';
+import type { AuthorityStepRequest as _outrider_admin_v1_AuthorityStepRequest, AuthorityStepRequest__Output as _outrider_admin_v1_AuthorityStepRequest__Output } from './outrider/admin/v1/AuthorityStepRequest.ts';
 import type { ControlStatus as _outrider_admin_v1_ControlStatus, ControlStatus__Output as _outrider_admin_v1_ControlStatus__Output } from './outrider/admin/v1/ControlStatus.ts';
 import type { CreateTokenRequest as _outrider_admin_v1_CreateTokenRequest, CreateTokenRequest__Output as _outrider_admin_v1_CreateTokenRequest__Output } from './outrider/admin/v1/CreateTokenRequest.ts';
 import type { CreatedToken as _outrider_admin_v1_CreatedToken, CreatedToken__Output as _outrider_admin_v1_CreatedToken__Output } from './outrider/admin/v1/CreatedToken.ts';
 import type { DeleteRequest as _outrider_admin_v1_DeleteRequest, DeleteRequest__Output as _outrider_admin_v1_DeleteRequest__Output } from './outrider/admin/v1/DeleteRequest.ts';
 import type { DeleteResponse as _outrider_admin_v1_DeleteResponse, DeleteResponse__Output as _outrider_admin_v1_DeleteResponse__Output } from './outrider/admin/v1/DeleteResponse.ts';
 import type { DocumentViolation as _outrider_admin_v1_DocumentViolation, DocumentViolation__Output as _outrider_admin_v1_DocumentViolation__Output } from './outrider/admin/v1/DocumentViolation.ts';
+import type { GetAuthoritiesRequest as _outrider_admin_v1_GetAuthoritiesRequest, GetAuthoritiesRequest__Output as _outrider_admin_v1_GetAuthoritiesRequest__Output } from './outrider/admin/v1/GetAuthoritiesRequest.ts';
 import type { GetRequest as _outrider_admin_v1_GetRequest, GetRequest__Output as _outrider_admin_v1_GetRequest__Output } from './outrider/admin/v1/GetRequest.ts';
 import type { GetStatusRequest as _outrider_admin_v1_GetStatusRequest, GetStatusRequest__Output as _outrider_admin_v1_GetStatusRequest__Output } from './outrider/admin/v1/GetStatusRequest.ts';
 import type { ListRequest as _outrider_admin_v1_ListRequest, ListRequest__Output as _outrider_admin_v1_ListRequest__Output } from './outrider/admin/v1/ListRequest.ts';
@@ -22,6 +26,7 @@ import type { ListSidecarsRequest as _outrider_admin_v1_ListSidecarsRequest, Lis
 import type { ListSidecarsResponse as _outrider_admin_v1_ListSidecarsResponse, ListSidecarsResponse__Output as _outrider_admin_v1_ListSidecarsResponse__Output } from './outrider/admin/v1/ListSidecarsResponse.ts';
 import type { ListTokensRequest as _outrider_admin_v1_ListTokensRequest, ListTokensRequest__Output as _outrider_admin_v1_ListTokensRequest__Output } from './outrider/admin/v1/ListTokensRequest.ts';
 import type { ListTokensResponse as _outrider_admin_v1_ListTokensResponse, ListTokensResponse__Output as _outrider_admin_v1_ListTokensResponse__Output } from './outrider/admin/v1/ListTokensResponse.ts';
+import type { PrepareAuthorityRequest as _outrider_admin_v1_PrepareAuthorityRequest, PrepareAuthorityRequest__Output as _outrider_admin_v1_PrepareAuthorityRequest__Output } from './outrider/admin/v1/PrepareAuthorityRequest.ts';
 import type { ResourceEvent as _outrider_admin_v1_ResourceEvent, ResourceEvent__Output as _outrider_admin_v1_ResourceEvent__Output } from './outrider/admin/v1/ResourceEvent.ts';
 import type { ResourceRef as _outrider_admin_v1_ResourceRef, ResourceRef__Output as _outrider_admin_v1_ResourceRef__Output } from './outrider/admin/v1/ResourceRef.ts';
 import type { RevokeTokenRequest as _outrider_admin_v1_RevokeTokenRequest, RevokeTokenRequest__Output as _outrider_admin_v1_RevokeTokenRequest__Output } from './outrider/admin/v1/RevokeTokenRequest.ts';
@@ -50,12 +55,16 @@ export interface ProtoGrpcType {
         ApplyRefusal: MessageTypeDefinition<_outrider_admin_v1_ApplyRefusal, _outrider_admin_v1_ApplyRefusal__Output>
         ApplyRequest: MessageTypeDefinition<_outrider_admin_v1_ApplyRequest, _outrider_admin_v1_ApplyRequest__Output>
         ApplyResponse: MessageTypeDefinition<_outrider_admin_v1_ApplyResponse, _outrider_admin_v1_ApplyResponse__Output>
+        Authority: MessageTypeDefinition<_outrider_admin_v1_Authority, _outrider_admin_v1_Authority__Output>
+        AuthorityList: MessageTypeDefinition<_outrider_admin_v1_AuthorityList, _outrider_admin_v1_AuthorityList__Output>
+        AuthorityStepRequest: MessageTypeDefinition<_outrider_admin_v1_AuthorityStepRequest, _outrider_admin_v1_AuthorityStepRequest__Output>
         ControlStatus: MessageTypeDefinition<_outrider_admin_v1_ControlStatus, _outrider_admin_v1_ControlStatus__Output>
         CreateTokenRequest: MessageTypeDefinition<_outrider_admin_v1_CreateTokenRequest, _outrider_admin_v1_CreateTokenRequest__Output>
         CreatedToken: MessageTypeDefinition<_outrider_admin_v1_CreatedToken, _outrider_admin_v1_CreatedToken__Output>
         DeleteRequest: MessageTypeDefinition<_outrider_admin_v1_DeleteRequest, _outrider_admin_v1_DeleteRequest__Output>
         DeleteResponse: MessageTypeDefinition<_outrider_admin_v1_DeleteResponse, _outrider_admin_v1_DeleteResponse__Output>
         DocumentViolation: MessageTypeDefinition<_outrider_admin_v1_DocumentViolation, _outrider_admin_v1_DocumentViolation__Output>
+        GetAuthoritiesRequest: MessageTypeDefinition<_outrider_admin_v1_GetAuthoritiesRequest, _outrider_admin_v1_GetAuthoritiesRequest__Output>
         GetRequest: MessageTypeDefinition<_outrider_admin_v1_GetRequest, _outrider_admin_v1_GetRequest__Output>
         GetStatusRequest: MessageTypeDefinition<_outrider_admin_v1_GetStatusRequest, _outrider_admin_v1_GetStatusRequest__Output>
         ListRequest: MessageTypeDefinition<_outrider_admin_v1_ListRequest, _outrider_admin_v1_ListRequest__Output>
@@ -64,6 +73,7 @@ export interface ProtoGrpcType {
         ListSidecarsResponse: MessageTypeDefinition<_outrider_admin_v1_ListSidecarsResponse, _outrider_admin_v1_ListSidecarsResponse__Output>
         ListTokensRequest: MessageTypeDefinition<_outrider_admin_v1_ListTokensRequest, _outrider_admin_v1_ListTokensRequest__Output>
         ListTokensResponse: MessageTypeDefinition<_outrider_admin_v1_ListTokensResponse, _outrider_admin_v1_ListTokensResponse__Output>
+        PrepareAuthorityRequest: MessageTypeDefinition<_outrider_admin_v1_PrepareAuthorityRequest, _outrider_admin_v1_PrepareAuthorityRequest__Output>
         ResourceEvent: MessageTypeDefinition<_outrider_admin_v1_ResourceEvent, _outrider_admin_v1_ResourceEvent__Output>
         ResourceRef: MessageTypeDefinition<_outrider_admin_v1_ResourceRef, _outrider_admin_v1_ResourceRef__Output>
         RevokeTokenRequest: MessageTypeDefinition<_outrider_admin_v1_RevokeTokenRequest, _outrider_admin_v1_RevokeTokenRequest__Output>

@@ -49,6 +49,26 @@ export const contract: object = {
                     "GetStatus": {
                       "requestType": "GetStatusRequest",
                       "responseType": "ControlStatus"
+                    },
+                    "GetAuthorities": {
+                      "requestType": "GetAuthoritiesRequest",
+                      "responseType": "AuthorityList"
+                    },
+                    "PrepareAuthority": {
+                      "requestType": "PrepareAuthorityRequest",
+                      "responseType": "AuthorityList"
+                    },
+                    "ActivateAuthority": {
+                      "requestType": "AuthorityStepRequest",
+                      "responseType": "AuthorityList"
+                    },
+                    "TaintAuthority": {
+                      "requestType": "AuthorityStepRequest",
+                      "responseType": "AuthorityList"
+                    },
+                    "RevokeAuthority": {
+                      "requestType": "AuthorityStepRequest",
+                      "responseType": "AuthorityList"
                     }
                   }
                 },
@@ -459,6 +479,119 @@ export const contract: object = {
                       "id": 9
                     }
                   }
+                },
+                "GetAuthoritiesRequest": {
+                  "fields": {}
+                },
+                "PrepareAuthorityRequest": {
+                  "fields": {
+                    "certificates": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "key": {
+                      "type": "string",
+                      "id": 2
+                    }
+                  }
+                },
+                "AuthorityStepRequest": {
+                  "fields": {
+                    "id": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "force": {
+                      "type": "bool",
+                      "id": 2
+                    }
+                  }
+                },
+                "AuthorityList": {
+                  "fields": {
+                    "trustDomain": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "sequence": {
+                      "type": "uint64",
+                      "id": 2
+                    },
+                    "authorities": {
+                      "rule": "repeated",
+                      "type": "Authority",
+                      "id": 3
+                    },
+                    "connectedSidecars": {
+                      "type": "uint32",
+                      "id": 4
+                    },
+                    "behind": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 5
+                    },
+                    "behindCount": {
+                      "type": "uint32",
+                      "id": 6
+                    }
+                  }
+                },
+                "Authority": {
+                  "fields": {
+                    "fingerprint": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "state": {
+                      "type": "State",
+                      "id": 2
+                    },
+                    "since": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 3
+                    },
+                    "notAfter": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 4
+                    },
+                    "signersNotAfter": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 5
+                    },
+                    "keyElsewhere": {
+                      "type": "bool",
+                      "id": 6
+                    },
+                    "sidecars": {
+                      "type": "uint32",
+                      "id": 7
+                    },
+                    "connections": {
+                      "type": "uint32",
+                      "id": 8
+                    },
+                    "dependents": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 9
+                    },
+                    "control": {
+                      "type": "bool",
+                      "id": 10
+                    }
+                  },
+                  "nested": {
+                    "State": {
+                      "values": {
+                        "STATE_UNSPECIFIED": 0,
+                        "STATE_PREPARED": 1,
+                        "STATE_ACTIVE": 2,
+                        "STATE_RETIRED": 3,
+                        "STATE_TAINTED": 4
+                      }
+                    }
+                  }
                 }
               }
             }
@@ -643,7 +776,8 @@ export const contract: object = {
                         "ack",
                         "nack",
                         "listening",
-                        "draining"
+                        "draining",
+                        "trustReport"
                       ]
                     }
                   },
@@ -667,6 +801,52 @@ export const contract: object = {
                     "draining": {
                       "type": "Draining",
                       "id": 5
+                    },
+                    "trustReport": {
+                      "type": "TrustReport",
+                      "id": 6
+                    }
+                  }
+                },
+                "TrustReport": {
+                  "fields": {
+                    "bundles": {
+                      "rule": "repeated",
+                      "type": "BundleInForce",
+                      "id": 1
+                    },
+                    "svidAuthority": {
+                      "type": "bytes",
+                      "id": 2
+                    },
+                    "uses": {
+                      "rule": "repeated",
+                      "type": "AuthorityUse",
+                      "id": 3
+                    }
+                  }
+                },
+                "BundleInForce": {
+                  "fields": {
+                    "trustDomain": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "sequence": {
+                      "type": "uint64",
+                      "id": 2
+                    }
+                  }
+                },
+                "AuthorityUse": {
+                  "fields": {
+                    "authority": {
+                      "type": "bytes",
+                      "id": 1
+                    },
+                    "connections": {
+                      "type": "uint32",
+                      "id": 2
                     }
                   }
                 },

@@ -3,8 +3,10 @@ import type { MessageTypeDefinition } from '@grpc/proto-loader';
 
 import type { Duration as _google_protobuf_Duration, Duration__Output as _google_protobuf_Duration__Output } from './google/protobuf/Duration.ts';
 import type { Ack as _outrider_policy_v1_Ack, Ack__Output as _outrider_policy_v1_Ack__Output } from './outrider/policy/v1/Ack.ts';
+import type { AuthorityUse as _outrider_policy_v1_AuthorityUse, AuthorityUse__Output as _outrider_policy_v1_AuthorityUse__Output } from './outrider/policy/v1/AuthorityUse.ts';
 import type { AuthorizationPolicySpec as _outrider_policy_v1_AuthorizationPolicySpec, AuthorizationPolicySpec__Output as _outrider_policy_v1_AuthorizationPolicySpec__Output } from './outrider/policy/v1/AuthorizationPolicySpec.ts';
 import type { AuthorizationRule as _outrider_policy_v1_AuthorizationRule, AuthorizationRule__Output as _outrider_policy_v1_AuthorizationRule__Output } from './outrider/policy/v1/AuthorizationRule.ts';
+import type { BundleInForce as _outrider_policy_v1_BundleInForce, BundleInForce__Output as _outrider_policy_v1_BundleInForce__Output } from './outrider/policy/v1/BundleInForce.ts';
 import type { Draining as _outrider_policy_v1_Draining, Draining__Output as _outrider_policy_v1_Draining__Output } from './outrider/policy/v1/Draining.ts';
 import type { Endpoint as _outrider_policy_v1_Endpoint, Endpoint__Output as _outrider_policy_v1_Endpoint__Output } from './outrider/policy/v1/Endpoint.ts';
 import type { Hello as _outrider_policy_v1_Hello, Hello__Output as _outrider_policy_v1_Hello__Output } from './outrider/policy/v1/Hello.ts';
@@ -23,6 +25,7 @@ import type { ServicePort as _outrider_policy_v1_ServicePort, ServicePort__Outpu
 import type { ServiceSpec as _outrider_policy_v1_ServiceSpec, ServiceSpec__Output as _outrider_policy_v1_ServiceSpec__Output } from './outrider/policy/v1/ServiceSpec.ts';
 import type { SourceMatch as _outrider_policy_v1_SourceMatch, SourceMatch__Output as _outrider_policy_v1_SourceMatch__Output } from './outrider/policy/v1/SourceMatch.ts';
 import type { SubscribeRequest as _outrider_policy_v1_SubscribeRequest, SubscribeRequest__Output as _outrider_policy_v1_SubscribeRequest__Output } from './outrider/policy/v1/SubscribeRequest.ts';
+import type { TrustReport as _outrider_policy_v1_TrustReport, TrustReport__Output as _outrider_policy_v1_TrustReport__Output } from './outrider/policy/v1/TrustReport.ts';
 import type { Violation as _outrider_policy_v1_Violation, Violation__Output as _outrider_policy_v1_Violation__Output } from './outrider/policy/v1/Violation.ts';
 import type { WorkloadSpec as _outrider_policy_v1_WorkloadSpec, WorkloadSpec__Output as _outrider_policy_v1_WorkloadSpec__Output } from './outrider/policy/v1/WorkloadSpec.ts';
 
@@ -40,8 +43,10 @@ export interface ProtoGrpcType {
     policy: {
       v1: {
         Ack: MessageTypeDefinition<_outrider_policy_v1_Ack, _outrider_policy_v1_Ack__Output>
+        AuthorityUse: MessageTypeDefinition<_outrider_policy_v1_AuthorityUse, _outrider_policy_v1_AuthorityUse__Output>
         AuthorizationPolicySpec: MessageTypeDefinition<_outrider_policy_v1_AuthorizationPolicySpec, _outrider_policy_v1_AuthorizationPolicySpec__Output>
         AuthorizationRule: MessageTypeDefinition<_outrider_policy_v1_AuthorizationRule, _outrider_policy_v1_AuthorizationRule__Output>
+        BundleInForce: MessageTypeDefinition<_outrider_policy_v1_BundleInForce, _outrider_policy_v1_BundleInForce__Output>
         Draining: MessageTypeDefinition<_outrider_policy_v1_Draining, _outrider_policy_v1_Draining__Output>
         Endpoint: MessageTypeDefinition<_outrider_policy_v1_Endpoint, _outrider_policy_v1_Endpoint__Output>
         Hello: MessageTypeDefinition<_outrider_policy_v1_Hello, _outrider_policy_v1_Hello__Output>
@@ -60,6 +65,7 @@ export interface ProtoGrpcType {
         ServiceSpec: MessageTypeDefinition<_outrider_policy_v1_ServiceSpec, _outrider_policy_v1_ServiceSpec__Output>
         SourceMatch: MessageTypeDefinition<_outrider_policy_v1_SourceMatch, _outrider_policy_v1_SourceMatch__Output>
         SubscribeRequest: MessageTypeDefinition<_outrider_policy_v1_SubscribeRequest, _outrider_policy_v1_SubscribeRequest__Output>
+        TrustReport: MessageTypeDefinition<_outrider_policy_v1_TrustReport, _outrider_policy_v1_TrustReport__Output>
         Violation: MessageTypeDefinition<_outrider_policy_v1_Violation, _outrider_policy_v1_Violation__Output>
         WorkloadSpec: MessageTypeDefinition<_outrider_policy_v1_WorkloadSpec, _outrider_policy_v1_WorkloadSpec__Output>
       }

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createTlsServer } from 'node:tls'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
@@ -165,17 +165,18 @@ t.test('a data folder that is damaged, open to others or in use', async (t) => {
   const first = await startControl(t, data)
   refused(t, await beginControl(t, data).ended, 1, 'data-folder-in-use', new RegExp(data))
   t.equal((await first.stop()).code, 0)
-  const root = readFileSync(join(data, 'ca', 'root.pem'))
+  const authority = join(data, 'ca', readdirSync(join(data, 'ca')).find((name) => name !== 'authorities.json')!)
+  const root = readFileSync(join(authority, 'root.pem'))
   const attempt = (): Promise<Ended> => beginControl(t, data).ended
 
-  for (const name of ['intermediate.key', 'root.key']) {
-    const key = join(data, 'ca', name)
+  for (const name of ['signer.key', 'root.key', 'jwt.key']) {
+    const key = join(authority, name)
     chmodSync(key, 0o644)
     refused(t, await attempt(), 1, 'ca-key-exposed', /mode 644.*chmod 600/)
     chmodSync(key, 0o600)
   }
-  for (const name of ['intermediate.key', 'root.key', 'root.pem', 'intermediate.pem']) {
-    const file = join(data, 'ca', name)
+  for (const name of ['signer.key', 'root.key', 'jwt.key', 'root.pem', 'signer.pem']) {
+    const file = join(authority, name)
     const content = readFileSync(file)
     rmSync(file)
     refused(t, await attempt(), 1, 'ca-file-missing', new RegExp(name))
@@ -194,7 +195,7 @@ t.test('a data folder that is damaged, open to others or in use', async (t) => {
   refused(t, await attempt(), 1, 'data-folder-not-private', /chmod 700/)
   chmodSync(data, 0o700)
   t.match(await (await startControl(t, data)).stop(), { code: 0 }, 'restored, it starts')
-  t.ok(readFileSync(join(data, 'ca', 'root.pem')).equals(root), 'with the same root')
+  t.ok(readFileSync(join(authority, 'root.pem')).equals(root), 'with the same root')
 })
 
 /** A file system of its own in `folder`, unless this machine does not let us: then why. */

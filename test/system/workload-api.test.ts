@@ -1,6 +1,6 @@
 // Others take their identity from a sidecar: Go programs by the library of the SPIFFE project, Envoy by secret discovery, and
 // sidecars. And a sidecar takes its own from files.
-import { copyFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Address } from '../../src/lib/address.ts'
@@ -63,7 +63,7 @@ async function elsewhere({ mesh }: Setting, t: Test, flags: readonly string[]): 
   return sidecar
 }
 
-t.test('go-spiffe: an SVID, mutual TLS with it, and each renewal', async (t) => {
+t.test('go-spiffe: an SVID, mutual TLS with it, a JWT-SVID, and each renewal', async (t) => {
   const client = await goProgram(t, 'workload-client')
   if (client.kind === 'missing') return t.comment(client.why)
   const { socket } = await start(t, '10s')
@@ -73,6 +73,7 @@ t.test('go-spiffe: an SVID, mutual TLS with it, and each renewal', async (t) => 
   const lines = stdout.trim().split('\n')
   const serials = new Set(lines.filter((line) => line.startsWith(`svid ${idOf('web')} `)))
   t.equal(serials.size, 3, stdout)
+  t.ok(lines.includes(`jwt ${idOf('web')} ${idOf('web')}`), 'a JWT-SVID, verified by its keys and by the sidecar')
   t.equal(lines.filter((line) => line === `handshake ${idOf('web')} ${idOf('web')}`).length, 3)
 })
 
@@ -126,12 +127,12 @@ t.test('a sidecar takes its identity from files, and follows them', async (t) =>
   const folder = temporaryFolder(t)
   const file = (name: string): string => join(folder, name)
   const write = async (): Promise<void> => {
-    const { cert, key } = await identityFor(setting.mesh, 'web')
+    const { cert, key, roots } = await identityFor(setting.mesh, 'web')
     writeFileSync(file('tls.crt'), cert)
     writeFileSync(file('tls.key'), key, { mode: 0o600 })
+    writeFileSync(file('ca.crt'), roots)
   }
   await write()
-  copyFileSync(join(setting.mesh.data, 'ca', 'root.pem'), file('ca.crt'))
   const other = await elsewhere(setting, t, [
     '--identity-source',
     'files',

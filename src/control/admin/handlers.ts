@@ -12,7 +12,9 @@ import type { ApplyOutcome } from '../../wire/outrider/admin/v1/ApplyOutcome.ts'
 import type { ControlStatus } from '../../wire/outrider/admin/v1/ControlStatus.ts'
 import type { ResourceRef__Output } from '../../wire/outrider/admin/v1/ResourceRef.ts'
 import type { Token } from '../../wire/outrider/admin/v1/Token.ts'
-import type { CertificateAuthority } from '../ca/authority.ts'
+import type { CertificateAuthority } from '../ca/certificate-authority.ts'
+import type { OwnIdentity } from '../own-identity.ts'
+import { authorityHandlers } from './authorities.ts'
 import { hashSecret } from '../identity/attest-token.ts'
 import type { Outcome, Refused } from '../publish/admit.ts'
 import type { Mesh } from '../publish/mesh.ts'
@@ -27,6 +29,7 @@ import { wireRef, wireStored } from './wire.ts'
 export interface AdminParts {
   readonly mesh: Mesh
   readonly authority: CertificateAuthority
+  readonly identity: OwnIdentity
   readonly sessions: Sessions
   readonly sidecars: SidecarRegistry
   readonly log: Logger
@@ -44,7 +47,7 @@ const MAX_LIST_BYTES = 60 * 1024 * 1024
 
 /** What operators may do. There is no permission to check: who can open the socket is the owner. */
 export function adminHandlers(parts: AdminParts): AdminHandlers {
-  const { mesh, authority, sessions, sidecars, log } = parts
+  const { mesh, authority, identity, sessions, sidecars, log } = parts
   const { store, catalogue, clock } = mesh
   const watch = watchResources(store)
   return {
@@ -100,7 +103,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       const expiresAtMs = clock.now() + ttlMs
       store.addToken({ id, hash, spiffeId, expiresAtMs })
       log.info({ tokenId: id, spiffeId, until: new Date(expiresAtMs).toISOString() }, 'join token created')
-      const token = formatJoinToken({ spiffeId, secret, rootFingerprint: authority.rootFingerprint })
+      const token = formatJoinToken({ spiffeId, secret, rootFingerprint: identity.rootFingerprint })
       return { id, token, spiffeId, expiresAt: timestampOf(expiresAtMs) }
     },
 
@@ -121,12 +124,14 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       revision: store.revision,
       programVersion: parts.programVersion,
       startedAt: timestampOf(parts.startedAtMs),
-      rootFingerprint: authority.rootFingerprint,
-      rootNotAfter: timestampOf(authority.rootNotAfterMs),
-      intermediateNotAfter: timestampOf(authority.intermediateNotAfterMs),
+      rootFingerprint: authority.active.fingerprint,
+      rootNotAfter: timestampOf(authority.active.root.notAfterMs),
+      intermediateNotAfter: timestampOf(authority.active.signersNotAfterMs),
       connectedSidecars: sessions.size,
       grpcAddress: parts.grpcAddress(),
     }),
+
+    ...authorityHandlers({ authority, identity, sessions, sidecars, clock, log }),
   }
 }
 

@@ -16,15 +16,40 @@ import { join } from 'node:path'
 import { type Certificate, fromPem, parseCertificate, toPem } from '../../identity/x509.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
 
-/** A CA certificate with its private key. */
-export interface Credential {
-  readonly certificate: Certificate
-  readonly privateKey: KeyObject
+/** One root and what signs under it, as it is kept. */
+export interface StoredAuthority {
+  readonly root: Certificate
+  /** Absent where only an intermediate was handed in. */
+  readonly rootKey: KeyObject | undefined
+  /** What signs leaves, then the certificates between it and the root. */
+  readonly signers: readonly Certificate[]
+  readonly signingKey: KeyObject
+  /** Signs JWT-SVIDs. P-256. */
+  readonly jwtKey: KeyObject
 }
 
-export interface StoredAuthority {
-  readonly root: Credential
-  readonly intermediate: Credential
+export const authorityStates = ['prepared', 'active', 'retired', 'tainted'] as const
+/**
+ * `prepared`: believed, and signs nothing yet; `active`: signs; `retired`: believed, and signs no more; `tainted`: believed, and to be used
+ * by nobody.
+ */
+export type AuthorityState = (typeof authorityStates)[number]
+
+export interface AuthorityEntry {
+  /** Names its folder: the start of the root's SHA-256, hexadecimal. */
+  readonly id: string
+  readonly state: AuthorityState
+  /** When it came into this state. */
+  readonly sinceMs: number
+  /** The root's private key was never given to us: without this note a lost one would look the same. */
+  readonly keyElsewhere: boolean
+}
+
+/** Which authorities there are, in the order in which they came. */
+export interface AuthorityIndex {
+  /** Of the trust bundle. */
+  readonly sequence: number
+  readonly authorities: readonly AuthorityEntry[]
 }
 
 export type StorageErrorCode =
@@ -35,52 +60,94 @@ export type StorageErrorCode =
   | 'ca-write-failed'
 
 const FOLDER = 'ca'
-/** Left by a start that was cut short; what it holds was never used. */
-const UNFINISHED = 'ca.unfinished'
-const names = ['root.pem', 'root.key', 'intermediate.pem', 'intermediate.key'] as const
+const INDEX = 'authorities.json'
+/** End of the name of what is being written. What a write that was cut short leaves was never used. */
+const UNFINISHED = '.unfinished'
+/** Of one trust domain at a time. */
+export const MAX_AUTHORITIES = 8
 const MAX_FILE_BYTES = 64 * 1024
+const MAX_CHAIN = 4
 const OTHERS = 0o077
+const AUTHORITY_ID = /^[0-9a-f]{16}$/
+const LEFT_BEHIND = /^[0-9a-f]{16}(?:\.unfinished)?$/
 
-/**
- * What is kept in `dataDir/ca`, or undefined when nothing is. As soon as one file is there all have to be, and keys
- * have to be ours alone. Throws `OutriderError<StorageErrorCode>`.
- */
-export function readAuthority(dataDir: string): StoredAuthority | undefined {
+/** The index in `dataDir/ca`, or undefined when there is nothing at all. Throws `OutriderError<StorageErrorCode>`. */
+export function readIndex(dataDir: string): AuthorityIndex | undefined {
   const folder = join(dataDir, FOLDER)
   if (!existsSync(folder) || readdirSync(folder).length === 0) return undefined
-  for (const name of names) {
-    const path = join(folder, name)
-    if (!existsSync(path))
-      throw new OutriderError(
-        'ca-file-missing',
-        `${path} is missing: restore it, or move ${folder} away for a new CA`,
-        {
-          place: path,
-        },
-      )
-  }
+  const path = join(folder, INDEX)
+  requireFile(path, folder)
+  return readAs(path, 'an index of authorities', indexOf)
+}
+
+function indexOf(text: string): AuthorityIndex {
+  const { sequence, authorities } = membersOf(JSON.parse(text))
+  if (!isCount(sequence) || !Array.isArray(authorities)) throw new Error('it has no sequence, or no authorities')
+  if (authorities.length > MAX_AUTHORITIES)
+    throw new Error(`it has ${authorities.length} authorities, at most ${MAX_AUTHORITIES}`)
+  const entries = authorities.map(entryOf)
+  if (new Set(entries.map(({ id }) => id)).size < entries.length) throw new Error('it names an authority twice')
+  if (entries.filter(({ state }) => state === 'active').length !== 1) throw new Error('not one authority is active')
+  return { sequence, authorities: entries }
+}
+
+function entryOf(value: unknown): AuthorityEntry {
+  const { id, state: stated, sinceMs, keyElsewhere } = membersOf(value)
+  const state = authorityStates.find((known) => known === stated)
+  if (typeof id !== 'string' || !AUTHORITY_ID.test(id) || state === undefined || !isCount(sinceMs))
+    throw new Error('an authority has no id, no state or no time')
+  return { id, state, sinceMs, keyElsewhere: keyElsewhere === true }
+}
+
+function membersOf(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) throw new Error('it is no object')
+  return { ...value }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+/** Reads what belongs to one entry of the index. All of it has to be there, and keys have to be ours alone. Throws as `readIndex`. */
+export function readAuthority(dataDir: string, { id, keyElsewhere }: AuthorityEntry): StoredAuthority {
+  const folder = join(dataDir, FOLDER, id)
+  const file = (name: string): string => join(folder, name)
+  const names = ['root.pem', ...(keyElsewhere ? [] : ['root.key']), 'signer.pem', 'signer.key', 'jwt.key']
+  for (const name of names) requireFile(file(name), join(dataDir, FOLDER))
   return {
-    root: readCredential(join(folder, 'root.pem'), join(folder, 'root.key')),
-    intermediate: readCredential(join(folder, 'intermediate.pem'), join(folder, 'intermediate.key')),
+    root: readCertificates(file('root.pem'), 1)[0]!,
+    rootKey: keyElsewhere ? undefined : readKey(file('root.key')),
+    signers: readCertificates(file('signer.pem'), MAX_CHAIN),
+    signingKey: readKey(file('signer.key')),
+    jwtKey: readKey(file('jwt.key')),
   }
 }
 
-function readCredential(certificatePath: string, keyPath: string): Credential {
-  const certificate = readAs(certificatePath, 'a certificate', (text) => {
-    const [der, ...more] = fromPem(text)
-    if (der === undefined || more.length > 0) throw new Error('has not exactly one certificate')
-    return parseCertificate(der)
+function requireFile(path: string, folder: string): void {
+  if (existsSync(path)) return
+  throw new OutriderError('ca-file-missing', `${path} is missing: restore it, or move ${folder} away for a new CA`, {
+    place: path,
   })
-  const privateKey = readAs(keyPath, 'a private key', (text, mode) => {
+}
+
+function readCertificates(path: string, most: number): readonly Certificate[] {
+  return readAs(path, most === 1 ? 'a certificate' : 'a chain of certificates', (text) => {
+    const ders = fromPem(text)
+    if (ders.length === 0 || ders.length > most) throw new Error(`has ${ders.length} certificates, not 1 to ${most}`)
+    return ders.map(parseCertificate)
+  })
+}
+
+function readKey(path: string): KeyObject {
+  return readAs(path, 'a private key', (text, mode) => {
     if ((mode & OTHERS) !== 0)
       throw new OutriderError(
         'ca-key-exposed',
-        `${keyPath} can be used by others (mode ${(mode & 0o777).toString(8)}): chmod 600 it if the key is still secret`,
-        { place: keyPath },
+        `${path} can be used by others (mode ${(mode & 0o777).toString(8)}): chmod 600 it if the key is still secret`,
+        { place: path },
       )
     return createPrivateKey(text)
   })
-  return { certificate, privateKey }
 }
 
 /** Mode and content are taken from one open file, so that they are of the same file. */
@@ -108,37 +175,87 @@ function readAs<T>(path: string, what: string, parse: (text: string, mode: numbe
   }
 }
 
-/**
- * Writes a new CA. All of it appears at once, by the rename of its folder, which fails when one with files is there.
- * Throws `OutriderError` with `ca-write-failed`.
- */
-export function writeAuthority(dataDir: string, authority: StoredAuthority): void {
-  const unfinished = join(dataDir, UNFINISHED)
+/** Writes a CA with its first authority: all of it appears at once. Throws `ca-write-failed`. */
+export function writeFirst(dataDir: string, authority: StoredAuthority, index: AuthorityIndex): void {
+  const unfinished = join(dataDir, `${FOLDER}${UNFINISHED}`)
   writing(dataDir, () => {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
     rmSync(unfinished, { recursive: true, force: true })
     mkdirSync(unfinished, { mode: 0o700 })
-    for (const [name, credential] of Object.entries<Credential>({ ...authority })) {
-      writeDurably(join(unfinished, `${name}.pem`), toPem([credential.certificate.der]))
-      writeDurably(join(unfinished, `${name}.key`), credential.privateKey.export({ type: 'pkcs8', format: 'pem' }))
-    }
+    writeFolder(unfinished, index.authorities[0]!.id, authority)
+    writeDurably(join(unfinished, INDEX), indexText(index))
     syncFolder(unfinished)
+    // Fails when a folder with files is there.
     renameSync(unfinished, join(dataDir, FOLDER))
     syncFolder(dataDir)
   })
 }
 
-/** Puts a renewed certificate in the place of the intermediate's, whose key stays. Throws as `writeAuthority`. */
-export function replaceIntermediate(dataDir: string, certificate: Certificate): void {
+/** Writes the folder of one more authority, which counts when the index names it. Throws `ca-write-failed`. */
+export function writeAuthority(dataDir: string, id: string, authority: StoredAuthority): void {
   const folder = join(dataDir, FOLDER)
-  const path = join(folder, 'intermediate.pem')
+  writing(folder, () => {
+    const unfinished = `${id}${UNFINISHED}`
+    for (const leftBehind of [id, unfinished]) rmSync(join(folder, leftBehind), { recursive: true, force: true })
+    writeFolder(folder, unfinished, authority)
+    renameSync(join(folder, unfinished), join(folder, id))
+    syncFolder(folder)
+  })
+}
+
+function writeFolder(
+  folder: string,
+  name: string,
+  { root, rootKey, signers, signingKey, jwtKey }: StoredAuthority,
+): void {
+  const place = join(folder, name)
+  mkdirSync(place, { mode: 0o700 })
+  writeDurably(join(place, 'root.pem'), toPem([root.der]))
+  if (rootKey !== undefined) writeDurably(join(place, 'root.key'), keyPem(rootKey))
+  writeDurably(join(place, 'signer.pem'), toPem(signers.map(({ der }) => der)))
+  writeDurably(join(place, 'signer.key'), keyPem(signingKey))
+  writeDurably(join(place, 'jwt.key'), keyPem(jwtKey))
+  syncFolder(place)
+}
+
+/** From here on the CA is what `index` says. Throws `ca-write-failed`. */
+export function writeIndex(dataDir: string, index: AuthorityIndex): void {
+  replaceFile(join(dataDir, FOLDER), INDEX, indexText(index))
+}
+
+function indexText(index: AuthorityIndex): string {
+  return `${JSON.stringify(index, undefined, 2)}\n`
+}
+
+/** Puts a renewed certificate in the place of the signer's, whose key stays. Throws `ca-write-failed`. */
+export function replaceSigners(dataDir: string, id: string, signers: readonly Certificate[]): void {
+  replaceFile(join(dataDir, FOLDER, id), 'signer.pem', toPem(signers.map(({ der }) => der)))
+}
+
+/** Destroys the keys of authorities that the index does not name. Throws `ca-write-failed`. */
+export function removeUnnamed(dataDir: string, { authorities }: AuthorityIndex): void {
+  const folder = join(dataDir, FOLDER)
+  const named = new Set(authorities.map(({ id }) => id))
+  writing(folder, () => {
+    for (const name of readdirSync(folder)) {
+      if (LEFT_BEHIND.test(name) && !named.has(name)) rmSync(join(folder, name), { recursive: true, force: true })
+    }
+  })
+}
+
+function replaceFile(folder: string, name: string, content: string): void {
+  const path = join(folder, name)
   writing(path, () => {
-    const unfinished = `${path}.unfinished`
+    const unfinished = `${path}${UNFINISHED}`
     rmSync(unfinished, { force: true })
-    writeDurably(unfinished, toPem([certificate.der]))
+    writeDurably(unfinished, content)
     renameSync(unfinished, path)
     syncFolder(folder)
   })
+}
+
+function keyPem(key: KeyObject): string {
+  return key.export({ type: 'pkcs8', format: 'pem' }).toString()
 }
 
 function writing(path: string, write: () => void): void {

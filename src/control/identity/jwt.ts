@@ -19,8 +19,8 @@ export interface JwtSigner {
 }
 
 export interface JwtIssuerParts {
-  /** At this moment; `undefined` where this server has none. */
-  readonly signer: () => JwtSigner | undefined
+  /** At this moment. */
+  readonly signer: () => JwtSigner
   readonly trustDomain: TrustDomain
   readonly catalogue: Catalogue
   readonly clock: Clock
@@ -64,11 +64,6 @@ export function jwtIssuer({
       }
       if (catalogue.workloadOf(id) === undefined) throw unregistered(id)
       const key = signer()
-      if (key === undefined) {
-        throw new OutriderError('jwt-signer-missing', 'this control server has no key to sign JWT-SVIDs with', {
-          source: 'dependency',
-        })
-      }
       const { token, expiresAtMs } = signJwtSvid({ id, audience, ttlMs: TTL_MS, nowMs: clock.now(), ...key })
       log.info({ spiffeId: id, audience, keyId: key.keyId, source }, 'JWT-SVID issued')
       return { spiffeId: id, token, expiresAt: timestampOf(expiresAtMs) }

@@ -10,6 +10,7 @@ import type { InboundListener__Output } from '../../wire/outrider/policy/v1/Inbo
 import type { Nack__Output } from '../../wire/outrider/policy/v1/Nack.ts'
 import type { PolicyUpdate } from '../../wire/outrider/policy/v1/PolicyUpdate.ts'
 import type { Resource } from '../../wire/outrider/policy/v1/Resource.ts'
+import type { TrustReport__Output } from '../../wire/outrider/policy/v1/TrustReport.ts'
 import type { SubscribeRequest__Output } from '../../wire/outrider/policy/v1/SubscribeRequest.ts'
 import type { Difference, Held, HeldResource } from './diff.ts'
 
@@ -44,10 +45,20 @@ const MAX_BACKOFF_MS = 60_000
 const MAX_STALE_ANSWERS = 32
 const MAX_VIOLATIONS_KEPT = 20
 const MAX_VIOLATION_TEXT = 300
+const MAX_TRUST_ENTRIES = 256
 /** The revision of what a sidecar refused: equal to no other. */
 const BROKEN = -1
 const SIDECAR_ID = /^[\w.-]{1,253}$/
 const PROGRAM_VERSION = /^[\w.+-]{0,64}$/
+
+/** What a sidecar says of the roots; authorities by their SHA-256, hexadecimal. */
+export interface TrustReport {
+  /** Of its bundles, by trust domain. */
+  readonly sequences: ReadonlyMap<string, number>
+  readonly svidAuthority: string
+  /** Open connections by the authority that one side's SVID ends at. */
+  readonly connections: ReadonlyMap<string, number>
+}
 
 interface InFlight {
   readonly nonce: string
@@ -70,6 +81,8 @@ export class Session {
   sentRevision = 0
   lastSeenMs: number
   violations: readonly string[] = []
+  /** What the sidecar last said that it believes and depends on. */
+  trust: TrustReport | undefined
 
   readonly #stream: ServerDuplex<SubscribeRequest__Output, PolicyUpdate>
   readonly #options: SessionOptions
@@ -196,6 +209,9 @@ export class Session {
         this.#draining = true
         this.#events.draining(this)
         break
+      case 'trustReport':
+        this.trust = trustOf(message.trustReport!)
+        break
       case undefined:
         throw protocolError('an empty message, or one of a later version')
     }
@@ -301,6 +317,21 @@ export class Session {
     timer.cancel()
     this.#timers.delete(timer)
   }
+}
+
+function trustOf({ bundles, svidAuthority, uses }: TrustReport__Output): TrustReport {
+  if (bundles.length > MAX_TRUST_ENTRIES || uses.length > MAX_TRUST_ENTRIES) {
+    throw protocolError(`a report of trust has at most ${MAX_TRUST_ENTRIES} bundles, and as many authorities`)
+  }
+  return {
+    sequences: new Map(bundles.map(({ trustDomain, sequence }) => [trustDomain, sequence])),
+    svidAuthority: hex(svidAuthority),
+    connections: new Map(uses.map(({ authority, connections }) => [hex(authority), connections])),
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
 }
 
 /** What of an update was refused: what the violations name, or all of it when they name nothing that was sent. */

@@ -66,6 +66,10 @@ export class Sessions {
     return this.#sessions.size
   }
 
+  all(): Iterable<Session> {
+    return this.#sessions.values()
+  }
+
   get(spiffeId: SpiffeId, sidecarId: string): Session | undefined {
     return this.#sessions.get(keyOf(spiffeId, sidecarId))
   }

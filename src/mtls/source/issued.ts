@@ -1,8 +1,8 @@
 import { generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
-import type { TrustBundleSet } from '../../identity/bundle.ts'
+import { olderBundle, type TrustBundleSet } from '../../identity/bundle.ts'
 import { buildCsr } from '../../identity/csr.ts'
-import type { SpiffeId } from '../../identity/spiffe-id.ts'
+import { type SpiffeId, trustDomainOf } from '../../identity/spiffe-id.ts'
 import { loadSvid } from '../../identity/svid.ts'
 import { Backoff } from '../../lib/backoff.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
@@ -38,6 +38,9 @@ const RETRY = { maxMs: 300_000, jitter: 0.2 }
 const FIRST_RETRY = 1 / 50
 const SHORTEST_RETRY_MS = 1000
 
+/** Over so much time a fleet spreads the renewals that a tainted root causes. */
+const TAINTED_SPREAD_MS = 5000
+
 const generate = promisify(generateKeyPair)
 
 /**
@@ -49,6 +52,7 @@ export class IssuedSource {
   readonly #cell: WatchCell<Credentials>
   readonly #backoff: Backoff
   #timer: Timer | undefined
+  #renewing = false
   #closed = false
 
   private constructor(options: IssuedSourceOptions, first: Credentials) {
@@ -68,9 +72,11 @@ export class IssuedSource {
     return this.#cell
   }
 
-  /** New roots, between renewals. */
+  /** New roots, between renewals. When that of our own SVID is being given up, another SVID is asked for soon. */
   setBundles(bundles: TrustBundleSet): void {
-    this.#cell.set({ svid: this.#cell.current.svid, bundles })
+    const { svid } = this.#cell.current
+    this.#cell.set(Object.freeze({ svid, bundles }))
+    if (!this.#renewing && isTainted(this.#cell.current)) this.#schedule(this.#cell.current)
   }
 
   close(): void {
@@ -78,18 +84,31 @@ export class IssuedSource {
     this.#timer?.cancel()
   }
 
-  #schedule({ svid }: Credentials): void {
+  #schedule(credentials: Credentials): void {
     const { clock, random } = this.#options
     const part = RENEW_AT + RENEW_JITTER * (2 * random() - 1)
     // Counted from now, when it was issued: notBefore is back-dated for clocks that differ.
-    this.#timer = clock.after((svid.notAfterMs - clock.now()) * part, () => void this.#renew())
+    const regularMs = (credentials.svid.notAfterMs - clock.now()) * part
+    this.#renewIn(isTainted(credentials) ? Math.min(regularMs, TAINTED_SPREAD_MS * random()) : regularMs)
+  }
+
+  #renewIn(delayMs: number): void {
+    this.#timer?.cancel()
+    this.#timer = this.#options.clock.after(delayMs, () => void this.#renew())
   }
 
   async #renew(): Promise<void> {
-    const { onRenewed, onRenewalFailed, clock } = this.#options
+    const { onRenewed, onRenewalFailed } = this.#options
+    this.#renewing = true
     try {
-      const credentials = await obtain(this.#options, this.#options.renew)
+      const { svid, bundles } = await obtain(this.#options, this.#options.renew)
       if (this.#closed) return
+      const present = this.#cell.current.bundles
+      // Newer ones may have come by the other way meanwhile.
+      const credentials = Object.freeze({
+        svid,
+        bundles: olderBundle(bundles, present) === undefined ? bundles : present,
+      })
       this.#backoff.reset()
       this.#cell.set(credentials)
       onRenewed(credentials)
@@ -98,9 +117,15 @@ export class IssuedSource {
       if (this.#closed) return
       const retryInMs = this.#backoff.next()
       onRenewalFailed(describeError(error), retryInMs)
-      this.#timer = clock.after(retryInMs, () => void this.#renew())
+      this.#renewIn(retryInMs)
+    } finally {
+      this.#renewing = false
     }
   }
+}
+
+function isTainted({ svid: { id, authorityFingerprint }, bundles }: Credentials): boolean {
+  return bundles.get(trustDomainOf(id))?.tainted.has(authorityFingerprint) ?? false
 }
 
 async function obtain(options: IssuedSourceOptions, ask: (csr: Buffer) => Promise<Issued>): Promise<Credentials> {

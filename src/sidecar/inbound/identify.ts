@@ -38,6 +38,7 @@ export function identify(secured: Secured, inbound: Inbound): InboundConnection 
     meter: new RequestMeter(runtime, 'inbound', peer.id, 'mutual_tls'),
     clientCertificate: `By=${credentials.svid.id};Hash=${peer.fingerprint};URI=${peer.id}`,
     expiresAtMs: Math.min(peer.notAfterMs, credentials.svid.notAfterMs),
+    authorities: [...new Set([peer.authorityFingerprint, credentials.svid.authorityFingerprint])],
   }
 }
 
@@ -64,6 +65,7 @@ export function identifyPlain(detected: Detected, inbound: Inbound): InboundConn
     meter: new RequestMeter(runtime, 'inbound', 'anonymous', 'none'),
     clientCertificate: undefined,
     expiresAtMs: Number.POSITIVE_INFINITY,
+    authorities: [],
   }
 }
 

@@ -15,6 +15,7 @@ export function identify(detected: Detected, outbound: Outbound): OutboundConnec
     source: { kind: 'peer', id },
     peerName: 'application',
     expiresAtMs: Number.POSITIVE_INFINITY,
+    authorities: [],
     explain: true,
     meter: new RequestMeter(runtime, 'outbound', id, 'mutual_tls'),
   }

@@ -5,6 +5,7 @@ import type { Random } from '../../lib/random.ts'
 import type { ClientDuplex } from '../../rpc/client.ts'
 import type { InboundListener } from '../../wire/outrider/policy/v1/InboundListener.ts'
 import type { PolicyUpdate__Output } from '../../wire/outrider/policy/v1/PolicyUpdate.ts'
+import type { TrustReport } from '../../wire/outrider/policy/v1/TrustReport.ts'
 import type { SubscribeRequest } from '../../wire/outrider/policy/v1/SubscribeRequest.ts'
 import { takeUpdate } from './path.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -31,6 +32,7 @@ export class Subscription {
   readonly #backoff: Backoff
   #stream: ClientDuplex<SubscribeRequest, PolicyUpdate__Output> | undefined
   #listeners: readonly InboundListener[] | undefined
+  #trust: TrustReport | undefined
   #draining = false
   #closed = false
   #retry: Timer | undefined
@@ -45,6 +47,21 @@ export class Subscription {
   listening(listeners: readonly InboundListener[]): void {
     this.#listeners = listeners
     this.#stream?.send({ listening: { listeners: [...listeners] } })
+  }
+
+  /** What we believe, and which roots we depend on. */
+  trust(report: TrustReport): void {
+    this.#trust = report
+    this.#stream?.send({ trustReport: report })
+  }
+
+  /** Begins anew, with the SVID that we have now. */
+  reopen(): void {
+    const previous = this.#stream
+    if (previous === undefined || this.#closed) return
+    this.#stream = undefined
+    previous.cancel()
+    this.#connect()
   }
 
   /** We are about to stop: the server takes our endpoints away. */
@@ -65,6 +82,7 @@ export class Subscription {
     const stream = open()
     this.#stream = stream
     stream.onMessage((update) => {
+      if (this.#stream !== stream) return
       this.#backoff.reset()
       snapshot.metrics.controlConnected.set(1)
       const answer = takeUpdate(update, snapshot)
@@ -72,10 +90,13 @@ export class Subscription {
         if (this.#stream === stream) stream.send(answer)
       })
     })
-    stream.onEnd((error) => this.#ended(error))
+    stream.onEnd((error) => {
+      if (this.#stream === stream) this.#ended(error)
+    })
     // What could not be read is held at no revision: the server sends it again, and learns again that it is broken.
     const held = [...snapshot.held.values()].map(({ ok, name, revision }) => ({ name, revision: ok ? revision : 0 }))
     stream.send({ hello: { sidecarId, programVersion, held } })
+    if (this.#trust !== undefined) stream.send({ trustReport: this.#trust })
     if (this.#draining) stream.send({ draining: {} })
     else if (this.#listeners !== undefined) stream.send({ listening: { listeners: [...this.#listeners] } })
   }

@@ -16,6 +16,7 @@ import { processMetrics, sidecarMetrics } from '../../telemetry/names.ts'
 import type { MetricsOf } from '../../telemetry/registry.ts'
 import { atPorts } from '../data-plane.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
+import type { AuthorityUses } from '../trust-report.ts'
 import type { OpenPorts, ServedConnection, Traffic } from '../traffic.ts'
 import { clearLoad, loadsMemory } from './balance.ts'
 import { SinkInTurns } from './lines.ts'
@@ -139,6 +140,15 @@ export class WorkerGroup implements Traffic {
       return connections.map((connection) => ({ ...connection, worker }))
     })
     return lists.flat()
+  }
+
+  async authorityUses(): Promise<AuthorityUses> {
+    const all = await this.#askAll(async (thread) => (await thread.ask('authority-uses')).uses)
+    const uses = new Map<string, number>()
+    for (const [authority, connections] of all.flatMap((counted) => [...counted])) {
+      uses.set(authority, (uses.get(authority) ?? 0) + connections)
+    }
+    return uses
   }
 
   async metrics(): Promise<readonly MetricSnapshot[]> {

@@ -9,6 +9,7 @@ import type { MetricSnapshot } from '../../telemetry/merge.ts'
 import type { ConnectionRecord } from '../connections.ts'
 import type { HeldResources } from '../snapshot/snapshot.ts'
 import type { OpenPorts } from '../traffic.ts'
+import type { AuthorityUses } from '../trust-report.ts'
 
 /*
  * Everything that crosses between the main thread and its workers. All of it is plain data that structured clone copies; key
@@ -62,6 +63,7 @@ export type Question = Answer['about']
 export type Answer =
   | { readonly about: 'life' }
   | { readonly about: 'metrics'; readonly metrics: MetricSnapshot }
+  | { readonly about: 'authority-uses'; readonly uses: AuthorityUses }
   | { readonly about: 'connections'; readonly connections: readonly ConnectionRecord[] }
 
 export type ToWorker =

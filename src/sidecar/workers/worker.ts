@@ -70,6 +70,8 @@ function serve(main: MessagePort, start: WorkerStart): void {
         return { about }
       case 'metrics':
         return { about, metrics: registry.snapshot() }
+      case 'authority-uses':
+        return { about, uses: plane.connections.authorityUses() }
       case 'connections':
         return { about, connections: plane.connections.list() }
       default:

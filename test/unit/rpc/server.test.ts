@@ -34,6 +34,11 @@ async function setUp(
     revokeToken: unexpected,
     listSidecars: unexpected,
     getStatus: unexpected,
+    getAuthorities: unexpected,
+    prepareAuthority: unexpected,
+    activateAuthority: unexpected,
+    taintAuthority: unexpected,
+    revokeAuthority: unexpected,
     ...handlers,
   }
   const path = join(temporaryFolder(t), 's')

@@ -91,6 +91,7 @@ t.test('what the sidecar knows', async (t) => {
     remote: '127.0.0.1:1',
     peer: 'application',
     openedAtMs: clock.now(),
+    authorities: [],
     expiresAtMs: Number.POSITIVE_INFINITY,
     requests: 3,
     retire: () => {},

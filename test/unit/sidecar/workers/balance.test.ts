@@ -21,6 +21,7 @@ class FakeConnection implements OpenConnection {
   readonly remote = '127.0.0.1:1'
   readonly peer = 'peer'
   readonly openedAtMs = 0
+  readonly authorities = []
   readonly expiresAtMs = 0
   requests = 0
   retired = 0

@@ -4,11 +4,14 @@ import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
 import type { ApplyRequest as _outrider_admin_v1_ApplyRequest, ApplyRequest__Output as _outrider_admin_v1_ApplyRequest__Output } from '../../../outrider/admin/v1/ApplyRequest.ts';
 import type { ApplyResponse as _outrider_admin_v1_ApplyResponse, ApplyResponse__Output as _outrider_admin_v1_ApplyResponse__Output } from '../../../outrider/admin/v1/ApplyResponse.ts';
+import type { AuthorityList as _outrider_admin_v1_AuthorityList, AuthorityList__Output as _outrider_admin_v1_AuthorityList__Output } from '../../../outrider/admin/v1/AuthorityList.ts';
+import type { AuthorityStepRequest as _outrider_admin_v1_AuthorityStepRequest, AuthorityStepRequest__Output as _outrider_admin_v1_AuthorityStepRequest__Output } from '../../../outrider/admin/v1/AuthorityStepRequest.ts';
 import type { ControlStatus as _outrider_admin_v1_ControlStatus, ControlStatus__Output as _outrider_admin_v1_ControlStatus__Output } from '../../../outrider/admin/v1/ControlStatus.ts';
 import type { CreateTokenRequest as _outrider_admin_v1_CreateTokenRequest, CreateTokenRequest__Output as _outrider_admin_v1_CreateTokenRequest__Output } from '../../../outrider/admin/v1/CreateTokenRequest.ts';
 import type { CreatedToken as _outrider_admin_v1_CreatedToken, CreatedToken__Output as _outrider_admin_v1_CreatedToken__Output } from '../../../outrider/admin/v1/CreatedToken.ts';
 import type { DeleteRequest as _outrider_admin_v1_DeleteRequest, DeleteRequest__Output as _outrider_admin_v1_DeleteRequest__Output } from '../../../outrider/admin/v1/DeleteRequest.ts';
 import type { DeleteResponse as _outrider_admin_v1_DeleteResponse, DeleteResponse__Output as _outrider_admin_v1_DeleteResponse__Output } from '../../../outrider/admin/v1/DeleteResponse.ts';
+import type { GetAuthoritiesRequest as _outrider_admin_v1_GetAuthoritiesRequest, GetAuthoritiesRequest__Output as _outrider_admin_v1_GetAuthoritiesRequest__Output } from '../../../outrider/admin/v1/GetAuthoritiesRequest.ts';
 import type { GetRequest as _outrider_admin_v1_GetRequest, GetRequest__Output as _outrider_admin_v1_GetRequest__Output } from '../../../outrider/admin/v1/GetRequest.ts';
 import type { GetStatusRequest as _outrider_admin_v1_GetStatusRequest, GetStatusRequest__Output as _outrider_admin_v1_GetStatusRequest__Output } from '../../../outrider/admin/v1/GetStatusRequest.ts';
 import type { ListRequest as _outrider_admin_v1_ListRequest, ListRequest__Output as _outrider_admin_v1_ListRequest__Output } from '../../../outrider/admin/v1/ListRequest.ts';
@@ -17,6 +20,7 @@ import type { ListSidecarsRequest as _outrider_admin_v1_ListSidecarsRequest, Lis
 import type { ListSidecarsResponse as _outrider_admin_v1_ListSidecarsResponse, ListSidecarsResponse__Output as _outrider_admin_v1_ListSidecarsResponse__Output } from '../../../outrider/admin/v1/ListSidecarsResponse.ts';
 import type { ListTokensRequest as _outrider_admin_v1_ListTokensRequest, ListTokensRequest__Output as _outrider_admin_v1_ListTokensRequest__Output } from '../../../outrider/admin/v1/ListTokensRequest.ts';
 import type { ListTokensResponse as _outrider_admin_v1_ListTokensResponse, ListTokensResponse__Output as _outrider_admin_v1_ListTokensResponse__Output } from '../../../outrider/admin/v1/ListTokensResponse.ts';
+import type { PrepareAuthorityRequest as _outrider_admin_v1_PrepareAuthorityRequest, PrepareAuthorityRequest__Output as _outrider_admin_v1_PrepareAuthorityRequest__Output } from '../../../outrider/admin/v1/PrepareAuthorityRequest.ts';
 import type { ResourceEvent as _outrider_admin_v1_ResourceEvent, ResourceEvent__Output as _outrider_admin_v1_ResourceEvent__Output } from '../../../outrider/admin/v1/ResourceEvent.ts';
 import type { RevokeTokenRequest as _outrider_admin_v1_RevokeTokenRequest, RevokeTokenRequest__Output as _outrider_admin_v1_RevokeTokenRequest__Output } from '../../../outrider/admin/v1/RevokeTokenRequest.ts';
 import type { RevokeTokenResponse as _outrider_admin_v1_RevokeTokenResponse, RevokeTokenResponse__Output as _outrider_admin_v1_RevokeTokenResponse__Output } from '../../../outrider/admin/v1/RevokeTokenResponse.ts';
@@ -24,6 +28,15 @@ import type { StoredResource as _outrider_admin_v1_StoredResource, StoredResourc
 import type { WatchRequest as _outrider_admin_v1_WatchRequest, WatchRequest__Output as _outrider_admin_v1_WatchRequest__Output } from '../../../outrider/admin/v1/WatchRequest.ts';
 
 export interface AdminServiceClient extends grpc.Client {
+  ActivateAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  ActivateAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  ActivateAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  ActivateAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  activateAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  activateAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  activateAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  activateAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  
   Apply(argument: _outrider_admin_v1_ApplyRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_ApplyResponse__Output>): grpc.ClientUnaryCall;
   Apply(argument: _outrider_admin_v1_ApplyRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_ApplyResponse__Output>): grpc.ClientUnaryCall;
   Apply(argument: _outrider_admin_v1_ApplyRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_ApplyResponse__Output>): grpc.ClientUnaryCall;
@@ -59,6 +72,15 @@ export interface AdminServiceClient extends grpc.Client {
   get(argument: _outrider_admin_v1_GetRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_StoredResource__Output>): grpc.ClientUnaryCall;
   get(argument: _outrider_admin_v1_GetRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_StoredResource__Output>): grpc.ClientUnaryCall;
   get(argument: _outrider_admin_v1_GetRequest, callback: grpc.requestCallback<_outrider_admin_v1_StoredResource__Output>): grpc.ClientUnaryCall;
+  
+  GetAuthorities(argument: _outrider_admin_v1_GetAuthoritiesRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  GetAuthorities(argument: _outrider_admin_v1_GetAuthoritiesRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  GetAuthorities(argument: _outrider_admin_v1_GetAuthoritiesRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  GetAuthorities(argument: _outrider_admin_v1_GetAuthoritiesRequest, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  getAuthorities(argument: _outrider_admin_v1_GetAuthoritiesRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  getAuthorities(argument: _outrider_admin_v1_GetAuthoritiesRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  getAuthorities(argument: _outrider_admin_v1_GetAuthoritiesRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  getAuthorities(argument: _outrider_admin_v1_GetAuthoritiesRequest, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
   
   GetStatus(argument: _outrider_admin_v1_GetStatusRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_ControlStatus__Output>): grpc.ClientUnaryCall;
   GetStatus(argument: _outrider_admin_v1_GetStatusRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_ControlStatus__Output>): grpc.ClientUnaryCall;
@@ -96,6 +118,24 @@ export interface AdminServiceClient extends grpc.Client {
   listTokens(argument: _outrider_admin_v1_ListTokensRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_ListTokensResponse__Output>): grpc.ClientUnaryCall;
   listTokens(argument: _outrider_admin_v1_ListTokensRequest, callback: grpc.requestCallback<_outrider_admin_v1_ListTokensResponse__Output>): grpc.ClientUnaryCall;
   
+  PrepareAuthority(argument: _outrider_admin_v1_PrepareAuthorityRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  PrepareAuthority(argument: _outrider_admin_v1_PrepareAuthorityRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  PrepareAuthority(argument: _outrider_admin_v1_PrepareAuthorityRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  PrepareAuthority(argument: _outrider_admin_v1_PrepareAuthorityRequest, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  prepareAuthority(argument: _outrider_admin_v1_PrepareAuthorityRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  prepareAuthority(argument: _outrider_admin_v1_PrepareAuthorityRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  prepareAuthority(argument: _outrider_admin_v1_PrepareAuthorityRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  prepareAuthority(argument: _outrider_admin_v1_PrepareAuthorityRequest, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  
+  RevokeAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  RevokeAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  RevokeAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  RevokeAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  revokeAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  revokeAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  revokeAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  revokeAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  
   RevokeToken(argument: _outrider_admin_v1_RevokeTokenRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_RevokeTokenResponse__Output>): grpc.ClientUnaryCall;
   RevokeToken(argument: _outrider_admin_v1_RevokeTokenRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_RevokeTokenResponse__Output>): grpc.ClientUnaryCall;
   RevokeToken(argument: _outrider_admin_v1_RevokeTokenRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_RevokeTokenResponse__Output>): grpc.ClientUnaryCall;
@@ -105,6 +145,15 @@ export interface AdminServiceClient extends grpc.Client {
   revokeToken(argument: _outrider_admin_v1_RevokeTokenRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_RevokeTokenResponse__Output>): grpc.ClientUnaryCall;
   revokeToken(argument: _outrider_admin_v1_RevokeTokenRequest, callback: grpc.requestCallback<_outrider_admin_v1_RevokeTokenResponse__Output>): grpc.ClientUnaryCall;
   
+  TaintAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  TaintAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  TaintAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  TaintAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  taintAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  taintAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  taintAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  taintAuthority(argument: _outrider_admin_v1_AuthorityStepRequest, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  
   Watch(argument: _outrider_admin_v1_WatchRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_outrider_admin_v1_ResourceEvent__Output>;
   Watch(argument: _outrider_admin_v1_WatchRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_outrider_admin_v1_ResourceEvent__Output>;
   watch(argument: _outrider_admin_v1_WatchRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_outrider_admin_v1_ResourceEvent__Output>;
@@ -113,6 +162,8 @@ export interface AdminServiceClient extends grpc.Client {
 }
 
 export interface AdminServiceHandlers extends grpc.UntypedServiceImplementation {
+  ActivateAuthority: grpc.handleUnaryCall<_outrider_admin_v1_AuthorityStepRequest__Output, _outrider_admin_v1_AuthorityList>;
+  
   Apply: grpc.handleUnaryCall<_outrider_admin_v1_ApplyRequest__Output, _outrider_admin_v1_ApplyResponse>;
   
   CreateToken: grpc.handleUnaryCall<_outrider_admin_v1_CreateTokenRequest__Output, _outrider_admin_v1_CreatedToken>;
@@ -120,6 +171,8 @@ export interface AdminServiceHandlers extends grpc.UntypedServiceImplementation 
   Delete: grpc.handleUnaryCall<_outrider_admin_v1_DeleteRequest__Output, _outrider_admin_v1_DeleteResponse>;
   
   Get: grpc.handleUnaryCall<_outrider_admin_v1_GetRequest__Output, _outrider_admin_v1_StoredResource>;
+  
+  GetAuthorities: grpc.handleUnaryCall<_outrider_admin_v1_GetAuthoritiesRequest__Output, _outrider_admin_v1_AuthorityList>;
   
   GetStatus: grpc.handleUnaryCall<_outrider_admin_v1_GetStatusRequest__Output, _outrider_admin_v1_ControlStatus>;
   
@@ -129,21 +182,32 @@ export interface AdminServiceHandlers extends grpc.UntypedServiceImplementation 
   
   ListTokens: grpc.handleUnaryCall<_outrider_admin_v1_ListTokensRequest__Output, _outrider_admin_v1_ListTokensResponse>;
   
+  PrepareAuthority: grpc.handleUnaryCall<_outrider_admin_v1_PrepareAuthorityRequest__Output, _outrider_admin_v1_AuthorityList>;
+  
+  RevokeAuthority: grpc.handleUnaryCall<_outrider_admin_v1_AuthorityStepRequest__Output, _outrider_admin_v1_AuthorityList>;
+  
   RevokeToken: grpc.handleUnaryCall<_outrider_admin_v1_RevokeTokenRequest__Output, _outrider_admin_v1_RevokeTokenResponse>;
+  
+  TaintAuthority: grpc.handleUnaryCall<_outrider_admin_v1_AuthorityStepRequest__Output, _outrider_admin_v1_AuthorityList>;
   
   Watch: grpc.handleServerStreamingCall<_outrider_admin_v1_WatchRequest__Output, _outrider_admin_v1_ResourceEvent>;
   
 }
 
 export interface AdminServiceDefinition extends grpc.ServiceDefinition {
+  ActivateAuthority: MethodDefinition<_outrider_admin_v1_AuthorityStepRequest, _outrider_admin_v1_AuthorityList, _outrider_admin_v1_AuthorityStepRequest__Output, _outrider_admin_v1_AuthorityList__Output>
   Apply: MethodDefinition<_outrider_admin_v1_ApplyRequest, _outrider_admin_v1_ApplyResponse, _outrider_admin_v1_ApplyRequest__Output, _outrider_admin_v1_ApplyResponse__Output>
   CreateToken: MethodDefinition<_outrider_admin_v1_CreateTokenRequest, _outrider_admin_v1_CreatedToken, _outrider_admin_v1_CreateTokenRequest__Output, _outrider_admin_v1_CreatedToken__Output>
   Delete: MethodDefinition<_outrider_admin_v1_DeleteRequest, _outrider_admin_v1_DeleteResponse, _outrider_admin_v1_DeleteRequest__Output, _outrider_admin_v1_DeleteResponse__Output>
   Get: MethodDefinition<_outrider_admin_v1_GetRequest, _outrider_admin_v1_StoredResource, _outrider_admin_v1_GetRequest__Output, _outrider_admin_v1_StoredResource__Output>
+  GetAuthorities: MethodDefinition<_outrider_admin_v1_GetAuthoritiesRequest, _outrider_admin_v1_AuthorityList, _outrider_admin_v1_GetAuthoritiesRequest__Output, _outrider_admin_v1_AuthorityList__Output>
   GetStatus: MethodDefinition<_outrider_admin_v1_GetStatusRequest, _outrider_admin_v1_ControlStatus, _outrider_admin_v1_GetStatusRequest__Output, _outrider_admin_v1_ControlStatus__Output>
   List: MethodDefinition<_outrider_admin_v1_ListRequest, _outrider_admin_v1_ListResponse, _outrider_admin_v1_ListRequest__Output, _outrider_admin_v1_ListResponse__Output>
   ListSidecars: MethodDefinition<_outrider_admin_v1_ListSidecarsRequest, _outrider_admin_v1_ListSidecarsResponse, _outrider_admin_v1_ListSidecarsRequest__Output, _outrider_admin_v1_ListSidecarsResponse__Output>
   ListTokens: MethodDefinition<_outrider_admin_v1_ListTokensRequest, _outrider_admin_v1_ListTokensResponse, _outrider_admin_v1_ListTokensRequest__Output, _outrider_admin_v1_ListTokensResponse__Output>
+  PrepareAuthority: MethodDefinition<_outrider_admin_v1_PrepareAuthorityRequest, _outrider_admin_v1_AuthorityList, _outrider_admin_v1_PrepareAuthorityRequest__Output, _outrider_admin_v1_AuthorityList__Output>
+  RevokeAuthority: MethodDefinition<_outrider_admin_v1_AuthorityStepRequest, _outrider_admin_v1_AuthorityList, _outrider_admin_v1_AuthorityStepRequest__Output, _outrider_admin_v1_AuthorityList__Output>
   RevokeToken: MethodDefinition<_outrider_admin_v1_RevokeTokenRequest, _outrider_admin_v1_RevokeTokenResponse, _outrider_admin_v1_RevokeTokenRequest__Output, _outrider_admin_v1_RevokeTokenResponse__Output>
+  TaintAuthority: MethodDefinition<_outrider_admin_v1_AuthorityStepRequest, _outrider_admin_v1_AuthorityList, _outrider_admin_v1_AuthorityStepRequest__Output, _outrider_admin_v1_AuthorityList__Output>
   Watch: MethodDefinition<_outrider_admin_v1_WatchRequest, _outrider_admin_v1_ResourceEvent, _outrider_admin_v1_WatchRequest__Output, _outrider_admin_v1_ResourceEvent__Output>
 }

@@ -5,6 +5,7 @@ import type { Ack as _outrider_policy_v1_Ack, Ack__Output as _outrider_policy_v1
 import type { Nack as _outrider_policy_v1_Nack, Nack__Output as _outrider_policy_v1_Nack__Output } from '../../../outrider/policy/v1/Nack.ts';
 import type { Listening as _outrider_policy_v1_Listening, Listening__Output as _outrider_policy_v1_Listening__Output } from '../../../outrider/policy/v1/Listening.ts';
 import type { Draining as _outrider_policy_v1_Draining, Draining__Output as _outrider_policy_v1_Draining__Output } from '../../../outrider/policy/v1/Draining.ts';
+import type { TrustReport as _outrider_policy_v1_TrustReport, TrustReport__Output as _outrider_policy_v1_TrustReport__Output } from '../../../outrider/policy/v1/TrustReport.ts';
 
 export interface SubscribeRequest {
   'hello'?: (_outrider_policy_v1_Hello | null);
@@ -12,7 +13,8 @@ export interface SubscribeRequest {
   'nack'?: (_outrider_policy_v1_Nack | null);
   'listening'?: (_outrider_policy_v1_Listening | null);
   'draining'?: (_outrider_policy_v1_Draining | null);
-  'message'?: "hello"|"ack"|"nack"|"listening"|"draining";
+  'trustReport'?: (_outrider_policy_v1_TrustReport | null);
+  'message'?: "hello"|"ack"|"nack"|"listening"|"draining"|"trustReport";
 }
 
 export interface SubscribeRequest__Output {
@@ -21,5 +23,6 @@ export interface SubscribeRequest__Output {
   'nack'?: (_outrider_policy_v1_Nack__Output | null);
   'listening'?: (_outrider_policy_v1_Listening__Output | null);
   'draining'?: (_outrider_policy_v1_Draining__Output | null);
-  'message'?: "hello"|"ack"|"nack"|"listening"|"draining";
+  'trustReport'?: (_outrider_policy_v1_TrustReport__Output | null);
+  'message'?: "hello"|"ack"|"nack"|"listening"|"draining"|"trustReport";
 }

@@ -1,0 +1,154 @@
+import type { Clock } from '../../lib/clock.ts'
+import { OutriderError } from '../../lib/errors.ts'
+import type { AdminHandlers } from '../../rpc/handler.ts'
+import { timestampOf } from '../../rpc/time.ts'
+import type { Logger } from '../../telemetry/log.ts'
+import type { AuthorityList } from '../../wire/outrider/admin/v1/AuthorityList.ts'
+import type { Authority as WireAuthority } from '../../wire/outrider/admin/v1/Authority.ts'
+import type { CertificateAuthority, Standing } from '../ca/certificate-authority.ts'
+import type { AuthorityState } from '../ca/storage.ts'
+import type { OwnIdentity } from '../own-identity.ts'
+import type { Session } from '../publish/session.ts'
+import type { Sessions } from '../publish/sessions.ts'
+import type { SidecarRegistry } from '../sidecars.ts'
+
+export interface AuthorityParts {
+  readonly authority: CertificateAuthority
+  readonly identity: OwnIdentity
+  readonly sessions: Sessions
+  readonly sidecars: SidecarRegistry
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+type AuthorityHandlers = Pick<
+  AdminHandlers,
+  'getAuthorities' | 'prepareAuthority' | 'activateAuthority' | 'taintAuthority' | 'revokeAuthority'
+>
+
+const WIRE_STATE = {
+  prepared: 'STATE_PREPARED',
+  active: 'STATE_ACTIVE',
+  retired: 'STATE_RETIRED',
+  tainted: 'STATE_TAINTED',
+} as const satisfies Record<AuthorityState, WireAuthority['state']>
+/** Sidecars that are named, where more are counted. */
+const MAX_NAMED = 20
+
+/** Who would be cut off if a root were believed no more. */
+interface Dependence {
+  /** Sidecars whose SVID ends at it, connected or lost with an SVID that has not expired. */
+  readonly sidecars: readonly string[]
+  /** Connections that sidecars have reported. */
+  readonly connections: number
+  /** The control server itself. */
+  readonly control: boolean
+}
+
+/** The steps that replace a root, each of which shows who is not ready for it. */
+export function authorityHandlers(parts: AuthorityParts): AuthorityHandlers {
+  const { authority, log } = parts
+  const done = (step: string, { authority: { fingerprint } }: Standing, force: boolean): AuthorityList => {
+    log.warn({ step, fingerprint, force, sequence: authority.bundle.current.sequence }, 'the trust bundle was changed')
+    return list(parts)
+  }
+  return {
+    getAuthorities: () => list(parts),
+
+    prepareAuthority: ({ certificates, key }) =>
+      done('prepare', authority.prepare(certificates === '' ? undefined : { certificates, key }), false),
+
+    activateAuthority: ({ id, force }) => {
+      const { authority: wanted } = authority.pick(orOnly(id), ['prepared'])
+      const behind = sidecarsBehind(parts)
+      if (behind.length > 0 && !force) {
+        throw inUse(`${count(behind.length, 'sidecar')} may not believe ${wanted.id} yet: ${some(behind)}`)
+      }
+      return done('activate', authority.activate(wanted.fingerprint), force)
+    },
+
+    taintAuthority: ({ id }) => done('taint', authority.taint(orOnly(id)), false),
+
+    revokeAuthority: ({ id, force }) => {
+      const { authority: wanted } = authority.pick(orOnly(id), ['tainted', 'prepared'])
+      const { sidecars, connections, control } = dependence(wanted.fingerprint, parts)
+      const reasons = [
+        ...(sidecars.length > 0 ? [`the SVIDs of ${count(sidecars.length, 'sidecar')} (${some(sidecars)})`] : []),
+        ...(connections > 0 ? [count(connections, 'open connection')] : []),
+        ...(control ? ['the certificate of this control server'] : []),
+      ]
+      if (reasons.length > 0 && !force) throw inUse(`${wanted.id} is what ${reasons.join(' and ')} ends at`)
+      return done('revoke', authority.revoke(wanted.fingerprint), force)
+    },
+  }
+}
+
+function list(parts: AuthorityParts): AuthorityList {
+  const { authority, sessions } = parts
+  const behind = sidecarsBehind(parts)
+  return {
+    trustDomain: authority.trustDomain,
+    sequence: authority.bundle.current.sequence,
+    authorities: authority.standings.map((standing) => wireAuthority(standing, parts)),
+    connectedSidecars: sessions.size,
+    behind: behind.slice(0, MAX_NAMED),
+    behindCount: behind.length,
+  }
+}
+
+function wireAuthority({ authority, state, sinceMs }: Standing, parts: AuthorityParts): WireAuthority {
+  const { fingerprint, root, rootKey, signersNotAfterMs } = authority
+  const { sidecars, connections, control } = dependence(fingerprint, parts)
+  return {
+    fingerprint,
+    state: WIRE_STATE[state],
+    since: timestampOf(sinceMs),
+    notAfter: timestampOf(root.notAfterMs),
+    signersNotAfter: timestampOf(signersNotAfterMs),
+    keyElsewhere: rootKey === undefined,
+    sidecars: sidecars.length,
+    connections,
+    dependents: sidecars.slice(0, MAX_NAMED),
+    control,
+  }
+}
+
+function dependence(fingerprint: string, { sessions, sidecars, identity, clock }: AuthorityParts): Dependence {
+  const nowMs = clock.now()
+  const named: string[] = []
+  let connections = 0
+  for (const { record, peer } of sidecars.records()) {
+    const session = sessions.get(record.spiffeId, record.sidecarId)
+    const trust = session?.trust
+    const svidAuthority = trust?.svidAuthority ?? peer?.authorityFingerprint
+    const ended = session === undefined && (peer?.notAfterMs ?? 0) <= nowMs
+    if (svidAuthority === fingerprint && !ended) named.push(`${record.spiffeId} ${record.sidecarId}`)
+    connections += trust?.connections.get(fingerprint) ?? 0
+  }
+  return { sidecars: named, connections, control: identity.rootFingerprint === fingerprint }
+}
+
+/** Connected sidecars that have not said that they believe the present bundle. */
+function sidecarsBehind({ authority, sessions }: AuthorityParts): readonly string[] {
+  const { sequence } = authority.bundle.current
+  const isBehind = ({ trust }: Session): boolean => (trust?.sequences.get(authority.trustDomain) ?? 0) < sequence
+  return [...sessions.all()].filter(isBehind).map(({ peer, sidecarId }) => `${peer.id} ${sidecarId}`)
+}
+
+function orOnly(id: string): string | undefined {
+  return id === '' ? undefined : id
+}
+
+function inUse(message: string): OutriderError<'ca-in-use'> {
+  return new OutriderError('ca-in-use', message)
+}
+
+function some(names: readonly string[]): string {
+  const [first, second] = names
+  if (second === undefined) return first!
+  return names.length === 2 ? `${first}, ${second}` : `${first}, ${second}, ...`
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`
+}
