@@ -35,6 +35,9 @@ interface Setting {
   readonly socket: string
 }
 
+/** State of the world, or deltas. */
+type EnvoyForm = 'GRPC' | 'DELTA_GRPC'
+
 /** `orders` with an application, and `web`, whose identity others share. */
 async function start(t: Test, ttl = '24h'): Promise<Setting> {
   const app = await startApp(t, ({ headers }, response) => void response.end(headers['x-forwarded-client-cert']))
@@ -77,13 +80,16 @@ t.test('go-spiffe: an SVID, mutual TLS with it, a JWT-SVID, and each renewal', a
   t.equal(lines.filter((line) => line === `handshake ${idOf('web')} ${idOf('web')}`).length, 3)
 })
 
-t.test('Envoy takes its identity from the sidecar, and each renewal', async (t) => {
+for (const form of ['GRPC', 'DELTA_GRPC'] as const)
+  t.test(`Envoy takes its identity from the sidecar, and each renewal: ${form}`, (t) => envoyFollows(t, form))
+
+async function envoyFollows(t: Test, form: EnvoyForm): Promise<void> {
   const found = envoy()
-  if (found.kind === 'missing') return t.comment(found.why)
+  if (found.kind === 'missing') return void t.comment(found.why)
   const setting = await start(t, '10s')
   const ports = { listener: await freePort(), admin: await freePort() }
   const config = join(temporaryFolder(t), 'envoy.json')
-  writeFileSync(config, JSON.stringify(envoyConfig(setting, ports)))
+  writeFileSync(config, JSON.stringify(envoyConfig(setting, ports, form)))
   startProgram(t, found.file, ['-c', config, '--concurrency', '1', '--use-dynamic-base-id', '-l', 'warning'])
   const listener = { host: '127.0.0.1', port: ports.listener }
   await until('Envoy serves', () => accepts(ports.listener))
@@ -99,7 +105,7 @@ t.test('Envoy takes its identity from the sidecar, and each renewal', async (t) 
   const after = await svidSerial(setting.web)
   await until('Envoy has the new one', async () => new RegExp(after, 'i').test(await shown()))
   t.equal((await send(listener)).status, 200)
-})
+}
 
 t.test('a sidecar takes its identity from the Workload API of another', async (t) => {
   const setting = await start(t, '10s')
@@ -151,7 +157,7 @@ t.test('a sidecar takes its identity from files, and follows them', async (t) =>
 })
 
 /** HTTP without TLS on one side, and mutual TLS with what the sidecar gives out to the inbound listener of `orders` on the other. */
-function envoyConfig({ orders, socket }: Setting, ports: { listener: number; admin: number }): object {
+function envoyConfig({ orders, socket }: Setting, ports: { listener: number; admin: number }, form: EnvoyForm): object {
   const type = (name: string): { '@type': string } => ({ '@type': `type.googleapis.com/${name}` })
   const http2 = {
     'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
@@ -171,7 +177,7 @@ function envoyConfig({ orders, socket }: Setting, ports: { listener: number; adm
     sds_config: {
       resource_api_version: 'V3',
       api_config_source: {
-        api_type: 'GRPC',
+        api_type: form,
         transport_api_version: 'V3',
         grpc_services: [{ envoy_grpc: { cluster_name: 'sidecar' } }],
       },

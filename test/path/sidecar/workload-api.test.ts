@@ -1,8 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { statSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { parseBundle, type TrustBundleSet } from '../../../src/identity/bundle.ts'
 import { signJwtSvid } from '../../../src/identity/jwt-svid.ts'
@@ -167,6 +166,31 @@ t.test('streams are bounded', async (t) => {
     const again = clients[0]!.stream('FetchX509Bundles', {})
     return Promise.race([again.next().then(() => true), again.ended.then(() => false)])
   }, 'places are free again')
+})
+
+t.test('a reader that does not read is given up, and gets the last value when it comes back', async (t) => {
+  const api = await start(t)
+  const client = workloadClient(t, api.socket)
+  const stream = client.stream('FetchX509SVID', {})
+  await stream.next()
+  stream.stall()
+  const values = [credentialsOf(ca.issue(web), both), credentialsOf(ca.issue(web), both)] as const
+  for (let count = 0; count < 100; count += 1) api.credentials.set(values[count % 2 === 0 ? 0 : 1])
+  stream.read()
+  t.match(await stream.ended, { code: resourceExhausted, details: /16 messages/ })
+  const { svids } = await client.stream('FetchX509SVID', {}).next()
+  t.ok(splitDer(svids[0].x509_svid)[0]!.equals(api.credentials.current.svid.chainDer[0]!))
+})
+
+t.test('no private key and no token is in the log', async (t) => {
+  const api = await start(t, { jwtSvid: () => Promise.resolve('the.very.token') })
+  const client = workloadClient(t, api.socket)
+  const { svids } = await client.stream('FetchX509SVID', {}).next()
+  await client.unary('FetchJWTSVID', { audience: ['db'] })
+  await t.rejects(client.unary('ValidateJWTSVID', { audience: 'db', svid: 'the.very.token' }))
+  const text = JSON.stringify(api.lines.items)
+  t.notMatch(text, 'the.very.token')
+  t.notMatch(text, Buffer.from(svids[0].x509_svid_key).toString('base64').slice(40, 80))
 })
 
 t.test('JWT-SVIDs: fetched for an audience, with keys to verify them, and verified', async (t) => {

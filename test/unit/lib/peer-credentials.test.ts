@@ -51,3 +51,19 @@ t.test('of anything else: nothing', async (t) => {
   socket.destroy()
   t.throws(() => read(socket), { code: 'peer-credentials-unknown' }, 'closed')
 })
+
+t.test('without the package there are none, and it is said why', async (t) => {
+  const { loadPeerCredentials: load } = await t.mockImport<typeof import('../../../src/lib/peer-credentials.ts')>(
+    '../../../src/lib/peer-credentials.ts',
+    {
+      koffi: {
+        default: {
+          load: () => {
+            throw new Error('no library for this platform')
+          },
+        },
+      },
+    },
+  )
+  await t.rejects(load(), { code: 'peer-credentials-unavailable', message: /koffi cannot be loaded/ })
+})
