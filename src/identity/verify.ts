@@ -21,6 +21,8 @@ export interface VerifiedPeer {
   readonly [verified]: true
   readonly kind: 'verified'
   readonly id: SpiffeId
+  /** The start of the leaf's validity. */
+  readonly notBeforeMs: number
   /** The earliest end of validity in the chain. */
   readonly notAfterMs: number
   /** Hexadecimal. */
@@ -117,6 +119,7 @@ function verifyChain(chain: readonly Uint8Array[], bundles: TrustBundleSet, nowM
     [verified]: true,
     kind: 'verified',
     id,
+    notBeforeMs: leaf.notBeforeMs,
     notAfterMs: Math.min(...path.map((certificate) => certificate.notAfterMs)),
     serial: leaf.serial,
     fingerprint: leaf.fingerprint,

@@ -1,3 +1,4 @@
+import { noRevocations } from '../identity/revocation.ts'
 import type { CompiledPolicy } from './compile.ts'
 import { LimitTable } from './limits.ts'
 import { RuleIndex } from './rule-index.ts'
@@ -12,5 +13,6 @@ export function closedPolicy(why: string): CompiledPolicy {
     connections: { deny: none, allow: none },
     limits: new LimitTable([]),
     destinations: new Map(),
+    revocations: noRevocations,
   }
 }

@@ -1,4 +1,5 @@
 import { type IdPattern, parseIdPattern } from '../identity/match.ts'
+import { noRevocations, type Revocations } from '../identity/revocation.ts'
 import { parseTrustDomain, type SpiffeId, type TrustDomain, trustDomainOf } from '../identity/spiffe-id.ts'
 import { OutriderError } from '../lib/errors.ts'
 import { brokenPlan, planLimit } from '../ratelimit/plan.ts'
@@ -19,6 +20,7 @@ import {
   type ResolvedService,
   type ResolvedWorkload,
   type ResourceViolation,
+  type Revocation,
   resourceKey,
   type SourceMatch,
   type Violation,
@@ -41,6 +43,7 @@ export interface PolicyInput {
   readonly policies: readonly AuthorizationPolicy[]
   readonly limits: readonly RateLimit[]
   readonly services: readonly ResolvedService[]
+  readonly revocations?: readonly Revocation[]
   /** What they govern is closed. */
   readonly unreadable?: readonly UnreadableResource[]
 }
@@ -55,6 +58,7 @@ export interface CompiledPolicy {
   readonly connections: { readonly deny: RuleIndex; readonly allow: RuleIndex }
   readonly limits: LimitTable
   readonly destinations: Destinations
+  readonly revocations: Revocations
 }
 
 /**
@@ -103,6 +107,7 @@ export function compilePolicy(input: PolicyInput): {
     },
     limits: new LimitTable(limits),
     destinations: reachable.destinations,
+    revocations: compileRevocations(input.revocations ?? []),
   }
   return { policy, violations }
 }
@@ -111,6 +116,18 @@ export function compilePolicy(input: PolicyInput): {
 function closesEverything({ kind, action }: UnreadableResource): boolean {
   if (kind === 'AuthorizationPolicy') return action !== 'ALLOW'
   return kind !== 'RateLimit' && kind !== 'Service'
+}
+
+function compileRevocations(resources: readonly Revocation[]): Revocations {
+  if (resources.length === 0) return noRevocations
+  const serials = new Map<string, string>()
+  const ids = new Map<SpiffeId, string>()
+  for (const resource of sorted(resources)) {
+    const label = resourceLabel(resource)
+    for (const serial of resource.spec.serials) serials.set(serial, label)
+    for (const id of resource.spec.spiffeIds) ids.set(id, label)
+  }
+  return { serials, ids }
 }
 
 function brokenLimit(resource: { readonly kind: string; readonly metadata: Metadata }): CompiledLimit {

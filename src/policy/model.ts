@@ -3,7 +3,7 @@ import type { AppProtocol } from '../lib/app-protocol.ts'
 
 export const apiVersion = 'outrider.mesh/v1'
 
-export const kinds = ['AuthorizationPolicy', 'RateLimit', 'Service', 'Workload'] as const
+export const kinds = ['AuthorizationPolicy', 'RateLimit', 'Revocation', 'Service', 'Workload'] as const
 export type Kind = (typeof kinds)[number]
 
 /** The namespace of a resource that names none. */
@@ -153,8 +153,21 @@ export interface Workload {
   }
 }
 
+/** Ends the belief in single SVIDs, or in all of an identity, in the whole mesh. */
+export interface Revocation {
+  readonly kind: 'Revocation'
+  readonly metadata: Metadata
+  readonly spec: {
+    /** Serial numbers of X.509-SVIDs, hexadecimal. */
+    readonly serials: readonly string[]
+    readonly spiffeIds: readonly SpiffeId[]
+    /** For people. */
+    readonly reason?: string
+  }
+}
+
 /** What an operator writes, checked and with defaults filled in. */
-export type Resource = AuthorizationPolicy | RateLimit | Service | Workload
+export type Resource = AuthorizationPolicy | RateLimit | Revocation | Service | Workload
 
 /** A service as a sidecar sees it: workloads resolved to identities, endpoints complete. */
 export interface ResolvedService {
@@ -177,7 +190,7 @@ export interface ResolvedWorkload {
 }
 
 /** What goes over the wire to a sidecar. */
-export type ResolvedResource = AuthorizationPolicy | RateLimit | ResolvedService | ResolvedWorkload
+export type ResolvedResource = AuthorizationPolicy | RateLimit | Revocation | ResolvedService | ResolvedWorkload
 
 export function nameOf<K extends Kind>(resource: {
   readonly kind: K

@@ -1,4 +1,5 @@
 import { parseIdPattern } from '../identity/match.ts'
+import { parseSerial } from '../identity/revocation.ts'
 import { parseSpiffeId, parseTrustDomain } from '../identity/spiffe-id.ts'
 import { appProtocols } from '../lib/app-protocol.ts'
 import { parseDuration } from '../lib/duration.ts'
@@ -230,12 +231,26 @@ function envelope<K extends Kind, Spec>(kind: K, spec: Reader<Spec>): Reader<Env
   return andThen(document, ({ kind, metadata, spec }) => ({ kind, metadata, spec }))
 }
 
+const revocationSpec = andThen(
+  object({
+    serials: withDefault(listOf(parsed(parseSerial, MAX_STRING), { uniqueBy: (serial) => serial }), []),
+    spiffeIds: withDefault(listOf(spiffeId, { uniqueBy: (id) => id }), []),
+    reason: optional(text(() => {})),
+  }),
+  (spec, field, report) =>
+    spec.serials.length + spec.spiffeIds.length > 0
+      ? spec
+      : report({ field, code: 'entry-empty', message: 'names nothing to revoke: give serials or spiffeIds' }),
+)
+
+const revocation = envelope('Revocation', revocationSpec)
 const authorizationPolicy = envelope('AuthorizationPolicy', authorizationPolicySpec)
 const rateLimit = envelope('RateLimit', rateLimitSpec)
 
 const schemas: Readonly<Record<Kind, Reader<Resource>>> = {
   AuthorizationPolicy: authorizationPolicy,
   RateLimit: rateLimit,
+  Revocation: revocation,
   Service: andThen(envelope('Service', serviceSpec), ({ kind, metadata, spec }) => ({
     kind,
     metadata,
@@ -264,6 +279,7 @@ const resolvedServiceSpec = object({
 const resolvedSchemas: Readonly<Record<Kind, Reader<ResolvedResource>>> = {
   AuthorizationPolicy: authorizationPolicy,
   RateLimit: rateLimit,
+  Revocation: revocation,
   Service: envelope('Service', resolvedServiceSpec),
   Workload: envelope('Workload', object({ spiffeId })),
 }

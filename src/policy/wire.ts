@@ -40,6 +40,10 @@ export function toWire(resource: ResolvedResource, revision: number): WireResour
       return { ...head, authorizationPolicy: policyToWire(resource.spec) }
     case 'RateLimit':
       return { ...head, rateLimit: rateLimitToWire(resource.spec) }
+    case 'Revocation': {
+      const { serials, spiffeIds, reason = '' } = resource.spec
+      return { ...head, revocation: { serials: [...serials], spiffeIds: [...spiffeIds], reason } }
+    }
     case 'Service': {
       const { hosts, ports, identities, endpoints } = resource.spec
       return {
@@ -116,10 +120,11 @@ export function fromWire(message: Resource__Output): FromWire {
 
 /** The spec as a document would hold it; absent when the message holds that of another kind. */
 function specDocument(kind: string, message: Resource__Output): unknown {
-  const { authorizationPolicy, rateLimit, service, workload } = message
+  const { authorizationPolicy, rateLimit, revocation, service, workload } = message
   const specs: Readonly<Record<string, unknown>> = {
     AuthorizationPolicy: authorizationPolicy && policyDocument(authorizationPolicy),
     RateLimit: rateLimit && rateLimitDocument(rateLimit),
+    Revocation: revocation && present(revocation),
     Service: service && serviceDocument(service),
     Workload: workload,
   } satisfies Record<Kind, unknown>

@@ -6,6 +6,7 @@ import type { Svid } from '../identity/svid.ts'
 import { Backoff } from '../lib/backoff.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import { describeError, OutriderError } from '../lib/errors.ts'
+import { pause } from '../lib/pause.ts'
 import type { Random } from '../lib/random.ts'
 import { WatchCell } from '../lib/watch.ts'
 import { type Credentials, onNewSvid } from '../mtls/credentials.ts'
@@ -129,21 +130,6 @@ async function retrying<T>({ clock, random, log, signal }: IdentityOptions, task
       await pause(retryInMs, clock, signal)
     }
   }
-}
-
-function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    // Nothing else keeps the process alive while it waits for its first identity.
-    const alive = setInterval(() => {}, 0x7fff_ffff)
-    const end = (): void => {
-      clearInterval(alive)
-      timer.cancel()
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = clock.after(ms, end)
-    signal.addEventListener('abort', end)
-  })
 }
 
 function issuedOf({

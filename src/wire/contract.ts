@@ -422,6 +422,14 @@ export const contract: object = {
                       "rule": "repeated",
                       "type": "string",
                       "id": 11
+                    },
+                    "clockAheadMs": {
+                      "type": "sint64",
+                      "id": 12
+                    },
+                    "svidNotBefore": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 13
                     }
                   },
                   "nested": {
@@ -823,6 +831,10 @@ export const contract: object = {
                       "rule": "repeated",
                       "type": "AuthorityUse",
                       "id": 3
+                    },
+                    "at": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 4
                     }
                   }
                 },
@@ -1001,7 +1013,8 @@ export const contract: object = {
                         "authorizationPolicy",
                         "rateLimit",
                         "service",
-                        "workload"
+                        "workload",
+                        "revocation"
                       ]
                     }
                   },
@@ -1029,6 +1042,10 @@ export const contract: object = {
                     "workload": {
                       "type": "WorkloadSpec",
                       "id": 13
+                    },
+                    "revocation": {
+                      "type": "RevocationSpec",
+                      "id": 14
                     }
                   }
                 },
@@ -1164,6 +1181,24 @@ export const contract: object = {
                         "KEY_IDENTITY": 1,
                         "KEY_ALL": 2
                       }
+                    }
+                  }
+                },
+                "RevocationSpec": {
+                  "fields": {
+                    "serials": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    },
+                    "spiffeIds": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 2
+                    },
+                    "reason": {
+                      "type": "string",
+                      "id": 3
                     }
                   }
                 },

@@ -2,6 +2,7 @@ import type * as grpc from '@grpc/grpc-js';
 import type { MessageTypeDefinition } from '@grpc/proto-loader';
 
 import type { Duration as _google_protobuf_Duration, Duration__Output as _google_protobuf_Duration__Output } from './google/protobuf/Duration.ts';
+import type { Timestamp as _google_protobuf_Timestamp, Timestamp__Output as _google_protobuf_Timestamp__Output } from './google/protobuf/Timestamp.ts';
 import type { Ack as _outrider_policy_v1_Ack, Ack__Output as _outrider_policy_v1_Ack__Output } from './outrider/policy/v1/Ack.ts';
 import type { AuthorityUse as _outrider_policy_v1_AuthorityUse, AuthorityUse__Output as _outrider_policy_v1_AuthorityUse__Output } from './outrider/policy/v1/AuthorityUse.ts';
 import type { AuthorizationPolicySpec as _outrider_policy_v1_AuthorizationPolicySpec, AuthorizationPolicySpec__Output as _outrider_policy_v1_AuthorizationPolicySpec__Output } from './outrider/policy/v1/AuthorizationPolicySpec.ts';
@@ -21,6 +22,7 @@ import type { RateLimitSpec as _outrider_policy_v1_RateLimitSpec, RateLimitSpec_
 import type { Resource as _outrider_policy_v1_Resource, Resource__Output as _outrider_policy_v1_Resource__Output } from './outrider/policy/v1/Resource.ts';
 import type { ResourceName as _outrider_policy_v1_ResourceName, ResourceName__Output as _outrider_policy_v1_ResourceName__Output } from './outrider/policy/v1/ResourceName.ts';
 import type { ResourceVersion as _outrider_policy_v1_ResourceVersion, ResourceVersion__Output as _outrider_policy_v1_ResourceVersion__Output } from './outrider/policy/v1/ResourceVersion.ts';
+import type { RevocationSpec as _outrider_policy_v1_RevocationSpec, RevocationSpec__Output as _outrider_policy_v1_RevocationSpec__Output } from './outrider/policy/v1/RevocationSpec.ts';
 import type { ServicePort as _outrider_policy_v1_ServicePort, ServicePort__Output as _outrider_policy_v1_ServicePort__Output } from './outrider/policy/v1/ServicePort.ts';
 import type { ServiceSpec as _outrider_policy_v1_ServiceSpec, ServiceSpec__Output as _outrider_policy_v1_ServiceSpec__Output } from './outrider/policy/v1/ServiceSpec.ts';
 import type { SourceMatch as _outrider_policy_v1_SourceMatch, SourceMatch__Output as _outrider_policy_v1_SourceMatch__Output } from './outrider/policy/v1/SourceMatch.ts';
@@ -37,6 +39,7 @@ export interface ProtoGrpcType {
   google: {
     protobuf: {
       Duration: MessageTypeDefinition<_google_protobuf_Duration, _google_protobuf_Duration__Output>
+      Timestamp: MessageTypeDefinition<_google_protobuf_Timestamp, _google_protobuf_Timestamp__Output>
     }
   }
   outrider: {
@@ -61,6 +64,7 @@ export interface ProtoGrpcType {
         Resource: MessageTypeDefinition<_outrider_policy_v1_Resource, _outrider_policy_v1_Resource__Output>
         ResourceName: MessageTypeDefinition<_outrider_policy_v1_ResourceName, _outrider_policy_v1_ResourceName__Output>
         ResourceVersion: MessageTypeDefinition<_outrider_policy_v1_ResourceVersion, _outrider_policy_v1_ResourceVersion__Output>
+        RevocationSpec: MessageTypeDefinition<_outrider_policy_v1_RevocationSpec, _outrider_policy_v1_RevocationSpec__Output>
         ServicePort: MessageTypeDefinition<_outrider_policy_v1_ServicePort, _outrider_policy_v1_ServicePort__Output>
         ServiceSpec: MessageTypeDefinition<_outrider_policy_v1_ServiceSpec, _outrider_policy_v1_ServiceSpec__Output>
         SourceMatch: MessageTypeDefinition<_outrider_policy_v1_SourceMatch, _outrider_policy_v1_SourceMatch__Output>

@@ -93,6 +93,7 @@ t.test('a root is replaced under load: nothing fails, nothing restarts, every st
     return authorities
   }
   const running = load(callers)
+  t.teardown(() => running.stop())
   const [first] = await step('status')
   t.match(first, { state: 'active', sidecars: 2 * PAIRS, control: true })
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { pathOf, spiffeIdOf, trustDomainOf, type TrustDomain } from '../../identity/spiffe-id.ts'
+import { pathOf, type SpiffeId, spiffeIdOf, trustDomainOf, type TrustDomain } from '../../identity/spiffe-id.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import { unreachable } from '../../lib/unreachable.ts'
 import { compilePolicy, type PolicyInput } from '../../policy/compile.ts'
@@ -142,6 +142,7 @@ function* references(proposed: readonly Proposed[], catalogue: Catalogue): Gener
 
 function namedWorkloads(resource: Resource): readonly Reference[] {
   switch (resource.kind) {
+    case 'Revocation':
     case 'Workload':
       return []
     case 'Service':
@@ -161,13 +162,18 @@ function* identities(
   trustDomain: TrustDomain,
 ): Generator<DocumentViolation> {
   for (const { document, resource } of proposed) {
+    if (resource.kind === 'Revocation') {
+      const index = resource.spec.spiffeIds.findIndex(isReserved)
+      const message = 'without the identities under /outrider/ the mesh cannot be operated'
+      if (index !== -1) yield { document, field: `spec.spiffeIds[${index}]`, code: 'reserved-spiffe-id', message }
+    }
     if (resource.kind !== 'Workload') continue
     const { spiffeId } = resource.spec
     const field = 'spec.spiffeId'
     if (trustDomainOf(spiffeId) !== trustDomain) {
       const message = `the trust domain here is ${trustDomain}, not ${trustDomainOf(spiffeId)}`
       yield { document, field, code: 'foreign-trust-domain', message }
-    } else if (pathOf(spiffeId) === '' || `${pathOf(spiffeId)}/`.startsWith('/outrider/')) {
+    } else if (pathOf(spiffeId) === '' || isReserved(spiffeId)) {
       const message = 'a workload needs a path, and paths under /outrider/ are for the mesh itself'
       yield { document, field, code: 'reserved-spiffe-id', message }
     }
@@ -177,6 +183,10 @@ function* identities(
       yield { document, field, code: 'duplicate-spiffe-id', message }
     }
   }
+}
+
+function isReserved(id: SpiffeId): boolean {
+  return `${pathOf(id)}/`.startsWith('/outrider/')
 }
 
 function* compilation(proposed: readonly Proposed[], mesh: Mesh): Generator<DocumentViolation> {
@@ -208,7 +218,7 @@ function* compilerInputs(
   const names: ResourceName[] = []
   for (const { resource } of proposed) {
     if (resource.kind === 'Service' || resource.kind === 'Workload') names.push(nameOf(resource))
-    else yield governedInput(resource, trustDomain)
+    else if (resource.kind !== 'Revocation') yield governedInput(resource, trustDomain)
   }
   const views = new Map<string, Workload>()
   for (const workload of catalogue.workloads()) {

@@ -9,6 +9,7 @@ import {
   type Resource,
   type ResourceName,
   resourceKey,
+  type Revocation,
   type Service,
   type Workload,
 } from '../../policy/model.ts'
@@ -26,6 +27,7 @@ export class Catalogue {
   /** More than one only while a proposal is looked at that will be refused for it. */
   readonly #workloadsById = new Map<SpiffeId, readonly Workload[]>()
   readonly #governing = new Index<AuthorizationPolicy | RateLimit>()
+  readonly #revocations = new Map<string, Revocation>()
   readonly #services = new Index<Service>()
   readonly #servicesOfWorkload = new Index<Service>()
 
@@ -65,6 +67,9 @@ export class Catalogue {
       case 'RateLimit':
         this.#governing.add(key, resource, governed(resource))
         break
+      case 'Revocation':
+        this.#revocations.set(key, resource)
+        break
     }
   }
 
@@ -87,6 +92,9 @@ export class Catalogue {
       case 'AuthorizationPolicy':
       case 'RateLimit':
         this.#governing.delete(key)
+        break
+      case 'Revocation':
+        this.#revocations.delete(key)
         break
     }
   }
@@ -128,6 +136,11 @@ export class Catalogue {
     return [...this.#governing.get(`${namespace}/`), ...this.#governing.get(selector(workload))]
   }
 
+  /** They are for everybody. */
+  revocations(): Iterable<Revocation> {
+    return this.#revocations.values()
+  }
+
   /** The services whose endpoints this workload is sent. */
   upstreams({ spec }: Workload): Service[] {
     const found = new Set<Service>()
@@ -163,6 +176,8 @@ export function concerns({ kind, namespace, name }: ResourceName, { metadata, sp
     case 'AuthorizationPolicy':
     case 'RateLimit':
       return namespace === metadata.namespace
+    case 'Revocation':
+      return true
     case 'Workload':
       return namespace === metadata.namespace && name === metadata.name
     case 'Service':

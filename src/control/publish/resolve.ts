@@ -1,12 +1,11 @@
 import type { SpiffeId } from '../../identity/spiffe-id.ts'
 import {
-  type AuthorizationPolicy,
   type Endpoint,
   nameOf,
-  type RateLimit,
   type ResolvedResource,
   type ResolvedService,
   type ResolvedWorkload,
+  type Resource,
   resourceKey,
   type Service,
   type Workload,
@@ -34,7 +33,13 @@ export function resolve(id: SpiffeId, mesh: Mesh): WorkloadPolicy | undefined {
   const workload = catalogue.workloadOf(id)
   if (workload === undefined) return undefined
   const policy = new Map<string, Versioned>()
-  for (const source of [workload, ...catalogue.governing(workload.metadata), ...catalogue.upstreams(workload)]) {
+  const sources = [
+    workload,
+    ...catalogue.governing(workload.metadata),
+    ...catalogue.upstreams(workload),
+    ...catalogue.revocations(),
+  ]
+  for (const source of sources) {
     const name = nameOf(source)
     const stored = store.get(name)
     if (stored === undefined) continue
@@ -55,11 +60,7 @@ export function resolvedWorkload({ kind, metadata, spec }: Workload): ResolvedWo
 /** A stored resource is replaced whenever its resolved form changes, so that it can be the key of that form. */
 const resolvedOf = new WeakMap<StoredResource, ResolvedResource>()
 
-function resolved(
-  source: Workload | AuthorizationPolicy | RateLimit | Service,
-  stored: StoredResource,
-  { catalogue, endpointsOf }: Mesh,
-): ResolvedResource {
+function resolved(source: Resource, stored: StoredResource, { catalogue, endpointsOf }: Mesh): ResolvedResource {
   const known = resolvedOf.get(stored)
   if (known !== undefined) return known
   const made =

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Watch } from '../../lib/watch.ts'
+import { toPem } from '../../identity/x509.ts'
 import type { Credentials } from '../../mtls/credentials.ts'
 import { type AdminAnswer, type AdminPages, json, text } from '../../telemetry/admin-server.ts'
 import { type ProcessState, processPages } from '../../telemetry/process-pages.ts'
@@ -52,15 +53,20 @@ function certificates(credentials: Credentials | undefined): AdminAnswer {
       serial: svid.serial,
       notBefore: new Date(svid.notBeforeMs).toISOString(),
       notAfter: new Date(svid.notAfterMs).toISOString(),
+      authority: svid.authorityFingerprint,
       chain: svid.chainDer.map((der) => createHash('sha256').update(der).digest('hex')),
+      pem: svid.chainPem,
     },
-    bundles: [...bundles.values()].map(({ trustDomain, sequence, authorities }) => ({
+    bundles: [...bundles.values()].map(({ trustDomain, sequence, authorities, tainted, jwtAuthorities }) => ({
       trustDomain,
       sequence,
-      authorities: authorities.map(({ fingerprint, notAfterMs }) => ({
+      authorities: authorities.map(({ fingerprint, notAfterMs, der }) => ({
         fingerprint,
         notAfter: new Date(notAfterMs).toISOString(),
+        tainted: tainted.has(fingerprint),
+        pem: toPem([der]),
       })),
+      jwtAuthorities: [...jwtAuthorities.keys()],
     })),
   })
 }

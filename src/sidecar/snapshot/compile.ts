@@ -28,6 +28,7 @@ export function compileResources(resources: HeldResources): CompiledResources {
   const policies: PolicyInput['policies'][number][] = []
   const limits: PolicyInput['limits'][number][] = []
   const services: PolicyInput['services'][number][] = []
+  const revocations: NonNullable<PolicyInput['revocations']>[number][] = []
   const unreadable: NonNullable<PolicyInput['unreadable']>[number][] = []
   const violations: SentViolation[] = []
   let workload: PolicyInput['workload'] | undefined
@@ -48,6 +49,9 @@ export function compileResources(resources: HeldResources): CompiledResources {
       case 'RateLimit':
         limits.push(resource)
         break
+      case 'Revocation':
+        revocations.push(resource)
+        break
       case 'Service':
         services.push(resource)
         break
@@ -56,6 +60,6 @@ export function compileResources(resources: HeldResources): CompiledResources {
   if (workload === undefined) {
     return { policy: closedPolicy('the control server has sent no Workload for this identity'), violations }
   }
-  const compiled = compilePolicy({ workload, policies, limits, services, unreadable })
+  const compiled = compilePolicy({ workload, policies, limits, services, revocations, unreadable })
   return { policy: compiled.policy, violations: [...violations, ...compiled.violations] }
 }

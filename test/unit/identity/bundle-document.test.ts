@@ -109,6 +109,11 @@ t.test('what the standard wants passed over, and what is of no use here', async 
   for (const { why } of ignored) t.match(why, /^(?:has|is|signs) [ -~]{1,80}$/)
 })
 
+/** The same number in one byte more. */
+function withZero(coordinate: unknown): string {
+  return Buffer.concat([Buffer.of(0), Buffer.from(String(coordinate), 'base64url')]).toString('base64url')
+}
+
 /** Code, document. */
 const refused: readonly (readonly [code: string, document: unknown])[] = [
   ['bundle-document-too-large', `${' '.repeat(1024 * 1024)}{"keys":[]}`],
@@ -135,6 +140,7 @@ const refused: readonly (readonly [code: string, document: unknown])[] = [
   ['bundle-document-refresh-hint', { keys: [], spiffe_refresh_hint: '60' }],
   ['bundle-document-refresh-hint', { keys: [], spiffe_refresh_hint: null }],
   ['bundle-document-refresh-hint', '{"keys":[],"spiffe_refresh_hint":1e999}'],
+  ['bundle-document-refresh-hint', '{"keys":[],"spiffe_refresh_hint":1e15}'],
   ['bundle-document-key-malformed', { keys: ['key'] }],
   ['bundle-document-key-malformed', { keys: [null] }],
   ['bundle-document-key-malformed', { keys: [[]] }],
@@ -144,6 +150,8 @@ const refused: readonly (readonly [code: string, document: unknown])[] = [
   ['bundle-document-key-malformed', { keys: [jwtKey({ y: 'AAAA' })] }],
   ['bundle-document-key-malformed', { keys: [jwtKey({ x: `${String(jwkOf('signer')['x'])}=` })] }],
   ['bundle-document-key-malformed', { keys: [jwtKey({ x: 1 })] }],
+  ['bundle-document-key-malformed', { keys: [jwtKey({ x: withZero(jwkOf('signer')['x']) })] }],
+  ['bundle-document-key-malformed', { keys: [jwtKey({ y: withZero(jwkOf('signer')['y']) })] }],
   ['bundle-document-key-malformed', { keys: [jwtKey({ x: jwkOf('p256')['x'] })] }],
   ['bundle-document-key-malformed', { keys: [jwtKey({ x: 'A'.repeat(43), y: 'A'.repeat(43) })] }],
   ['bundle-key-id', { keys: [jwtKey({ kid: undefined })] }],

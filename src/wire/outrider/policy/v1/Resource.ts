@@ -5,6 +5,7 @@ import type { AuthorizationPolicySpec as _outrider_policy_v1_AuthorizationPolicy
 import type { RateLimitSpec as _outrider_policy_v1_RateLimitSpec, RateLimitSpec__Output as _outrider_policy_v1_RateLimitSpec__Output } from '../../../outrider/policy/v1/RateLimitSpec.ts';
 import type { ServiceSpec as _outrider_policy_v1_ServiceSpec, ServiceSpec__Output as _outrider_policy_v1_ServiceSpec__Output } from '../../../outrider/policy/v1/ServiceSpec.ts';
 import type { WorkloadSpec as _outrider_policy_v1_WorkloadSpec, WorkloadSpec__Output as _outrider_policy_v1_WorkloadSpec__Output } from '../../../outrider/policy/v1/WorkloadSpec.ts';
+import type { RevocationSpec as _outrider_policy_v1_RevocationSpec, RevocationSpec__Output as _outrider_policy_v1_RevocationSpec__Output } from '../../../outrider/policy/v1/RevocationSpec.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface Resource {
@@ -14,7 +15,8 @@ export interface Resource {
   'rateLimit'?: (_outrider_policy_v1_RateLimitSpec | null);
   'service'?: (_outrider_policy_v1_ServiceSpec | null);
   'workload'?: (_outrider_policy_v1_WorkloadSpec | null);
-  'spec'?: "authorizationPolicy"|"rateLimit"|"service"|"workload";
+  'revocation'?: (_outrider_policy_v1_RevocationSpec | null);
+  'spec'?: "authorizationPolicy"|"rateLimit"|"service"|"workload"|"revocation";
 }
 
 export interface Resource__Output {
@@ -24,5 +26,6 @@ export interface Resource__Output {
   'rateLimit'?: (_outrider_policy_v1_RateLimitSpec__Output | null);
   'service'?: (_outrider_policy_v1_ServiceSpec__Output | null);
   'workload'?: (_outrider_policy_v1_WorkloadSpec__Output | null);
-  'spec'?: "authorizationPolicy"|"rateLimit"|"service"|"workload";
+  'revocation'?: (_outrider_policy_v1_RevocationSpec__Output | null);
+  'spec'?: "authorizationPolicy"|"rateLimit"|"service"|"workload"|"revocation";
 }
