@@ -39,10 +39,7 @@ export interface AuthenticatedCaller extends Caller {
 /** Whom a server believes. */
 export interface Trust {
   readonly bundles: TrustBundleSet
-  /**
-   * The intermediates that sign here, DER. A server must know them: of what a client presented, Node 24.21 shows the
-   * server the leaf alone (nodejs/node#65579), and so does grpc-js.
-   */
+  /** The intermediates that sign here, DER: of what a client presented, grpc-js shows a handler the leaf alone. */
   readonly issuers: readonly Buffer[]
 }
 
@@ -53,20 +50,34 @@ export function peerOf(leaf: Buffer | undefined, { bundles, issuers }: Trust, no
 }
 
 /**
- * Why the certificates of open connections were refused. To a handler grpc-js shows a certificate only when OpenSSL
- * accepted it, so that without this an expired one would look like none. The reason is text; nothing is decided by it.
+ * What a handler is not shown of open connections. Why a certificate was refused: grpc-js shows one only when OpenSSL accepted
+ * it, so that without this an expired one would look like none; that reason is text, and nothing is decided by it. And
+ * the intermediates that were presented, where a certificate comes from an issuer below our roots that is not ours.
  */
 export class RefusedConnections {
   readonly #reasons = new Map<string, RefusedPeer>()
+  readonly #issuers = new Map<string, readonly Buffer[]>()
 
   /** Called once per connection, after its handshake. */
   note(socket: TLSSocket, trust: Trust, nowMs: number): RefusedPeer | undefined {
-    const peer = peerOf(presentedChain(socket)[0], trust, nowMs)
+    const [leaf, ...presented] = presentedChain(socket)
+    const peer = peerOf(leaf, trust, nowMs)
     if (peer.kind !== 'refused') return undefined
     const address = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`
-    this.#reasons.set(address, peer)
-    socket.once('close', () => this.#reasons.delete(address))
-    return peer
+    const foreign = peerOf(leaf, { ...trust, issuers: presented }, nowMs)
+    if (foreign.kind === 'verified') this.#issuers.set(address, presented)
+    else this.#reasons.set(address, peer)
+    socket.once('close', () => {
+      this.#reasons.delete(address)
+      this.#issuers.delete(address)
+    })
+    return foreign.kind === 'verified' ? undefined : peer
+  }
+
+  /** What the certificate of a connection is verified with; `address` as grpc-js names a peer. */
+  trustOf(address: string, trust: Trust): Trust {
+    const issuers = this.#issuers.get(address)
+    return issuers === undefined ? trust : { ...trust, issuers }
   }
 
   /** `address` as grpc-js names a peer. */

@@ -80,7 +80,7 @@ export async function serveTls(
     const leaf = call.getAuthContext().sslPeerCertificate?.raw
     const address = call.getPeer()
     return {
-      peer: refused.reason(address) ?? peerOf(leaf, credentials.current, clock.now()),
+      peer: refused.reason(address) ?? peerOf(leaf, refused.trustOf(address, credentials.current), clock.now()),
       source: address.replace(/:\d+$/, ''),
     }
   }
