@@ -233,6 +233,30 @@ export const sidecarMetrics = {
     help: 'By how much this clock is ahead of the control server, seen when a certificate was issued; 0 within what the call took.',
     labels: {},
   },
+  workloadApiCalls: {
+    name: 'outrider_workload_api_calls_total',
+    type: 'counter',
+    help: 'Calls of the Workload API and of secret discovery, by whether the user of the caller may have the identity.',
+    labels: {
+      method: [
+        'FetchX509SVID',
+        'FetchX509Bundles',
+        'FetchJWTSVID',
+        'FetchJWTBundles',
+        'ValidateJWTSVID',
+        'StreamSecrets',
+        'DeltaSecrets',
+        'FetchSecrets',
+      ],
+      result: ['admitted', 'refused'],
+    },
+  },
+  workloadApiStreams: {
+    name: 'outrider_workload_api_streams',
+    type: 'gauge',
+    help: 'Streams that are open on the Workload API and on secret discovery.',
+    labels: {},
+  },
   controlConnected: {
     name: 'outrider_control_connected',
     type: 'gauge',
