@@ -11,7 +11,7 @@ import { listen } from '../lib/listen.ts'
 import type { Random } from '../lib/random.ts'
 import { WatchCell } from '../lib/watch.ts'
 import { adminService, attestService, type IdentityHandlers, identityService, policyService } from '../rpc/handler.ts'
-import type { PeerCredentials } from '../rpc/peer.ts'
+import type { PeerCredentials } from '../lib/peer-credentials.ts'
 import { type RpcServer, type ServerEvents, type ServerLimits, serveSocket, serveTls } from '../rpc/server.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
 import { openAuditLog } from '../telemetry/audit.ts'
@@ -24,6 +24,7 @@ import { CertificateAuthority, hasAuthority } from './ca/certificate-authority.t
 import { openDataFolder } from './data-folder.ts'
 import { openAttestors } from './identity/attest/open.ts'
 import { readHandedIn } from './ca/handed-in.ts'
+import { jwtIssuer } from './identity/jwt.ts'
 import { identityHandlers } from './identity/service.ts'
 import { OwnIdentity } from './own-identity.ts'
 import { Catalogue } from './publish/catalogue.ts'
@@ -130,7 +131,11 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       metrics,
       options,
     })
-    const services = [identityService(identities), policyService({ subscribe: sessions.subscribe })]
+    const issueJwtSvid = jwtIssuer({ signer: () => authority.jwtSigner, trustDomain, catalogue, audit, clock, log })
+    const services = [
+      identityService({ ...identities, issueJwtSvid }),
+      policyService({ subscribe: sessions.subscribe }),
+    ]
     const limits = { maxMessageBytes: config.maxMessageBytes, maxConnections: config.maxSidecars + SPARE_CONNECTIONS }
     const grpc = await serveTls(config.listen, identity.credentials, services, limits, clock, eventsTo(log))
     undo.push(() => grpc.destroy())

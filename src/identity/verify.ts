@@ -36,7 +36,10 @@ export interface VerifiedPeer {
 export interface RefusedPeer {
   readonly kind: 'refused'
   readonly code: PeerRefusalCode
-  /** For the log. May quote the peer's certificate, escaped and cut. */
+  /**
+   * What is wrong with what was shown, escaped and cut. The peer may read it: it says nothing that is not in its own
+   * certificates or on our clock. What was expected is `expectedRoots`' to say (presented.ts).
+   */
   readonly message: string
 }
 
@@ -79,6 +82,8 @@ const MAX_CHAIN = 5
 /** Signatures that are verified for one peer: a stranger can show certificates that fit in every order. */
 const MAX_LINKS = 16
 const MIN_RSA_BITS = 2048
+/** Of a key identifier, in bytes; those of our own certificates have 20. */
+const MAX_SHOWN_KEY_ID = 20
 
 /**
  * Verifies what a peer showed in its handshake: DER, the leaf first, then its issuers in any order, with or without
@@ -185,7 +190,7 @@ function findPath(path: readonly Certificate[], shown: readonly Certificate[], s
     fault ??
     refusal(
       'root-unknown',
-      `the chain ends at none of the ${authorities.length} roots${trustDomain === undefined ? '' : ` of ${trustDomain}`}`,
+      `the chain ends at no root${trustDomain === undefined ? '' : ` of ${trustDomain}`} that is known here: its last certificate was issued by ${issuerKey(last)}`,
     )
   )
 }
@@ -193,7 +198,10 @@ function findPath(path: readonly Certificate[], shown: readonly Certificate[], s
 /** `issuer` signed `subject`. */
 function checkLink(subject: Certificate, issuer: Certificate, search: Search): void {
   if (subject.authorityKeyId !== undefined && issuer.subjectKeyId?.equals(subject.authorityKeyId) === false)
-    throw refusal('key-id-mismatch', 'has another key identifier than the certificate before it names')
+    throw refusal(
+      'key-id-mismatch',
+      `has the name of the issuer and not its key: the certificate before it was issued by ${issuerKey(subject)}`,
+    )
   if (!fitsKey(subject.signatureAlgorithm, issuer.publicKey))
     throw refusal('signature-algorithm-mismatch', 'has a key of another kind than the signature before it')
   // Before the signature is verified, so that a stranger cannot choose a key that is costly.
@@ -209,11 +217,14 @@ function checkLink(subject: Certificate, issuer: Certificate, search: Search): v
 /** What holds for every certificate of a chain. */
 function checkCertificate(certificate: Certificate, nowMs: number): void {
   if (nowMs > certificate.notAfterMs)
-    throw refusal('expired', `expired ${span(nowMs - certificate.notAfterMs)} ago, at ${iso(certificate.notAfterMs)}`)
+    throw refusal(
+      'expired',
+      `expired ${span(nowMs - certificate.notAfterMs)} ago, at ${iso(certificate.notAfterMs)}; here it is ${iso(nowMs)}`,
+    )
   if (nowMs < certificate.notBeforeMs - CLOCK_SKEW_MS)
     throw refusal(
       'not-yet-valid',
-      `is not valid before ${iso(certificate.notBeforeMs)}, in ${span(certificate.notBeforeMs - nowMs)}`,
+      `is not valid before ${iso(certificate.notBeforeMs)}, in ${span(certificate.notBeforeMs - nowMs)}; here it is ${iso(nowMs)}, and clocks may differ by ${span(CLOCK_SKEW_MS)}`,
     )
   const [unknown] = certificate.unknownCritical
   if (unknown !== undefined) throw refusal('extension-unknown', `has the unknown critical extension ${unknown}`)
@@ -296,4 +307,11 @@ function refusal(code: ChainErrorCode, message: string): OutriderError<ChainErro
 
 function positionOf(index: number): string {
   return index === 0 ? 'the leaf' : `intermediate ${index}`
+}
+
+/** The key identifier of the issuer, which an operator can look up. */
+function issuerKey({ authorityKeyId }: Certificate): string {
+  return authorityKeyId === undefined
+    ? 'a key that it does not name'
+    : `the key ${authorityKeyId.toString('hex', 0, MAX_SHOWN_KEY_ID)}`
 }

@@ -33,6 +33,9 @@ const STATUS_OF_CODE: Readonly<Record<string, StatusName>> = {
   'identity-not-allowed': 'PERMISSION_DENIED',
   'identity-revoked': 'PERMISSION_DENIED',
   'workload-unknown': 'PERMISSION_DENIED',
+  'caller-unknown': 'PERMISSION_DENIED',
+  'caller-not-entitled': 'PERMISSION_DENIED',
+  'secret-unknown': 'NOT_FOUND',
   'attestation-rate': 'RESOURCE_EXHAUSTED',
   'signing-rate': 'RESOURCE_EXHAUSTED',
   'audit-unwritable': 'UNAVAILABLE',
@@ -41,6 +44,8 @@ const STATUS_OF_CODE: Readonly<Record<string, StatusName>> = {
   'too-many-watchers': 'RESOURCE_EXHAUSTED',
   'too-many-tokens': 'RESOURCE_EXHAUSTED',
   'too-many-listeners': 'RESOURCE_EXHAUSTED',
+  'too-many-secrets': 'RESOURCE_EXHAUSTED',
+  'jwt-svid-rate': 'RESOURCE_EXHAUSTED',
   'watcher-too-slow': 'RESOURCE_EXHAUSTED',
   'resource-not-found': 'NOT_FOUND',
   'token-not-found': 'NOT_FOUND',
@@ -52,6 +57,7 @@ const STATUS_OF_CODE: Readonly<Record<string, StatusName>> = {
   'stream-protocol': 'FAILED_PRECONDITION',
   'stream-replaced': 'ABORTED',
   'control-stopping': 'UNAVAILABLE',
+  'sidecar-stopping': 'UNAVAILABLE',
   'disk-full': 'RESOURCE_EXHAUSTED',
 }
 

@@ -10,6 +10,7 @@ import type { Random } from '../lib/random.ts'
 import { WatchCell } from '../lib/watch.ts'
 import { type Credentials, onNewSvid } from '../mtls/credentials.ts'
 import { describeSkew, type Issued, IssuedSource, isSkewed } from '../mtls/source/issued.ts'
+import type { CredentialsSource } from '../mtls/source/source.ts'
 import { bundlesOf } from '../rpc/bundles.ts'
 import { type ClientStream, type ControlClient, connectControl } from '../rpc/client.ts'
 import { millisecondsOf } from '../rpc/time.ts'
@@ -20,10 +21,14 @@ import type { IssuedSvid__Output } from '../wire/outrider/identity/v1/IssuedSvid
 import type { TrustBundleSet__Output } from '../wire/outrider/identity/v1/TrustBundleSet.ts'
 import { type Evidence, evidenceOf } from './evidence.ts'
 
+/** Has a token made for our own SPIFFE ID. Rejects with why there is none. */
+export type RequestJwtSvid = (audience: readonly string[]) => Promise<string>
+
 /** Who we are, kept current, and the channel to the control server that shows it. */
 export interface Identity {
-  readonly source: IssuedSource
+  readonly source: CredentialsSource
   readonly client: ControlClient
+  readonly jwtSvid: RequestJwtSvid
   close(): void
 }
 
@@ -99,6 +104,7 @@ export async function establishIdentity(options: IdentityOptions): Promise<Ident
   return {
     source,
     client,
+    jwtSvid: async (audience) => (await client.issueJwtSvid({ audience: [...audience] })).token,
     close: () => {
       for (const stop of unsubscribe) stop()
       watching.close()

@@ -53,6 +53,16 @@ t.test('options that contradict each other', async (t) => {
   t.throws(() => loadSidecarConfig({ env: {}, flags: idle, defaults }), disagree)
   const env = { OUTRIDER_JOIN_TOKEN: 'a', OUTRIDER_JOIN_TOKEN_FILE: 'b' }
   t.throws(() => loadSidecarConfig({ env, flags: {}, defaults }), disagree)
+  const files = { 'identity-certificate': 'a', 'identity-key': 'b', 'identity-bundle': 'c' }
+  for (const flags of [
+    { 'identity-source': 'workload-api' },
+    { 'identity-source': 'workload-api', 'spiffe-endpoint-socket': 'unix:///a/b', 'workload-api-socket': '/a/b' },
+    { 'identity-source': 'files', 'identity-certificate': 'a', 'identity-key': 'b' },
+    files,
+  ]) {
+    t.throws(() => loadSidecarConfig({ env: {}, flags, defaults }), disagree, JSON.stringify(flags))
+  }
+  t.ok(loadSidecarConfig({ env: {}, flags: { ...files, 'identity-source': 'files' }, defaults }))
   t.throws(() => loadControlConfig({ env: {}, flags: { 'debounce-ms': '20s' } }), disagree)
 })
 
