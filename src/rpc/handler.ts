@@ -7,7 +7,15 @@ import type { SecretDiscoveryServiceHandlers } from '../wire/envoy/service/secre
 import type { SpiffeWorkloadAPIHandlers } from '../wire/SpiffeWorkloadAPI.ts'
 import { toStatus } from './errors.ts'
 import { protocols } from './load.ts'
-import { type AuthenticatedCaller, type Caller, type LocalCaller, requireIdentity, requireLocal } from './peer.ts'
+import {
+  type AuthenticatedCaller,
+  type Caller,
+  type LocalCaller,
+  type RenewingCaller,
+  requireIdentity,
+  requireLocal,
+  requireRenewable,
+} from './peer.ts'
 import { type Endable, openDuplex, openStream, type ServerDuplex, type ServerStream } from './stream.ts'
 
 /** Input and output of a method, taken from the generated handler types. */
@@ -25,7 +33,7 @@ type Bidi<Method, Who> =
 /** The identity service: `Attest` alone may be called without an identity. */
 export interface IdentityHandlers {
   readonly attest: Unary<IdentityServiceHandlers['Attest'], Caller>
-  readonly renew: Unary<IdentityServiceHandlers['Renew'], AuthenticatedCaller>
+  readonly renew: Unary<IdentityServiceHandlers['Renew'], RenewingCaller>
   readonly issueJwtSvid: Unary<IdentityServiceHandlers['IssueJwtSvid'], AuthenticatedCaller>
   readonly watchTrustBundles: ServerStreaming<IdentityServiceHandlers['WatchTrustBundles'], AuthenticatedCaller>
 }
@@ -94,9 +102,20 @@ export function identityService(handlers: IdentityHandlers): BoundService {
     definition: protocols().identity.IdentityService.service,
     bind: (context): IdentityServiceHandlers => ({
       Attest: unary(context, 'Attest', anyone, handlers.attest),
-      Renew: unary(context, 'Renew', requireIdentity, handlers.renew),
+      Renew: unary(context, 'Renew', requireRenewable, handlers.renew),
       IssueJwtSvid: unary(context, 'IssueJwtSvid', requireIdentity, handlers.issueJwtSvid),
       WatchTrustBundles: serverStreaming(context, 'WatchTrustBundles', requireIdentity, handlers.watchTrustBundles),
+    }),
+  }
+}
+
+/** The part of the identity service that is for who has no identity yet, alone. */
+export function attestService(attest: IdentityHandlers['attest']): BoundService {
+  const { Attest } = protocols().identity.IdentityService.service
+  return {
+    definition: { Attest },
+    bind: (context): Pick<IdentityServiceHandlers, 'Attest'> & grpc.UntypedServiceImplementation => ({
+      Attest: unary(context, 'Attest', anyone, attest),
     }),
   }
 }

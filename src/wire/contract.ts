@@ -634,7 +634,10 @@ export const contract: object = {
                   "oneofs": {
                     "evidence": {
                       "oneof": [
-                        "joinToken"
+                        "joinToken",
+                        "kubernetesToken",
+                        "x509Proof",
+                        "unixPeer"
                       ]
                     }
                   },
@@ -643,11 +646,39 @@ export const contract: object = {
                       "type": "string",
                       "id": 1
                     },
+                    "kubernetesToken": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "x509Proof": {
+                      "type": "X509Proof",
+                      "id": 3
+                    },
+                    "unixPeer": {
+                      "type": "UnixPeer",
+                      "id": 4
+                    },
                     "csr": {
                       "type": "bytes",
                       "id": 10
                     }
                   }
+                },
+                "X509Proof": {
+                  "fields": {
+                    "chain": {
+                      "rule": "repeated",
+                      "type": "bytes",
+                      "id": 1
+                    },
+                    "signature": {
+                      "type": "bytes",
+                      "id": 2
+                    }
+                  }
+                },
+                "UnixPeer": {
+                  "fields": {}
                 },
                 "RenewRequest": {
                   "fields": {
@@ -679,6 +710,10 @@ export const contract: object = {
                     "bundles": {
                       "type": "TrustBundleSet",
                       "id": 5
+                    },
+                    "serverTime": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 6
                     }
                   }
                 },

@@ -7,9 +7,11 @@ import { RateLimiter } from '../../ratelimit/limiter.ts'
 import { planLimit } from '../../ratelimit/plan.ts'
 import type { IdentityHandlers } from '../../rpc/handler.ts'
 import { timestampOf } from '../../rpc/time.ts'
+import type { AuditEvent, AuditLog } from '../../telemetry/audit.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { unregistered } from '../publish/path.ts'
 import type { Catalogue } from '../publish/catalogue.ts'
+import { checkRevoked } from './service.ts'
 
 /** What JWT-SVIDs are signed with; the key is in the bundle under this ID. */
 export interface JwtSigner {
@@ -23,6 +25,7 @@ export interface JwtIssuerParts {
   readonly signer: () => JwtSigner
   readonly trustDomain: TrustDomain
   readonly catalogue: Catalogue
+  readonly audit: AuditLog
   readonly clock: Clock
   readonly log: Logger
 }
@@ -34,13 +37,8 @@ const PER_SECOND = 100
 const BURST = 1000
 
 /** Makes JWT-SVIDs for the identity of the caller, and for no other. */
-export function jwtIssuer({
-  signer,
-  trustDomain,
-  catalogue,
-  clock,
-  log,
-}: JwtIssuerParts): IdentityHandlers['issueJwtSvid'] {
+export function jwtIssuer(parts: JwtIssuerParts): IdentityHandlers['issueJwtSvid'] {
+  const { signer, trustDomain, catalogue, audit, clock, log } = parts
   const limiter = new RateLimiter(() => clock.monotonic())
   const plan = planLimit({
     scope: 'control',
@@ -63,14 +61,33 @@ export function jwtIssuer({
         throw new OutriderError('identity-not-allowed', `${id} is not of ${trustDomain}, for which this server speaks`)
       }
       if (catalogue.workloadOf(id) === undefined) throw unregistered(id)
+      checkRevoked(catalogue, id, peer.serial)
       const key = signer()
       const { token, expiresAtMs } = signJwtSvid({ id, audience, ttlMs: TTL_MS, nowMs: clock.now(), ...key })
+      audit.record({
+        event: 'jwt-svid-issued',
+        source: id,
+        address: source,
+        spiffeId: id,
+        audience,
+        notAfter: new Date(expiresAtMs).toISOString(),
+      })
       log.info({ spiffeId: id, audience, keyId: key.keyId, source }, 'JWT-SVID issued')
       return { spiffeId: id, token, expiresAt: timestampOf(expiresAtMs) }
     } catch (thrown) {
       const reason = thrown instanceof OutriderError ? thrown.code : 'internal-error'
       log.warn({ spiffeId: id, reason, source, error: thrown }, 'JWT-SVID refused')
+      recordRefusal({ event: 'jwt-svid-refused', source: id, address: source, spiffeId: id, reason }, parts)
       throw thrown
     }
+  }
+}
+
+function recordRefusal(event: AuditEvent, { audit, log }: JwtIssuerParts): void {
+  try {
+    audit.recordRefusal(event)
+  } catch (error) {
+    // Nothing was given out; the caller is told why, and not that our disk is full.
+    log.error({ error }, 'a refusal is missing in the audit log')
   }
 }

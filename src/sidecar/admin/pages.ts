@@ -5,11 +5,12 @@ import type { Credentials } from '../../mtls/credentials.ts'
 import { type AdminAnswer, type AdminPages, json, text } from '../../telemetry/admin-server.ts'
 import { type ProcessState, processPages } from '../../telemetry/process-pages.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import type { Traffic } from '../traffic.ts'
+import { presentedText } from '../tls-failures.ts'
+import type { ServedTlsFailure, Traffic } from '../traffic.ts'
 
 export interface AdminSources extends Omit<ProcessState, 'notLive' | 'elsewhere'> {
   readonly snapshot: Snapshot
-  readonly traffic: Pick<Traffic, 'connections' | 'metrics' | 'notLive'>
+  readonly traffic: Pick<Traffic, 'connections' | 'tlsFailures' | 'metrics' | 'notLive'>
   /** Undefined until the first SVID. */
   readonly credentials: () => Watch<Credentials> | undefined
 }
@@ -30,18 +31,21 @@ export function adminPages(sources: AdminSources): AdminPages {
       }),
     'GET /connections': async () =>
       json(
-        (await traffic.connections()).map(({ worker, listener, remote, peer, openedAtMs, expiresAtMs, requests }) => ({
-          worker,
-          listener,
-          remote,
-          peer,
+        (await traffic.connections()).map(({ openedAtMs, expiresAtMs, requests, authorities, ...who }) => ({
+          ...who,
           openedAt: new Date(openedAtMs).toISOString(),
           expiresAt: Number.isFinite(expiresAtMs) ? new Date(expiresAtMs).toISOString() : null,
           requests,
+          authorities,
         })),
       ),
+    'GET /tls-failures': async () => json((await traffic.tlsFailures()).map(shownFailure)),
     'GET /certs': () => certificates(sources.credentials()?.current),
   }
+}
+
+function shownFailure({ atMs, presented, ...rest }: ServedTlsFailure): object {
+  return { at: new Date(atMs).toISOString(), ...rest, presented: presentedText(presented) }
 }
 
 function certificates(credentials: Credentials | undefined): AdminAnswer {

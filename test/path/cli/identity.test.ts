@@ -62,7 +62,12 @@ async function sidecarAdmin(t: Test, ca: TestCa, leaf: TestLeaf | undefined, clo
     snapshot: new Snapshot(clock, new OwnBuckets(), registry.metrics, log),
     credentials: () => credentials,
     notReady: () => undefined,
-    traffic: { connections: async () => [], metrics: async () => [], notLive: async () => undefined },
+    traffic: {
+      connections: async () => [],
+      tlsFailures: async () => [],
+      metrics: async () => [],
+      notLive: async () => undefined,
+    },
   })
   const server = createAdminServer(pages, log)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
