@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { ControlConfig } from '../config/control.ts'
 import type { TrustBundleSet } from '../identity/bundle.ts'
@@ -7,10 +8,10 @@ import { type Address, formatAddress } from '../lib/address.ts'
 import type { Drainable } from '../lib/drain.ts'
 import { describeError, OutriderError } from '../lib/errors.ts'
 import { listen } from '../lib/listen.ts'
-import { loadPeerCredentials, type ReadPeerCredentials } from '../lib/peer-credentials.ts'
 import type { Random } from '../lib/random.ts'
 import { WatchCell } from '../lib/watch.ts'
 import { adminService, attestService, type IdentityHandlers, identityService, policyService } from '../rpc/handler.ts'
+import type { PeerCredentials } from '../lib/peer-credentials.ts'
 import { type RpcServer, type ServerEvents, type ServerLimits, serveSocket, serveTls } from '../rpc/server.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
 import { openAuditLog } from '../telemetry/audit.ts'
@@ -37,8 +38,8 @@ export interface ControlSurroundings {
   readonly random: Random
   readonly log: RootLogger
   readonly programVersion: string
-  /** Another way to learn who is at the other end of `attestSocket`, for tests. */
-  readonly credentialsOf?: ReadPeerCredentials
+  /** Asks the kernel who is at the other end of a Unix socket; needed for `attestSocket`. */
+  readonly credentialsOf?: (socket: Socket) => PeerCredentials
 }
 
 export interface ControlServer extends Drainable {
@@ -130,11 +131,9 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       metrics,
       options,
     })
+    const issueJwtSvid = jwtIssuer({ signer: () => authority.jwtSigner, trustDomain, catalogue, audit, clock, log })
     const services = [
-      identityService({
-        ...identities,
-        issueJwtSvid: jwtIssuer({ signer: () => authority.jwtSigner, trustDomain, catalogue, audit, clock, log }),
-      }),
+      identityService({ ...identities, issueJwtSvid }),
       policyService({ subscribe: sessions.subscribe }),
     ]
     const limits = { maxMessageBytes: config.maxMessageBytes, maxConnections: config.maxSidecars + SPARE_CONNECTIONS }
@@ -196,11 +195,13 @@ async function openAttestSocket(
   attest: IdentityHandlers['attest'],
 ): Promise<RpcServer | undefined> {
   if (attestSocket === undefined) return undefined
+  if (credentialsOf === undefined) {
+    throw new OutriderError('attest-socket-unusable', 'this system does not say who opens a Unix socket', {
+      place: 'attestSocket',
+    })
+  }
   const limits: ServerLimits = { maxMessageBytes, maxConnections: MAX_LOCAL_CONNECTIONS }
-  return serveSocket(attestSocket, [attestService(attest)], limits, eventsTo(log), {
-    mode: 0o666,
-    credentialsOf: credentialsOf ?? (await loadPeerCredentials()),
-  })
+  return serveSocket(attestSocket, [attestService(attest)], limits, eventsTo(log), { mode: 0o666, credentialsOf })
 }
 
 /** Opens the admin endpoint where one is wanted; gives its address with the real port. */

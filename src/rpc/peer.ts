@@ -76,8 +76,10 @@ export function peerOf(leaf: Buffer | undefined, { bundles, issuers }: Trust, no
 }
 
 /**
+/**
  * What a handler is not shown of open connections. Why a certificate was refused: grpc-js shows one only when OpenSSL accepted
- * it, so that without this an expired one would look like none. And the intermediates that were presented, where a certificate comes from an issuer below our roots that is not ours.
+ * it, so that without this an expired one would look like none. And the intermediates that were presented, where a
+ * certificate comes from an issuer below our roots that is not ours.
  */
 export class RefusedConnections {
   readonly #reasons = new Map<string, RefusedCertificate>()
@@ -126,13 +128,6 @@ export function requireIdentity(caller: Caller): AuthenticatedCaller {
   }
 }
 
-/** Throws `caller-unknown` unless the kernel has named the caller. */
-export function requireLocal(caller: Caller): LocalCaller {
-  const { unix } = caller
-  if (unix !== undefined) return { ...caller, unix }
-  throw new OutriderError('caller-unknown', 'this call is for processes of this machine that the kernel can name')
-}
-
 /** As `requireIdentity`, and lets an SVID pass that has expired: how long ago it may have is for the handler to say. */
 export function requireRenewable(caller: Caller): RenewingCaller {
   const { peer } = caller
@@ -140,6 +135,13 @@ export function requireRenewable(caller: Caller): RenewingCaller {
     return { ...caller, peer: { ...peer, expired: peer.expired } }
   }
   return requireIdentity(caller)
+}
+
+/** Throws `caller-unknown` unless the kernel has named the caller. */
+export function requireLocal(caller: Caller): LocalCaller {
+  const { unix } = caller
+  if (unix !== undefined) return { ...caller, unix }
+  throw new OutriderError('caller-unknown', 'this call is for processes of this machine that the kernel can name')
 }
 
 /** Why a server is not the control server, or `undefined` when it is. */

@@ -7,8 +7,10 @@ export interface AuditEvent {
   readonly event:
     | 'certificate-issued'
     | 'certificate-refused'
-    | 'jwt-svid-issued'
-    | 'jwt-svid-refused'
+    | 'jwt-issued'
+    | 'jwt-refused'
+    | 'revocation-applied'
+    | 'revocation-deleted'
     | 'token-created'
     | 'token-revoked'
     | 'authority-prepared'
@@ -25,12 +27,16 @@ export interface AuditEvent {
   readonly serial?: string
   /** RFC 3339. */
   readonly notAfter?: string
-  /** Who may accept a JWT-SVID. */
-  readonly audience?: readonly string[]
   /** Selectors that were proved. */
   readonly selectors?: readonly string[]
   readonly dnsNames?: readonly string[]
   readonly tokenId?: string
+  /** Whom a JWT-SVID is for. */
+  readonly audience?: readonly string[]
+  /** `kid` of what signed a JWT-SVID. */
+  readonly keyId?: string
+  /** `namespace/name` of a Revocation. */
+  readonly revocation?: string
   /** SHA-256 of a root, hexadecimal. */
   readonly authority?: string
   /** Error code of a refusal. */

@@ -221,6 +221,18 @@ export const sidecarMetrics = {
     help: 'Attempts to renew the certificate of the workload.',
     labels: { result: ['renewed', 'failed'] },
   },
+  svidAlarms: {
+    name: 'outrider_svid_alarms_total',
+    type: 'counter',
+    help: 'Certificates of the workload that were not renewed at 80 % of their lifetime (overdue), and at its end (expired).',
+    labels: { alarm: ['overdue', 'expired'] },
+  },
+  clockSkew: {
+    name: 'outrider_clock_skew_seconds',
+    type: 'gauge',
+    help: 'By how much this clock is ahead of the control server, seen when a certificate was issued; 0 within what the call took.',
+    labels: {},
+  },
   workloadApiCalls: {
     name: 'outrider_workload_api_calls_total',
     type: 'counter',
@@ -243,18 +255,6 @@ export const sidecarMetrics = {
     name: 'outrider_workload_api_streams',
     type: 'gauge',
     help: 'Streams that are open on the Workload API and on secret discovery.',
-    labels: {},
-  },
-  svidAlarms: {
-    name: 'outrider_svid_alarms_total',
-    type: 'counter',
-    help: 'Certificates of the workload that were not renewed at 80 % of their lifetime (overdue), and at its end (expired).',
-    labels: { alarm: ['overdue', 'expired'] },
-  },
-  clockSkew: {
-    name: 'outrider_clock_skew_seconds',
-    type: 'gauge',
-    help: 'By how much this clock is ahead of the control server, seen when a certificate was issued; 0 within what the call took.',
     labels: {},
   },
   controlConnected: {

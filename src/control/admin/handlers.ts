@@ -54,12 +54,18 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
   const { mesh, authority, identity, sessions, sidecars, audit, log } = parts
   const { store, catalogue, clock } = mesh
   const watch = watchResources(store)
+  const auditRevocation = (event: 'revocation-applied' | 'revocation-deleted', name: ResourceName): void => {
+    if (name.kind === 'Revocation') audit.record({ event, revocation: `${name.namespace}/${name.name}` })
+  }
   return {
     apply: ({ documents, dryRun }) => {
       const result = publish(documents, mesh, dryRun)
       if (result.kind === 'refused') throw refusal(result)
       const { revision, outcomes } = result
-      if (!dryRun) log.info({ revision, documents: documents.length }, 'resources applied')
+      if (!dryRun) {
+        log.info({ revision, documents: documents.length }, 'resources applied')
+        for (const { name, change } of outcomes) if (change !== 'unchanged') auditRevocation('revocation-applied', name)
+      }
       return { revision, outcomes: outcomes.map(wireOutcome) }
     },
 
@@ -85,6 +91,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       if (store.get(name) === undefined) notFound(name)
       const revision = withdraw(name, mesh)
       log.info({ revision, ...name }, 'resource deleted')
+      auditRevocation('revocation-deleted', name)
       return { revision }
     },
 

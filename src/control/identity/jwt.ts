@@ -7,11 +7,11 @@ import { RateLimiter } from '../../ratelimit/limiter.ts'
 import { planLimit } from '../../ratelimit/plan.ts'
 import type { IdentityHandlers } from '../../rpc/handler.ts'
 import { timestampOf } from '../../rpc/time.ts'
-import type { AuditEvent, AuditLog } from '../../telemetry/audit.ts'
+import type { AuditLog } from '../../telemetry/audit.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { unregistered } from '../publish/path.ts'
 import type { Catalogue } from '../publish/catalogue.ts'
-import { checkRevoked } from './service.ts'
+import { checkNotRevoked } from '../publish/revoked.ts'
 
 /** What JWT-SVIDs are signed with; the key is in the bundle under this ID. */
 export interface JwtSigner {
@@ -37,8 +37,14 @@ const PER_SECOND = 100
 const BURST = 1000
 
 /** Makes JWT-SVIDs for the identity of the caller, and for no other. */
-export function jwtIssuer(parts: JwtIssuerParts): IdentityHandlers['issueJwtSvid'] {
-  const { signer, trustDomain, catalogue, audit, clock, log } = parts
+export function jwtIssuer({
+  signer,
+  trustDomain,
+  catalogue,
+  audit,
+  clock,
+  log,
+}: JwtIssuerParts): IdentityHandlers['issueJwtSvid'] {
   const limiter = new RateLimiter(() => clock.monotonic())
   const plan = planLimit({
     scope: 'control',
@@ -61,15 +67,15 @@ export function jwtIssuer(parts: JwtIssuerParts): IdentityHandlers['issueJwtSvid
         throw new OutriderError('identity-not-allowed', `${id} is not of ${trustDomain}, for which this server speaks`)
       }
       if (catalogue.workloadOf(id) === undefined) throw unregistered(id)
-      checkRevoked(catalogue, id, peer.serial)
+      checkNotRevoked(catalogue, id, peer.serial)
       const key = signer()
       const { token, expiresAtMs } = signJwtSvid({ id, audience, ttlMs: TTL_MS, nowMs: clock.now(), ...key })
       audit.record({
-        event: 'jwt-svid-issued',
-        source: id,
+        event: 'jwt-issued',
         address: source,
         spiffeId: id,
         audience,
+        keyId: key.keyId,
         notAfter: new Date(expiresAtMs).toISOString(),
       })
       log.info({ spiffeId: id, audience, keyId: key.keyId, source }, 'JWT-SVID issued')
@@ -77,17 +83,8 @@ export function jwtIssuer(parts: JwtIssuerParts): IdentityHandlers['issueJwtSvid
     } catch (thrown) {
       const reason = thrown instanceof OutriderError ? thrown.code : 'internal-error'
       log.warn({ spiffeId: id, reason, source, error: thrown }, 'JWT-SVID refused')
-      recordRefusal({ event: 'jwt-svid-refused', source: id, address: source, spiffeId: id, reason }, parts)
+      audit.recordRefusal({ event: 'jwt-refused', address: source, spiffeId: id, reason })
       throw thrown
     }
-  }
-}
-
-function recordRefusal(event: AuditEvent, { audit, log }: JwtIssuerParts): void {
-  try {
-    audit.recordRefusal(event)
-  } catch (error) {
-    // Nothing was given out; the caller is told why, and not that our disk is full.
-    log.error({ error }, 'a refusal is missing in the audit log')
   }
 }

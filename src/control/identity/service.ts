@@ -21,6 +21,7 @@ import type { ControlMetrics } from '../metrics.ts'
 import { unregistered } from '../publish/path.ts'
 import type { Catalogue } from '../publish/catalogue.ts'
 import type { Store } from '../store/store.ts'
+import { checkNotRevoked } from '../publish/revoked.ts'
 import { type Attestation, type Attestors, attest, type Evidence } from './attest/attestor.ts'
 import { type IssueLimits, IssueRates } from './limits.ts'
 
@@ -66,7 +67,7 @@ export function identityHandlers(parts: IdentityServiceParts): Omit<IdentityHand
     const workload = catalogue.workloadOf(request.id)
     if (workload === undefined) throw unregistered(request.id)
     if (attestation !== undefined) checkSelectors(workload, attestation)
-    checkRevoked(catalogue, request.id, shown)
+    checkNotRevoked(catalogue, request.id, shown)
     rates.signing(how === 'attest')
     const certificate = sign(parts, request, workload, nowMs)
     const { serial, notAfterMs } = certificate
@@ -175,6 +176,7 @@ export function identityHandlers(parts: IdentityServiceParts): Omit<IdentityHand
       if (watchers >= options.maxWatchers) {
         throw new OutriderError('too-many-watchers', `${options.maxWatchers} watch the trust bundles: the limit`)
       }
+      checkNotRevoked(catalogue, peer.id, peer.serial)
       watchers += 1
       const stop = follow(bundles, stream)
       const expiry = clock.after(peer.notAfterMs - clock.now(), () => {
@@ -250,16 +252,6 @@ function checkSelectors(
     'identity-not-allowed',
     `${missing} of the ${selectors.length} selectors of ${spiffeId} do not hold; proved are ${[...proved].join(', ')}`,
   )
-}
-
-/** Throws `identity-revoked` or `svid-revoked`: what an operator has ended is not begun anew. */
-export function checkRevoked(catalogue: Catalogue, id: SpiffeId, serial: string | undefined): void {
-  for (const { metadata, spec } of catalogue.revocations()) {
-    const by = `revoked by Revocation/${metadata.namespace}/${metadata.name}`
-    if (spec.spiffeIds.includes(id)) throw new OutriderError('identity-revoked', `${id} is ${by}`)
-    if (serial !== undefined && spec.serials.includes(serial))
-      throw new OutriderError('svid-revoked', `the SVID ${serial} is ${by}: attest anew`)
-  }
 }
 
 /** Throws `svid-expired` unless this SVID was issued here, to this identity, and has not expired too long ago. */

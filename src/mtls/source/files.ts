@@ -9,7 +9,7 @@ import type { Clock, Timer } from '../../lib/clock.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
 import { type Watch, WatchCell } from '../../lib/watch.ts'
 import type { Credentials } from '../credentials.ts'
-import type { CredentialsSource, SourceEvents } from './source.ts'
+import { type CredentialsSource, type SourceEvents, unlessSame } from './source.ts'
 
 /** Names of PEM files. */
 export interface IdentityFiles {
@@ -104,7 +104,8 @@ export class FilesSource implements CredentialsSource {
       if (digest === this.#seen) return
       this.#seen = digest
       const present = this.#cell.current
-      const next = credentialsOf(texts, files, this.#sequence + 1, clock.now())
+      const read = credentialsOf(texts, files, this.#sequence + 1, clock.now())
+      const next = Object.freeze({ svid: unlessSame(read.svid, present.svid), bundles: read.bundles })
       if (next.svid.id !== present.svid.id) {
         throw new OutriderError('svid-id-unexpected', `the SVID is for ${next.svid.id}; this is ${present.svid.id}`, {
           place: files.certificate,
