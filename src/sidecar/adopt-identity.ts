@@ -3,13 +3,14 @@ import { controlIdOf, parseTrustDomain, trustDomainOf } from '../identity/spiffe
 import type { Svid } from '../identity/svid.ts'
 import { describeError, OutriderError } from '../lib/errors.ts'
 import { WatchCell } from '../lib/watch.ts'
-import type { Credentials } from '../mtls/credentials.ts'
+import { type Credentials, onNewSvid } from '../mtls/credentials.ts'
 import { FilesSource } from '../mtls/source/files.ts'
+import { LifetimeAlarm } from '../mtls/source/lifetime-alarm.ts'
 import type { CredentialsSource, SourceEvents } from '../mtls/source/source.ts'
 import { WorkloadApiSource } from '../mtls/source/workload-api.ts'
 import { connectControl, connectWorkloadApi, type WorkloadClient } from '../rpc/client.ts'
 import { parseEndpointSocket } from '../rpc/endpoint-socket.ts'
-import type { Identity, IdentityOptions, RequestJwtSvid } from './identity.ts'
+import { alarming, type Identity, type IdentityOptions, type RequestJwtSvid } from './identity.ts'
 
 /**
  * Who we are by somebody else's word: a Workload API or files, in place of the control server. That one gives us policy all the
@@ -17,7 +18,7 @@ import type { Identity, IdentityOptions, RequestJwtSvid } from './identity.ts'
  * to know our trust domain, and our bundles have to have that of the control server.
  */
 export async function adoptIdentity(options: IdentityOptions): Promise<Identity> {
-  const { config, clock, metrics } = options
+  const { config, clock, log, metrics } = options
   const { source, jwtSvid, close } = await openSource(options)
   const { current } = source.credentials
   const bundles = new WatchCell<TrustBundleSet>(current.bundles)
@@ -34,6 +35,15 @@ export async function adoptIdentity(options: IdentityOptions): Promise<Identity>
     clock,
   })
   metrics.svidExpiry.set(current.svid.notAfterMs / 1000)
+  // Others renew it: that nobody does is theirs to mend, and ours to say.
+  const alarm = new LifetimeAlarm(clock, alarming(options))
+  alarm.watch(current.svid)
+  const unsubscribeAlarm = onNewSvid(source.credentials, () => {
+    const next = source.credentials.current.svid
+    alarm.watch(next)
+    metrics.svidRenewals.with({ result: 'renewed' }).inc()
+    log.info({ serial: next.serial, notAfter: new Date(next.notAfterMs).toISOString() }, 'SVID renewed')
+  })
   const unsubscribe = source.credentials.subscribe((credentials) => {
     metrics.svidExpiry.set(credentials.svid.notAfterMs / 1000)
     bundles.set(credentials.bundles)
@@ -45,6 +55,8 @@ export async function adoptIdentity(options: IdentityOptions): Promise<Identity>
     jwtSvid,
     close: () => {
       unsubscribe()
+      unsubscribeAlarm()
+      alarm.close()
       close()
       client.close()
     },
@@ -140,10 +152,7 @@ async function firstJwtSvid(
 
 function telling({ log, metrics }: IdentityOptions): SourceEvents {
   return {
-    onChanged: ({ svid: { serial, notAfterMs } }) => {
-      metrics.svidRenewals.with({ result: 'renewed' }).inc()
-      log.info({ serial, notAfter: new Date(notAfterMs).toISOString() }, 'identity renewed')
-    },
+    onChanged: ({ bundles }) => log.debug({ trustDomains: [...bundles.keys()] }, 'SVID or trust bundles changed'),
     onRefused: (error) => {
       metrics.svidRenewals.with({ result: 'failed' }).inc()
       log.error({ error, reason: describeError(error) }, 'a new identity is refused; the present one stays')

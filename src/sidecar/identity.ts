@@ -10,6 +10,7 @@ import type { Random } from '../lib/random.ts'
 import { WatchCell } from '../lib/watch.ts'
 import { type Credentials, onNewSvid } from '../mtls/credentials.ts'
 import { describeSkew, type Issued, IssuedSource, isSkewed } from '../mtls/source/issued.ts'
+import type { Alarm } from '../mtls/source/lifetime-alarm.ts'
 import type { CredentialsSource } from '../mtls/source/source.ts'
 import { bundlesOf } from '../rpc/bundles.ts'
 import { type ClientStream, type ControlClient, connectControl } from '../rpc/client.ts'
@@ -47,6 +48,17 @@ const ALARMS = {
   expired: 'the SVID has expired: nothing is served before there is another one',
 } as const
 
+/** Says and counts that the SVID was not replaced in time. */
+export function alarming({
+  log,
+  metrics,
+}: Pick<IdentityOptions, 'log' | 'metrics'>): (alarm: Alarm, svid: Svid) => void {
+  return (alarm, { serial, notAfterMs }) => {
+    metrics.svidAlarms.with({ alarm }).inc()
+    log.error({ alarm, serial, notAfter: new Date(notAfterMs).toISOString() }, ALARMS[alarm])
+  }
+}
+
 const RETRY = { initialMs: 200, maxMs: 10_000, jitter: 0.3 }
 
 /**
@@ -79,10 +91,7 @@ export async function establishIdentity(options: IdentityOptions): Promise<Ident
         metrics.svidRenewals.with({ result: 'failed' }).inc()
         log.error({ reason, retryInMs: Math.round(retryInMs) }, 'SVID not renewed')
       },
-      onAlarm: (alarm, { serial, notAfterMs }) => {
-        metrics.svidAlarms.with({ alarm }).inc()
-        log.error({ alarm, serial, notAfter: new Date(notAfterMs).toISOString() }, ALARMS[alarm])
-      },
+      onAlarm: alarming(options),
       onClockSkew: (aheadMs) => {
         metrics.clockSkew.set(aheadMs / 1000)
         if (isSkewed(aheadMs)) log.warn({ aheadMs: Math.round(aheadMs) }, describeSkew(aheadMs))

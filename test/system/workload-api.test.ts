@@ -85,7 +85,10 @@ for (const form of ['GRPC', 'DELTA_GRPC'] as const)
 
 async function envoyFollows(t: Test, form: EnvoyForm): Promise<void> {
   const found = envoy()
-  if (found.kind === 'missing') return void t.comment(found.why)
+  if (found.kind === 'missing') {
+    t.comment(found.why)
+    return
+  }
   const setting = await start(t, '10s')
   const ports = { listener: await freePort(), admin: await freePort() }
   const config = join(temporaryFolder(t), 'envoy.json')

@@ -9,7 +9,7 @@ import type { Clock, Timer } from '../../lib/clock.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
 import { type Watch, WatchCell } from '../../lib/watch.ts'
 import type { Credentials } from '../credentials.ts'
-import type { CredentialsSource, SourceEvents } from './source.ts'
+import { type CredentialsSource, type SourceEvents, unlessSame } from './source.ts'
 
 /** Names of PEM files. */
 export interface IdentityFiles {
@@ -104,7 +104,8 @@ export class FilesSource implements CredentialsSource {
       if (digest === this.#seen) return
       this.#seen = digest
       const present = this.#cell.current
-      const next = credentialsOf(texts, files, this.#sequence + 1, clock.now())
+      const read = credentialsOf(texts, files, this.#sequence + 1, clock.now())
+      const next = Object.freeze({ svid: unlessSame(read.svid, present.svid), bundles: read.bundles })
       if (next.svid.id !== present.svid.id) {
         throw new OutriderError('svid-id-unexpected', `the SVID is for ${next.svid.id}; this is ${present.svid.id}`, {
           place: files.certificate,
@@ -163,14 +164,18 @@ function readText(file: string, kind: 'public' | 'secret' = 'public'): string {
     if (kind === 'secret' && (mode & READABLE_BY_OTHERS) !== 0) {
       throw new OutriderError(
         'identity-key-exposed',
-        'every user of this machine can read the private key: take that right away (chmod o= FILE, or defaultMode 0440 of a Kubernetes volume)',
+        `${file}: every user of this machine can read the private key: take that right away (chmod o= FILE, or defaultMode 0440 of a Kubernetes volume)`,
         { place: file },
       )
     }
     if (size > MAX_FILE_BYTES) {
-      throw new OutriderError('identity-file-too-large', `has ${size} bytes, at most ${MAX_FILE_BYTES} are read`, {
-        place: file,
-      })
+      throw new OutriderError(
+        'identity-file-too-large',
+        `${file}: has ${size} bytes, at most ${MAX_FILE_BYTES} are read`,
+        {
+          place: file,
+        },
+      )
     }
     // As long as it was, however it grows meanwhile: what is half read does not verify.
     const bytes = Buffer.alloc(size)
@@ -181,7 +186,7 @@ function readText(file: string, kind: 'public' | 'secret' = 'public'): string {
 }
 
 function unreadable(file: string, why: string, cause?: unknown): OutriderError<'identity-file-unreadable'> {
-  return new OutriderError('identity-file-unreadable', why, { place: file, source: 'dependency', cause })
+  return new OutriderError('identity-file-unreadable', `${file}: ${why}`, { place: file, source: 'dependency', cause })
 }
 
 function credentialsOf(texts: Texts, files: IdentityFiles, sequence: number, nowMs: number): Credentials {
@@ -198,9 +203,13 @@ function privateKeyOf(pem: string, file: string): KeyObject {
     return createPrivateKey({ key: pem, format: 'pem' })
   } catch {
     // Without the cause: nothing of a key belongs into a log.
-    throw new OutriderError('private-key-malformed', 'is no PEM private key that OpenSSL reads without a password', {
-      place: file,
-    })
+    throw new OutriderError(
+      'private-key-malformed',
+      `${file}: is no PEM private key that OpenSSL reads without a password`,
+      {
+        place: file,
+      },
+    )
   }
 }
 
@@ -210,6 +219,6 @@ function at<T>(file: string, read: () => T): T {
     return read()
   } catch (thrown) {
     if (!(thrown instanceof OutriderError)) throw thrown
-    throw new OutriderError(thrown.code, thrown.message, { place: file, cause: thrown.cause })
+    throw new OutriderError(thrown.code, `${file}: ${thrown.message}`, { place: file, cause: thrown.cause })
   }
 }

@@ -10,6 +10,7 @@ import { describeError, OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import { type Watch, WatchCell } from '../../lib/watch.ts'
 import type { Credentials } from '../credentials.ts'
+import { type Alarm, LifetimeAlarm } from './lifetime-alarm.ts'
 
 /** What an issuer answers to a CSR. */
 export interface Issued {
@@ -33,7 +34,7 @@ export interface IssuedSourceOptions {
   readonly onRenewed: (credentials: Credentials) => void
   readonly onRenewalFailed: (reason: string, retryInMs: number) => void
   /** Once each per SVID: it was not renewed at 80 % of its lifetime, and at its end. */
-  readonly onAlarm: (alarm: 'overdue' | 'expired', svid: Svid) => void
+  readonly onAlarm: (alarm: Alarm, svid: Svid) => void
   /** With every answer: by how much this clock is ahead of the issuer's, in milliseconds; 0 within what the call took. */
   readonly onClockSkew: (aheadMs: number) => void
 }
@@ -41,7 +42,6 @@ export interface IssuedSourceOptions {
 /** Renewal begins at this part of the lifetime, and spreads over +-10 % of it so that a fleet does not renew as one. */
 const RENEW_AT = 0.5
 const RENEW_JITTER = 0.1
-const OVERDUE_AT = 0.8
 const RETRY = { maxMs: 300_000, jitter: 0.2 }
 /** Most failures are a restart or a lost packet: the second chance comes early, before the back-off begins. */
 const SECOND_CHANCE_MS = 2_000
@@ -71,7 +71,7 @@ export class IssuedSource {
   readonly #backoff: Backoff
   readonly #expiredBackoff: Backoff
   #next: Timer | undefined
-  #alarms: readonly Timer[] = []
+  readonly #alarm: LifetimeAlarm
   #failures = 0
   #renewing = false
   #closed = false
@@ -80,11 +80,12 @@ export class IssuedSource {
     const { clock, random } = options
     this.#options = options
     this.#cell = new WatchCell(first)
+    this.#alarm = new LifetimeAlarm(clock, options.onAlarm)
     const initialMs = Math.max(SHORTEST_RETRY_MS, (first.svid.notAfterMs - clock.now()) * FIRST_RETRY)
     this.#backoff = new Backoff({ ...RETRY, initialMs: Math.min(initialMs, RETRY.maxMs) }, random)
     this.#expiredBackoff = new Backoff(EXPIRED_RETRY, random)
     this.#schedule(first)
-    this.#watch(first)
+    this.#alarm.watch(first.svid)
   }
 
   /** Attests. Rejects with what the issuer answered, or with why its answer cannot be used. */
@@ -106,7 +107,7 @@ export class IssuedSource {
   close(): void {
     this.#closed = true
     this.#next?.cancel()
-    for (const alarm of this.#alarms) alarm.cancel()
+    this.#alarm.close()
   }
 
   #schedule(credentials: Credentials): void {
@@ -120,17 +121,6 @@ export class IssuedSource {
   #renewIn(delayMs: number): void {
     this.#next?.cancel()
     this.#next = this.#options.clock.after(delayMs, () => void this.#renew())
-  }
-
-  /** For an SVID that is new. */
-  #watch({ svid }: Credentials): void {
-    const { clock, onAlarm } = this.#options
-    for (const alarm of this.#alarms) alarm.cancel()
-    const lifetimeMs = svid.notAfterMs - clock.now()
-    this.#alarms = [
-      clock.after(lifetimeMs * OVERDUE_AT, () => onAlarm('overdue', svid)),
-      clock.after(lifetimeMs, () => onAlarm('expired', svid)),
-    ]
   }
 
   async #renew(): Promise<void> {
@@ -151,7 +141,7 @@ export class IssuedSource {
       this.#cell.set(credentials)
       onRenewed(credentials)
       this.#schedule(credentials)
-      this.#watch(credentials)
+      this.#alarm.watch(credentials.svid)
     } catch (error) {
       if (this.#closed) return
       const retryInMs = this.#retryInMs()

@@ -1,3 +1,4 @@
+import type { Svid } from '../../identity/svid.ts'
 import type { Watch } from '../../lib/watch.ts'
 import type { Credentials } from '../credentials.ts'
 
@@ -14,4 +15,9 @@ export interface SourceEvents {
   readonly onChanged: (credentials: Credentials) => void
   /** What came cannot be used; what there was stays in use until it expires. */
   readonly onRefused: (error: unknown) => void
+}
+
+/** `next`, or `present` where that is the same SVID: who waits for a new one is not told of one that he has. */
+export function unlessSame(next: Svid, present: Svid | undefined): Svid {
+  return present !== undefined && next.chainPem === present.chainPem ? present : next
 }

@@ -12,7 +12,7 @@ import { type Watch, WatchCell } from '../../lib/watch.ts'
 import type { JWTBundlesResponse__Output } from '../../wire/JWTBundlesResponse.ts'
 import type { X509SVIDResponse__Output } from '../../wire/X509SVIDResponse.ts'
 import type { Credentials } from '../credentials.ts'
-import type { CredentialsSource, SourceEvents } from './source.ts'
+import { type CredentialsSource, type SourceEvents, unlessSame } from './source.ts'
 
 /** A stream of an endpoint, without the gRPC library. `onEnd` is called once. */
 export interface UpdateStream<Message> {
@@ -121,7 +121,7 @@ export class WorkloadApiSource implements CredentialsSource {
       if (svid.id !== id) {
         throw new OutriderError('svid-id-unexpected', `the SVID is for ${svid.id}; ${id} is what the message says`)
       }
-      const next = Object.freeze({ svid, bundles })
+      const next = Object.freeze({ svid: unlessSame(svid, present?.svid), bundles })
       this.#cell.set(next)
       if (present !== undefined) this.#options.onChanged(next)
     } catch (error) {

@@ -61,7 +61,7 @@ t.test('one under another root is not, whatever comes with it', async (t) => {
   const leaf = forged.intermediate().issue(web)
   const cases: readonly TestLeaf[] = [leaf, { ...leaf, chainDer: [...leaf.chainDer, root.der] }]
   for (const each of cases) {
-    const both = new Map([...root.bundles()])
+    const both = new Map(root.bundles())
     const client = connectControl({
       address: parseAddress(control.server.grpcAddress)!,
       bundles: new WatchCell(both),

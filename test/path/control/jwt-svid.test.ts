@@ -5,7 +5,7 @@ import { parseAddress } from '../../../src/lib/address.ts'
 import { bundlesOf } from '../../../src/rpc/bundles.ts'
 import { connectControl } from '../../../src/rpc/client.ts'
 import { millisecondsOf } from '../../../src/rpc/time.ts'
-import { CONTROL_ID, startTestControl, workload } from '../../fixtures/control.ts'
+import { CONTROL_ID, document, startTestControl, workload } from '../../fixtures/control.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
 
 checkLeaks(t)
@@ -66,7 +66,10 @@ t.test('what is refused', async (t) => {
   t.teardown(() => stranger.close())
   await t.rejects(stranger.issueJwtSvid({ audience: ['db'] }), { code: 'peer-unauthenticated' })
 
+  await control.apply(document('Revocation', 'web', { spiffeIds: [sidecar.id] }))
+  await t.rejects(sidecar.client.issueJwtSvid({ audience: ['db'] }), { code: 'identity-revoked' })
+  await control.admin.delete({ ref: { kind: 'Revocation', namespace: 'default', name: 'web' } })
   await control.admin.delete({ ref: { kind: 'Workload', namespace: 'default', name: 'web' } })
   await t.rejects(sidecar.client.issueJwtSvid({ audience: ['db'] }), { code: 'workload-unknown' })
-  t.equal(control.lines.filter(({ message }) => message === 'JWT-SVID refused').length, 4)
+  t.equal(control.lines.filter(({ message }) => message === 'JWT-SVID refused').length, 5)
 })

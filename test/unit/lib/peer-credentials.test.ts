@@ -53,7 +53,7 @@ t.test('of anything else: nothing', async (t) => {
 })
 
 t.test('without the package there are none, and it is said why', async (t) => {
-  const { loadPeerCredentials: load } = await t.mockImport<typeof import('../../../src/lib/peer-credentials.ts')>(
+  const { loadPeerCredentials: load } = await t.mockImport<{ loadPeerCredentials: typeof loadPeerCredentials }>(
     '../../../src/lib/peer-credentials.ts',
     {
       koffi: {

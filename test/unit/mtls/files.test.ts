@@ -140,6 +140,18 @@ t.test('the watcher sees a symbolic link that turns, as Kubernetes renews secret
   t.match(events, [/^changed/])
 })
 
+t.test('other roots alone are no other SVID', async (t) => {
+  const { folder, write, open, clock, events } = bench(t)
+  write(ca.issue(web))
+  const source = open()
+  const { svid } = source.credentials.current
+  writeFileSync(join(folder, 'ca.crt'), ca.pem + makeTestCa(TRUST_DOMAIN).pem)
+  clock.advance(POLL_MS)
+  t.equal(events.length, 1)
+  t.equal(source.credentials.current.svid, svid)
+  t.equal(source.credentials.current.bundles.get(ca.trustDomain)!.authorities.length, 2)
+})
+
 t.test('another SPIFFE ID is another identity', async (t) => {
   const { write, open, clock, events } = bench(t)
   write(ca.issue(web))
@@ -171,7 +183,7 @@ t.test('refused at the start', async (t) => {
     const { folder, write, open } = bench(t)
     write(ca.issue(web))
     change(folder)
-    t.throws(open, { code, place: /^\// }, code)
+    t.throws(open, { code, place: /^\//, message: /^\/.+\/(?:tls|ca)\.(?:crt|key): / }, code)
   }
   const { write, open } = bench(t)
   write(ca.issue(web), makeTestCa(TRUST_DOMAIN).pem)

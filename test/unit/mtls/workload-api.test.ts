@@ -185,8 +185,10 @@ t.test('keys of JWT-SVIDs come on a stream of their own, and an endpoint may hav
     ...source.credentials.current.bundles.get(ca.trustDomain)!.jwtAuthorities.keys(),
   ]
   t.same(own(), ['k1'])
+  const { svid } = source.credentials.current
   jwt.last.tell({ bundles: { [`spiffe://${TRUST_DOMAIN}`]: Buffer.from('{}') } })
   t.same(own(), [])
+  t.equal(source.credentials.current.svid, svid, 'the SVID is no other for that')
   jwt.last.end(new OutriderError('rpc-unimplemented', 'none'))
   t.same(events, [
     `left out ${TRUST_DOMAIN} bundle-document-no-keys`,
