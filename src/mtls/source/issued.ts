@@ -2,7 +2,7 @@ import { generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { olderBundle, type TrustBundleSet } from '../../identity/bundle.ts'
 import { buildCsr } from '../../identity/csr.ts'
-import { type SpiffeId, trustDomainOf } from '../../identity/spiffe-id.ts'
+import type { SpiffeId } from '../../identity/spiffe-id.ts'
 import { loadSvid, type Svid } from '../../identity/svid.ts'
 import { Backoff } from '../../lib/backoff.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
@@ -10,6 +10,7 @@ import { describeError, OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import { type Watch, WatchCell } from '../../lib/watch.ts'
 import type { Credentials } from '../credentials.ts'
+import { isTainted } from '../peer.ts'
 import { type Alarm, LifetimeAlarm } from './lifetime-alarm.ts'
 
 /** What an issuer answers to a CSR. */
@@ -101,7 +102,7 @@ export class IssuedSource {
   setBundles(bundles: TrustBundleSet): void {
     const { svid } = this.#cell.current
     this.#cell.set(Object.freeze({ svid, bundles }))
-    if (!this.#renewing && isTainted(this.#cell.current)) this.#schedule(this.#cell.current)
+    if (!this.#renewing && isTainted(this.#cell.current.svid, bundles)) this.#schedule(this.#cell.current)
   }
 
   close(): void {
@@ -115,7 +116,9 @@ export class IssuedSource {
     const part = RENEW_AT + RENEW_JITTER * (2 * random() - 1)
     // Counted from now, when it was issued: notBefore is back-dated for clocks that differ.
     const regularMs = (credentials.svid.notAfterMs - clock.now()) * part
-    this.#renewIn(isTainted(credentials) ? Math.min(regularMs, TAINTED_SPREAD_MS * random()) : regularMs)
+    this.#renewIn(
+      isTainted(credentials.svid, credentials.bundles) ? Math.min(regularMs, TAINTED_SPREAD_MS * random()) : regularMs,
+    )
   }
 
   #renewIn(delayMs: number): void {
@@ -175,10 +178,6 @@ export class IssuedSource {
   #leftMs(): number {
     return this.#cell.current.svid.notAfterMs - this.#options.clock.now()
   }
-}
-
-function isTainted({ svid: { id, authorityFingerprint }, bundles }: Credentials): boolean {
-  return bundles.get(trustDomainOf(id))?.tainted.has(authorityFingerprint) ?? false
 }
 
 async function obtain(options: IssuedSourceOptions, ask: (csr: Buffer) => Promise<Issued>): Promise<Credentials> {
