@@ -76,7 +76,6 @@ export function peerOf(leaf: Buffer | undefined, { bundles, issuers }: Trust, no
 }
 
 /**
-/**
  * What a handler is not shown of open connections. Why a certificate was refused: grpc-js shows one only when OpenSSL accepted
  * it, so that without this an expired one would look like none. And the intermediates that were presented, where a
  * certificate comes from an issuer below our roots that is not ours.
@@ -92,13 +91,18 @@ export class RefusedConnections {
     if (peer.kind !== 'refused') return undefined
     const address = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`
     const foreign = peerOf(leaf, { ...trust, issuers: presented }, nowMs)
-    if (foreign.kind === 'verified') this.#issuers.set(address, presented)
-    else this.#reasons.set(address, peer)
     socket.once('close', () => {
       this.#reasons.delete(address)
       this.#issuers.delete(address)
     })
-    return foreign.kind === 'verified' ? undefined : peer
+    if (foreign.kind === 'verified') {
+      this.#issuers.set(address, presented)
+      return undefined
+    }
+    // An SVID that has expired may be of before the day on which our intermediate was certified anew.
+    const reason = foreign.kind === 'refused' && foreign.expired !== undefined ? foreign : peer
+    this.#reasons.set(address, reason)
+    return reason
   }
 
   /** What the certificate of a connection is verified with; `address` as grpc-js names a peer. */
