@@ -9,6 +9,7 @@ const exitByError: Readonly<Record<string, ExitCode>> = {
   'control-stopping': exitCode.unreachable,
   'resource-not-found': exitCode.notFound,
   'token-not-found': exitCode.notFound,
+  'trust-domain-not-found': exitCode.notFound,
   'rpc-not-found': exitCode.notFound,
   'resource-in-use': exitCode.conflict,
   'rpc-already-exists': exitCode.conflict,

@@ -21,8 +21,8 @@ export const command: Command = defineCommand({
     const log = createLogger({ name: 'control', level: config.logLevel, clock })
     try {
       const server = await startControl(config, { clock, random, log, programVersion: programVersion() })
-      const { grpcAddress: grpc, adminSocket, adminAddress: admin = null } = server
-      stdout.write(`${JSON.stringify({ ready: 'control', grpc, adminSocket, admin })}\n`)
+      const { grpcAddress: grpc, adminSocket, adminAddress: admin = null, bundleEndpoint } = server
+      stdout.write(`${JSON.stringify({ ready: 'control', grpc, adminSocket, admin, bundleEndpoint })}\n`)
       await untilAborted(signal)
       await drain([server], DRAIN_MS, clock)
       log.info({}, 'control server has stopped')
