@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
 import { request } from 'node:https'
 import { join } from 'node:path'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { connect as connectTls, TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
 import { parseBundleDocument } from '../../../src/identity/bundle-document.ts'
 import { loadSvid } from '../../../src/identity/svid.ts'
@@ -383,7 +383,7 @@ t.test('a changed resource begins anew: what another endpoint said is not believ
     }),
   )
   t.match(await statusOf(control), { sequence: 5, x509Authorities: 1, fetchedAt: null })
-  await control.apply(trustDomain({ bundleEndpoint: { url: `${endpoint.url}`, profile: 'https_web' } }))
+  await control.apply(trustDomain({ bundleEndpoint: { url: endpoint.url, profile: 'https_web' } }))
   t.match(await statusOf(control), { believed: false })
 })
 
@@ -449,8 +449,7 @@ function ask(
     const sent = request({ host, port, method, path, headers, rejectUnauthorized: false, agent: false }, (response) => {
       let body = ''
       const { socket } = response
-      const leaf =
-        'getPeerCertificate' in socket ? String((socket as TLSSocket).getPeerCertificate().fingerprint256) : ''
+      const leaf = socket instanceof TLSSocket ? socket.getPeerCertificate().fingerprint256 : ''
       response.setEncoding('utf8').on('data', (text: string) => (body += text))
       response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body, leaf }))
     })
