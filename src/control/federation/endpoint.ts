@@ -103,14 +103,14 @@ function publication(bundle: TrustBundle, refreshHintMs: number): Publication {
 }
 
 function answer(request: IncomingMessage, response: ServerResponse, { body, etag }: Publication): void {
-  // What is left of a body that nobody asked for is not worth reading.
-  if (!request.complete && request.headers['content-length'] !== '0') response.setHeader('connection', 'close')
-  const { method = '', url = '' } = request
+  const { method = '', url = '', headers } = request
+  // A body that nobody asked for is not worth reading.
+  if ('content-length' in headers || 'transfer-encoding' in headers) response.setHeader('connection', 'close')
   if (url !== '/') refuse(response, 404, 'there is only /')
   else if (method !== 'GET' && method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD')
     refuse(response, 405, 'use GET')
-  } else if (request.headers['if-none-match'] === etag) response.writeHead(304, { etag }).end()
+  } else if (headers['if-none-match'] === etag) response.writeHead(304, { etag }).end()
   else {
     response.writeHead(200, {
       'content-type': 'application/json',

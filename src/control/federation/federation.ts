@@ -128,8 +128,12 @@ export class Federation {
     if (held === undefined) this.#lastGood.remove(trustDomain)
     else if (held !== kept) this.#lastGood.write(trustDomain, held)
     this.#measure(member)
+    const { clock, random, log } = this.#parts
+    log.info(
+      { trustDomain, roots: held?.document.bundle.authorities.map(({ fingerprint }) => fingerprint) },
+      held === undefined ? 'a foreign trust domain has no trust bundle yet' : 'a foreign trust domain is believed',
+    )
     if (bundleEndpoint === undefined) return
-    const { clock, random } = this.#parts
     member.nextPollAtMs = clock.now()
     member.poller = new BundlePoller(
       {
@@ -171,7 +175,8 @@ export class Federation {
     const { trustDomain } = member.resource.spec
     const { held: before } = member
     const changed = before === undefined || !sameContent(before.document, document)
-    if (member.failure !== undefined) log.info({ trustDomain }, 'the bundle endpoint of a trust domain answers again')
+    if (member.failure !== undefined || before?.fetchedAtMs === undefined)
+      log.info({ trustDomain, nextInMs }, 'the bundle endpoint of a foreign trust domain answers')
     member.failure = undefined
     member.nextPollAtMs = clock.now() + nextInMs
     member.held = {
