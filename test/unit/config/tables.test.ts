@@ -54,6 +54,16 @@ t.test('options that contradict each other', async (t) => {
   const env = { OUTRIDER_JOIN_TOKEN: 'a', OUTRIDER_JOIN_TOKEN_FILE: 'b' }
   t.throws(() => loadSidecarConfig({ env, flags: {}, defaults }), disagree)
   t.throws(() => loadControlConfig({ env: {}, flags: { 'debounce-ms': '20s' } }), disagree)
+  const web = { 'bundle-endpoint': '0.0.0.0:8443', 'bundle-endpoint-profile': 'https_web' }
+  const files = { 'bundle-endpoint-certificate-file': 'c.pem', 'bundle-endpoint-key-file': 'c.key' }
+  t.doesNotThrow(() => loadControlConfig({ env: {}, flags: { ...web, ...files } }))
+  for (const flags of [
+    web,
+    { ...web, 'bundle-endpoint-key-file': 'c.key' },
+    { ...web, ...files, 'bundle-endpoint-profile': 'https_spiffe' },
+    files,
+  ])
+    t.throws(() => loadControlConfig({ env: {}, flags }), disagree)
 })
 
 t.test('no variable of one process is taken for a slip in one of another', async (t) => {
