@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { ControlConfig } from '../config/control.ts'
 import type { TrustBundle, TrustBundleSet } from '../identity/bundle.ts'
@@ -9,9 +10,11 @@ import { describeError, OutriderError } from '../lib/errors.ts'
 import { listen } from '../lib/listen.ts'
 import type { Random } from '../lib/random.ts'
 import { type Watch, WatchCell } from '../lib/watch.ts'
-import { adminService, identityService, policyService } from '../rpc/handler.ts'
-import { type ServerEvents, serveSocket, serveTls } from '../rpc/server.ts'
+import { adminService, attestService, type IdentityHandlers, identityService, policyService } from '../rpc/handler.ts'
+import type { PeerCredentials } from '../lib/peer-credentials.ts'
+import { type RpcServer, type ServerEvents, type ServerLimits, serveSocket, serveTls } from '../rpc/server.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
+import { openAuditLog } from '../telemetry/audit.ts'
 import type { Logger, RootLogger } from '../telemetry/log.ts'
 import { controlMetrics } from '../telemetry/names.ts'
 import { type ProcessState, processPages } from '../telemetry/process-pages.ts'
@@ -19,10 +22,12 @@ import { createMetrics, type MetricRegistry } from '../telemetry/registry.ts'
 import { adminHandlers } from './admin/handlers.ts'
 import { CertificateAuthority, hasAuthority } from './ca/certificate-authority.ts'
 import { openDataFolder } from './data-folder.ts'
+import { openAttestors } from './identity/attest/open.ts'
 import { readHandedIn } from './ca/handed-in.ts'
 import { CertificateFiles, type CertificatePair } from './federation/certificate-files.ts'
 import { type BundleServer, serveBundle } from './federation/endpoint.ts'
 import { Federation } from './federation/federation.ts'
+import { jwtIssuer } from './identity/jwt.ts'
 import { identityHandlers } from './identity/service.ts'
 import { OwnIdentity } from './own-identity.ts'
 import { Catalogue } from './publish/catalogue.ts'
@@ -36,6 +41,8 @@ export interface ControlSurroundings {
   readonly random: Random
   readonly log: RootLogger
   readonly programVersion: string
+  /** Asks the kernel who is at the other end of a Unix socket; needed for `attestSocket`. */
+  readonly credentialsOf?: (socket: Socket) => PeerCredentials
 }
 
 export interface ControlServer extends Drainable {
@@ -52,6 +59,8 @@ export interface ControlServer extends Drainable {
 
 const MAX_RESOURCES = 100_000
 const MAX_ADMIN_CONNECTIONS = 100
+/** On the attestation socket: each is there for one call. */
+const MAX_LOCAL_CONNECTIONS = 1000
 /** Over the sidecars that are let in: connections of those that come, attest, or are told that there are too many. */
 const SPARE_CONNECTIONS = 1000
 /** An Apply of as much as is admitted, with its framing. */
@@ -70,6 +79,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => folder.release())
     const store = openSqliteStore(join(folder.path, 'outrider.db'))
     undo.push(() => store.close())
+    const audit = openAuditLog(config.auditLogPath ?? join(folder.path, 'audit.log'), clock)
+    undo.push(() => audit.close())
 
     const trustDomain = parseTrustDomain(config.trustDomain)
     if (store.revision > 0 && !hasAuthority(folder.path)) {
@@ -87,7 +98,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     // The only one that callers are verified with: nobody of another trust domain is a client of this server.
     const own = new WatchCell<TrustBundleSet>(new Map([[trustDomain, authority.bundle.current]]))
     undo.push(authority.bundle.subscribe((bundle) => own.set(new Map([[trustDomain, bundle]]))))
-    const identity = new OwnIdentity(authority, own, store, config.svidTtlMs, clock, log)
+    const identity = new OwnIdentity(authority, own, store, audit, config.svidTtlMs, clock, log)
     undo.push(() => identity.close())
 
     const registry = createMetrics(controlMetrics, clock)
@@ -121,11 +132,26 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       endpointsOf: (id) => sidecars.endpointsOf(id),
     }
     const sessions = new Sessions(mesh, sidecars, config, random, log, metrics)
-    undo.push(housekeeping(() => [store.prune(clock.now()), sidecars.prune(), authority.renewSigners()], clock, log))
+    const prune = (): void => store.prune(clock.now(), config.expiredRenewalMs)
+    undo.push(housekeeping(() => [prune(), sidecars.prune(), authority.renewSigners()], clock, log))
 
     const options = { ...config, maxWatchers: config.maxSidecars }
+    const attestors = openAttestors(config, store, clock)
+    const identities = identityHandlers({
+      authority,
+      bundles,
+      store,
+      catalogue,
+      attestors,
+      audit,
+      clock,
+      log,
+      metrics,
+      options,
+    })
+    const issueJwtSvid = jwtIssuer({ signer: () => authority.jwtSigner, trustDomain, catalogue, audit, clock, log })
     const services = [
-      identityService(identityHandlers({ authority, bundles, store, catalogue, clock, log, metrics, options })),
+      identityService({ ...identities, issueJwtSvid }),
       policyService({ subscribe: sessions.subscribe }),
     ]
     const limits = { maxMessageBytes: config.maxMessageBytes, maxConnections: config.maxSidecars + SPARE_CONNECTIONS }
@@ -147,6 +173,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
             sessions,
             sidecars,
             federation,
+            audit,
+            prune,
             log,
             programVersion,
             startedAtMs: clock.now(),
@@ -160,6 +188,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       eventsTo(log),
     )
     undo.push(() => admin.destroy())
+    const local = await openAttestSocket(config, surroundings, identities.attest)
+    if (local !== undefined) undo.push(() => local.destroy())
     const { revision } = store
     log.info(
       { grpcAddress: grpc.address, adminSocket: admin.address, trustDomain, revision, root: identity.rootFingerprint },
@@ -174,7 +204,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       metrics: registry,
       close: async () => {
         notReady = 'stopping'
-        await Promise.all([grpc.close(), admin.close()])
+        await Promise.all([grpc.close(), admin.close(), local?.close()])
         unwind(undo)
       },
       destroy: () => unwind(undo),
@@ -183,6 +213,22 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     unwind(undo)
     throw thrown
   }
+}
+
+/** Opens the socket on which processes of this machine attest, where one is wanted. */
+async function openAttestSocket(
+  { attestSocket, maxMessageBytes }: ControlConfig,
+  { log, credentialsOf }: ControlSurroundings,
+  attest: IdentityHandlers['attest'],
+): Promise<RpcServer | undefined> {
+  if (attestSocket === undefined) return undefined
+  if (credentialsOf === undefined) {
+    throw new OutriderError('attest-socket-unusable', 'this system does not say who opens a Unix socket', {
+      place: 'attestSocket',
+    })
+  }
+  const limits: ServerLimits = { maxMessageBytes, maxConnections: MAX_LOCAL_CONNECTIONS }
+  return serveSocket(attestSocket, [attestService(attest)], limits, eventsTo(log), { mode: 0o666, credentialsOf })
 }
 
 /** Opens the admin endpoint where one is wanted; gives its address with the real port. */

@@ -10,9 +10,10 @@ import type { Clock } from '../lib/clock.ts'
 import type { Drainable } from '../lib/drain.ts'
 import { OutriderError } from '../lib/errors.ts'
 import { listen, listenOnSocket } from '../lib/listen.ts'
+import type { PeerCredentials } from '../lib/peer-credentials.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { BoundService, HandlerContext } from './handler.ts'
-import { peerOf, RefusedConnections, type Trust } from './peer.ts'
+import { type Caller, peerOf, RefusedConnections, type Trust } from './peer.ts'
 import type { Endable } from './stream.ts'
 
 /** What a TLS server shows and whom it believes. */
@@ -44,6 +45,8 @@ export interface ServerLimits {
 export interface RpcServer extends Drainable {
   /** `host:port` with the real port, or the path of the Unix socket. */
   readonly address: string
+  /** As `Drainable`; streams that are open end with `reason`. */
+  close(reason?: OutriderError): Promise<void>
 }
 
 /** A dead peer is noticed after these two together. */
@@ -77,7 +80,7 @@ export async function serveTls(
     const leaf = call.getAuthContext().sslPeerCertificate?.raw
     const address = call.getPeer()
     return {
-      peer: refused.reason(address) ?? peerOf(leaf, credentials.current, clock.now()),
+      peer: refused.reason(address) ?? peerOf(leaf, refused.trustOf(address, credentials.current), clock.now()),
       source: address.replace(/:\d+$/, ''),
     }
   }
@@ -104,8 +107,18 @@ export async function serveTls(
   return engine.run(server, formatAddress(await listen(server, where, 'listen')))
 }
 
+/** Who may open a Unix socket, and what is known of who did. */
+export interface SocketAccess {
+  /** 0600: the owner of the process. 0666: everybody who can enter its folder. */
+  readonly mode: 0o600 | 0o666
+  /** Asks the kernel who is at the other end. A connection for which it throws is closed. */
+  readonly credentialsOf?: (socket: Socket) => PeerCredentials
+}
+
+const OWNER_ONLY: SocketAccess = { mode: 0o600 }
+
 /**
- * Serves gRPC on a Unix socket with mode 0600. A socket that nobody serves any more is replaced; a live one is not.
+ * Serves gRPC on a Unix socket. A socket that nobody serves any more is replaced; a live one is not.
  * Errors: `socket-in-use`, `socket-path-taken`, `socket-path-too-long`, `listen-failed`.
  */
 export async function serveSocket(
@@ -113,6 +126,7 @@ export async function serveSocket(
   services: readonly BoundService[],
   limits: ServerLimits,
   events: ServerEvents,
+  access: SocketAccess = OWNER_ONLY,
 ): Promise<RpcServer> {
   await removeStale(path)
   // Bound in a folder of its own that nobody else can enter, and moved to its place when the mode is right: at no
@@ -127,20 +141,54 @@ export async function serveSocket(
         { place: path },
       )
     }
-    const engine = new Engine(
-      services,
-      limits,
-      () => ({ peer: { kind: 'anonymous', why: 'unix-socket' }, source: 'unix' }),
-      events,
-    )
-    const server = createServer((socket) => engine.accept(socket))
+    const peers = new SocketPeers(access)
+    const engine = new Engine(services, limits, (call) => peers.callerOf(call.getPeer()), events)
+    const server = createServer((socket) => {
+      if (peers.note(socket)) engine.accept(socket)
+      else socket.destroy()
+    })
     await listenOnSocket(server, birthplace, path)
-    chmodSync(birthplace, 0o600)
+    chmodSync(birthplace, access.mode)
     renameSync(birthplace, path)
     server.on('close', () => rmSync(path, { force: true }))
     return engine.run(server, path)
   } finally {
     rmSync(nursery, { recursive: true, force: true })
+  }
+}
+
+/** Who is at the other end of the connections of a Unix socket. */
+class SocketPeers {
+  readonly #access: SocketAccess
+  readonly #open = new Map<string, PeerCredentials>()
+  #count = 0
+
+  constructor(access: SocketAccess) {
+    this.#access = access
+  }
+
+  /** False when the kernel does not say who it is. */
+  note(socket: Socket): boolean {
+    const { credentialsOf } = this.#access
+    if (credentialsOf === undefined) return true
+    try {
+      const credentials = credentialsOf(socket)
+      this.#count += 1
+      const name = `unix-${this.#count}`
+      // A Unix connection has no address, and grpc-js names the connection of a call by nothing else.
+      Object.defineProperty(socket, 'remoteAddress', { value: name })
+      this.#open.set(name, credentials)
+      socket.once('close', () => this.#open.delete(name))
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  callerOf(name: string): Caller {
+    const unix = this.#open.get(name)
+    const peer = { kind: 'anonymous', why: 'unix-socket' } as const
+    return unix === undefined ? { peer, source: 'unix' } : { peer, source: `unix:${unix.uid}`, unix }
   }
 }
 
@@ -199,16 +247,9 @@ class Engine {
     const stopped = new Promise<void>((resolve) => server.once('close', () => resolve()))
     return {
       address,
-      close: async () => {
+      close: async (reason = controlStopping()) => {
         server.close()
-        for (const stream of this.#open) {
-          stream.end(
-            new OutriderError('control-stopping', 'the control server is stopping', {
-              source: 'dependency',
-              retryable: true,
-            }),
-          )
-        }
+        for (const stream of this.#open) stream.end(reason)
         // Its callback comes too early: Node has then asked every session to close, and grpc-js takes that for closed.
         this.#grpc.tryShutdown(() => {})
         await stopped
@@ -220,6 +261,13 @@ class Engine {
       },
     }
   }
+}
+
+function controlStopping(): OutriderError {
+  return new OutriderError('control-stopping', 'the control server is stopping', {
+    source: 'dependency',
+    retryable: true,
+  })
 }
 
 function secureContext(credentials: ServerCredentials): Pick<TlsOptions, 'ca' | 'cert' | 'key'> {
@@ -244,7 +292,7 @@ async function removeStale(path: string): Promise<void> {
     probe.once('error', () => resolve(false))
   })
   if (alive) {
-    throw new OutriderError('socket-in-use', 'another control server answers on this socket', { place: path })
+    throw new OutriderError('socket-in-use', 'another process answers on this socket', { place: path })
   }
   rmSync(path, { force: true })
 }

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../lib/clock.ts'
 import { trustDomainOf } from '../identity/spiffe-id.ts'
 import type { Watch } from '../lib/watch.ts'
+import { timestampOf } from '../rpc/time.ts'
 import type { Credentials } from '../mtls/credentials.ts'
 import type { TrustReport } from '../wire/outrider/policy/v1/TrustReport.ts'
 
@@ -70,18 +71,24 @@ export class TrustReporter {
   }
 
   async #reportOnce(): Promise<void> {
-    const { credentials, uses, send } = this.#options
+    const { credentials, uses, send, clock } = this.#options
     const { svid, bundles } = credentials.current
     const counted = this.#isReplacing ? await uses() : new Map<string, number>()
     if (this.#closed) return
+    // Roots of federated trust domains are not the control server's to give up, and there may be more of them than it reads.
+    const own = bundles.get(trustDomainOf(svid.id))?.authorities ?? []
+    const ownUses = own.flatMap(({ fingerprint }) => {
+      const connections = counted.get(fingerprint)
+      return connections === undefined ? [] : [{ authority: Buffer.from(fingerprint, 'hex'), connections }]
+    })
     const report = {
       bundles: [...bundles.values()].map(({ trustDomain, sequence }) => ({ trustDomain, sequence })),
       svidAuthority: Buffer.from(svid.authorityFingerprint, 'hex'),
-      uses: [...counted].map(([authority, connections]) => ({ authority: Buffer.from(authority, 'hex'), connections })),
+      uses: ownUses,
     }
     const text = JSON.stringify(report)
     if (text === this.#sent) return
     this.#sent = text
-    send(report)
+    send({ ...report, at: timestampOf(clock.now()) })
   }
 }

@@ -6,16 +6,7 @@ import { makeTestCa, type TestCa } from '../fixtures/ca.ts'
 import { TestClock } from '../fixtures/clock.ts'
 import { joinMesh } from '../fixtures/control.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
-import {
-  ask,
-  idOf,
-  resource,
-  type SidecarProcess,
-  startMesh,
-  type TestMesh,
-  type TlsIdentity,
-  TRUST_DOMAIN,
-} from '../fixtures/mesh.ts'
+import { ask, idOf, resource, type SidecarProcess, startMesh, type TestMesh, TRUST_DOMAIN } from '../fixtures/mesh.ts'
 import { temporaryFolder, until } from '../fixtures/process.ts'
 import { exchange, type Reply } from '../fixtures/sidecar.ts'
 import { request } from 'node:https'
@@ -45,8 +36,13 @@ async function startPartner(t: Test): Promise<{ mesh: TestMesh; endpoint: string
   return { mesh, endpoint: `https://${bundleEndpoint}/` }
 }
 
+interface Shown {
+  readonly cert: string
+  readonly key: string | Buffer
+}
+
 /** What a sidecar of the partner has to show. */
-async function identityOf({ control, token }: TestMesh, workload: string): Promise<TlsIdentity> {
+async function identityOf({ control, token }: TestMesh, workload: string): Promise<Shown> {
   const controlId = `spiffe://${PARTNER}/outrider/control`
   const joined = await joinMesh(control.grpc, await token(workload), new TestClock(Date.now()), controlId)
   joined.close()
@@ -54,7 +50,7 @@ async function identityOf({ control, token }: TestMesh, workload: string): Promi
   return { cert: chainPem, key: privateKey.export({ type: 'pkcs8', format: 'pem' }) }
 }
 
-function call(to: SidecarProcess, identity: TlsIdentity, path: string): Promise<Reply> {
+function call(to: SidecarProcess, identity: Shown, path: string): Promise<Reply> {
   const tls = { ...identity, rejectUnauthorized: false, servername: '' }
   return exchange(request, to.inbound[0]!, { path, headers: { host: 'orders' }, ...tls })
 }

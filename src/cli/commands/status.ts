@@ -92,12 +92,13 @@ function federatedRow(domain: FederatedDomain__Output, nowMs: number): readonly 
   ]
 }
 
-function sidecarJson({ connectedAt, lastSeen, svidNotAfter, state, ...rest }: Sidecar__Output): Json {
+function sidecarJson({ connectedAt, lastSeen, svidNotBefore, svidNotAfter, state, ...rest }: Sidecar__Output): Json {
   return {
     ...rest,
     state: wordOf(state),
     connectedAt: isoOf(connectedAt),
     lastSeen: isoOf(lastSeen),
+    svidNotBefore: isoOf(svidNotBefore),
     svidNotAfter: isoOf(svidNotAfter),
   }
 }

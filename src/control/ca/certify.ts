@@ -33,6 +33,8 @@ export interface CertificateRequest {
   readonly id: SpiffeId
   /** P-256 or P-384. */
   readonly publicKey: KeyObject
+  /** Further names of the leaf. */
+  readonly dnsNames?: readonly string[]
 }
 
 export interface IssuedCertificate {
@@ -63,7 +65,7 @@ export function leafIssuer({ certificate, privateKey }: Credential, above: reado
     basicConstraints({ ca: false }),
     authorityKeyIdentifier(keyIdOf(certificate)),
   ]
-  return ({ id, publicKey }, notAfterMs, nowMs) => {
+  return ({ id, publicKey, dnsNames }, notAfterMs, nowMs) => {
     const { spki, keyId } = subjectKeyOf(publicKey)
     const serial = randomBytes(SERIAL_BYTES)
     const validity = { notBeforeMs: wholeSeconds(nowMs - BACKDATE_MS), notAfterMs: wholeSeconds(notAfterMs) }
@@ -74,7 +76,7 @@ export function leafIssuer({ certificate, privateKey }: Credential, above: reado
         subject: emptyName,
         ...validity,
         spki,
-        extensions: [...constant, subjectKeyIdentifier(keyId), uriAltNames([id], true)],
+        extensions: [...constant, subjectKeyIdentifier(keyId), uriAltNames([id], true, dnsNames)],
       },
       sign,
     )

@@ -11,7 +11,7 @@ const tables: Readonly<Record<string, OptionTable>> = { sidecarOptions, controlO
 for (const [tableName, table] of Object.entries(tables)) {
   t.test(`${tableName}: every option is well formed`, async (t) => {
     for (const [name, option] of Object.entries(table)) {
-      t.match(name, /^[a-z][A-Za-z]*$/)
+      t.match(name, /^[a-z][A-Za-z0-9]*$/)
       t.match(option.doc, /\.$/, `${name} is described in sentences`)
       t.equal(option.type === 'duration', name.endsWith('Ms'), `${name}: the name carries the unit`)
       if (option.type === 'integer' && option.unit === 'bytes') t.match(name, /Bytes$/)
@@ -53,15 +53,25 @@ t.test('options that contradict each other', async (t) => {
   t.throws(() => loadSidecarConfig({ env: {}, flags: idle, defaults }), disagree)
   const env = { OUTRIDER_JOIN_TOKEN: 'a', OUTRIDER_JOIN_TOKEN_FILE: 'b' }
   t.throws(() => loadSidecarConfig({ env, flags: {}, defaults }), disagree)
+  const files = { 'identity-certificate': 'a', 'identity-key': 'b', 'identity-bundle': 'c' }
+  for (const flags of [
+    { 'identity-source': 'workload-api' },
+    { 'identity-source': 'workload-api', 'spiffe-endpoint-socket': 'unix:///a/b', 'workload-api-socket': '/a/b' },
+    { 'identity-source': 'files', 'identity-certificate': 'a', 'identity-key': 'b' },
+    files,
+  ]) {
+    t.throws(() => loadSidecarConfig({ env: {}, flags, defaults }), disagree, JSON.stringify(flags))
+  }
+  t.ok(loadSidecarConfig({ env: {}, flags: { ...files, 'identity-source': 'files' }, defaults }))
   t.throws(() => loadControlConfig({ env: {}, flags: { 'debounce-ms': '20s' } }), disagree)
   const web = { 'bundle-endpoint': '0.0.0.0:8443', 'bundle-endpoint-profile': 'https_web' }
-  const files = { 'bundle-endpoint-certificate-file': 'c.pem', 'bundle-endpoint-key-file': 'c.key' }
-  t.doesNotThrow(() => loadControlConfig({ env: {}, flags: { ...web, ...files } }))
+  const certificate = { 'bundle-endpoint-certificate-file': 'c.pem', 'bundle-endpoint-key-file': 'c.key' }
+  t.doesNotThrow(() => loadControlConfig({ env: {}, flags: { ...web, ...certificate } }))
   for (const flags of [
     web,
     { ...web, 'bundle-endpoint-key-file': 'c.key' },
-    { ...web, ...files, 'bundle-endpoint-profile': 'https_spiffe' },
-    files,
+    { ...web, ...certificate, 'bundle-endpoint-profile': 'https_spiffe' },
+    certificate,
   ])
     t.throws(() => loadControlConfig({ env: {}, flags }), disagree)
 })
@@ -92,4 +102,15 @@ t.test('what weakens the mesh is known', async (t) => {
     'inbound 0.0.0.0:2 mode=permissive',
     'inbound [::1]:3 mode=plaintext',
   ])
+})
+
+t.test('keys of a cluster are nothing without an issuer, and the other way round', async (t) => {
+  const flags = { kubernetes: 'jwks', 'kubernetes-jwks': '/keys.json', 'kubernetes-issuer': 'https://cluster.example' }
+  t.equal(loadControlConfig({ env: {}, flags }).kubernetesJwks, '/keys.json')
+  for (const missing of ['kubernetes-jwks', 'kubernetes-issuer']) {
+    t.throws(() => loadControlConfig({ env: {}, flags: { ...flags, [missing]: '' } }), {
+      code: 'config-options-disagree',
+      place: 'kubernetes',
+    })
+  }
 })
