@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { ControlConfig } from '../config/control.ts'
-import type { TrustBundleSet } from '../identity/bundle.ts'
+import type { TrustBundle, TrustBundleSet } from '../identity/bundle.ts'
 import { parseTrustDomain } from '../identity/spiffe-id.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import { type Address, formatAddress } from '../lib/address.ts'
@@ -9,7 +9,7 @@ import type { Drainable } from '../lib/drain.ts'
 import { describeError, OutriderError } from '../lib/errors.ts'
 import { listen } from '../lib/listen.ts'
 import type { Random } from '../lib/random.ts'
-import { WatchCell } from '../lib/watch.ts'
+import { type Watch, WatchCell } from '../lib/watch.ts'
 import { adminService, attestService, type IdentityHandlers, identityService, policyService } from '../rpc/handler.ts'
 import type { PeerCredentials } from '../lib/peer-credentials.ts'
 import { type RpcServer, type ServerEvents, type ServerLimits, serveSocket, serveTls } from '../rpc/server.ts'
@@ -24,6 +24,9 @@ import { CertificateAuthority, hasAuthority } from './ca/certificate-authority.t
 import { openDataFolder } from './data-folder.ts'
 import { openAttestors } from './identity/attest/open.ts'
 import { readHandedIn } from './ca/handed-in.ts'
+import { CertificateFiles, type CertificatePair } from './federation/certificate-files.ts'
+import { type BundleServer, serveBundle } from './federation/endpoint.ts'
+import { Federation } from './federation/federation.ts'
 import { jwtIssuer } from './identity/jwt.ts'
 import { identityHandlers } from './identity/service.ts'
 import { OwnIdentity } from './own-identity.ts'
@@ -49,6 +52,8 @@ export interface ControlServer extends Drainable {
   readonly adminSocket: string
   /** `host:port` of the admin endpoint, when there is one. */
   readonly adminAddress: string | undefined
+  /** `host:port` of the bundle endpoint, when there is one. */
+  readonly bundleEndpoint: string | undefined
   readonly metrics: MetricRegistry<typeof controlMetrics>
 }
 
@@ -90,9 +95,10 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
         ? undefined
         : readHandedIn(caCertificatesFile, caKeyFile)
     const authority = CertificateAuthority.open(folder.path, trustDomain, clock, given)
-    const bundles = new WatchCell<TrustBundleSet>(new Map([[trustDomain, authority.bundle.current]]))
-    undo.push(authority.bundle.subscribe((bundle) => bundles.set(new Map([[trustDomain, bundle]]))))
-    const identity = new OwnIdentity(authority, bundles, store, audit, config.svidTtlMs, clock, log)
+    // The only one that callers are verified with: nobody of another trust domain is a client of this server.
+    const own = new WatchCell<TrustBundleSet>(new Map([[trustDomain, authority.bundle.current]]))
+    undo.push(authority.bundle.subscribe((bundle) => own.set(new Map([[trustDomain, bundle]]))))
+    const identity = new OwnIdentity(authority, own, store, audit, config.svidTtlMs, clock, log)
     undo.push(() => identity.close())
 
     const registry = createMetrics(controlMetrics, clock)
@@ -104,6 +110,18 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     const catalogue = new Catalogue(store.list().map(({ resource }) => resource))
     // The first to hear of a commit: whoever is told later finds the catalogue current.
     store.watch(({ changes }) => catalogue.follow(changes))
+    const federation = new Federation({
+      own: authority.bundle,
+      store,
+      catalogue,
+      dataDir: folder.path,
+      clock,
+      random,
+      log,
+      metrics,
+    })
+    undo.push(() => federation.close())
+    const { bundles } = federation
     const sidecars = new SidecarRegistry(store, catalogue, clock, config.endpointGraceMs, log)
     undo.push(() => sidecars.close())
     const mesh: Mesh = {
@@ -139,6 +157,11 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     const limits = { maxMessageBytes: config.maxMessageBytes, maxConnections: config.maxSidecars + SPARE_CONNECTIONS }
     const grpc = await serveTls(config.listen, identity.credentials, services, limits, clock, eventsTo(log))
     undo.push(() => grpc.destroy())
+    const bundleServer = await openBundleEndpoint(
+      config,
+      { bundle: authority.bundle, credentials: identity.credentials, clock, log },
+      undo,
+    )
     const admin = await serveSocket(
       config.adminSocket ?? join(folder.path, 'admin.sock'),
       [
@@ -149,12 +172,15 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
             identity,
             sessions,
             sidecars,
+            federation,
             audit,
             prune,
             log,
             programVersion,
             startedAtMs: clock.now(),
             grpcAddress: () => grpc.address,
+            bundleEndpoint: bundleServer?.address,
+            bundleRefreshHintMs: config.bundleRefreshHintMs,
           }),
         ),
       ],
@@ -174,6 +200,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       grpcAddress: grpc.address,
       adminSocket: admin.address,
       adminAddress,
+      bundleEndpoint: bundleServer?.address,
       metrics: registry,
       close: async () => {
         notReady = 'stopping'
@@ -217,6 +244,34 @@ async function openAdmin(
     server.closeAllConnections()
   })
   return formatAddress(await listen(server, address, 'admin'))
+}
+
+interface EndpointParts {
+  readonly bundle: Watch<TrustBundle>
+  /** The own SVID. */
+  readonly credentials: Watch<CertificatePair>
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** Publishes the own trust bundle where that is wanted. */
+async function openBundleEndpoint(
+  config: ControlConfig,
+  { bundle, credentials, clock, log }: EndpointParts,
+  undo: (() => void)[],
+): Promise<BundleServer | undefined> {
+  const { bundleEndpoint: address, bundleEndpointCertificateFile, bundleEndpointKeyFile, bundleRefreshHintMs } = config
+  if (address === undefined) return undefined
+  let certificate = credentials
+  if (bundleEndpointCertificateFile !== undefined && bundleEndpointKeyFile !== undefined) {
+    const files = new CertificateFiles(bundleEndpointCertificateFile, bundleEndpointKeyFile, clock, log)
+    undo.push(() => files.close())
+    certificate = files.pair
+  }
+  const server = await serveBundle({ address, certificate, bundle, refreshHintMs: bundleRefreshHintMs, log })
+  undo.push(() => server.close())
+  log.info({ bundleEndpoint: server.address, profile: config.bundleEndpointProfile }, 'the trust bundle is published')
+  return server
 }
 
 /** Undoes in the opposite order; each step once, whoever comes first. */

@@ -21,6 +21,8 @@ import type { DeleteRequest } from '../wire/outrider/admin/v1/DeleteRequest.ts'
 import type { DeleteResponse__Output } from '../wire/outrider/admin/v1/DeleteResponse.ts'
 import type { GetAuthoritiesRequest } from '../wire/outrider/admin/v1/GetAuthoritiesRequest.ts'
 import type { GetRequest } from '../wire/outrider/admin/v1/GetRequest.ts'
+import type { BundleDocument__Output } from '../wire/outrider/admin/v1/BundleDocument.ts'
+import type { GetBundleRequest } from '../wire/outrider/admin/v1/GetBundleRequest.ts'
 import type { GetStatusRequest } from '../wire/outrider/admin/v1/GetStatusRequest.ts'
 import type { ListRequest } from '../wire/outrider/admin/v1/ListRequest.ts'
 import type { ListResponse__Output } from '../wire/outrider/admin/v1/ListResponse.ts'
@@ -164,6 +166,7 @@ interface AdminMethods {
   revokeToken(request: RevokeTokenRequest): RevokeTokenResponse__Output
   listSidecars(request: ListSidecarsRequest): ListSidecarsResponse__Output
   getStatus(request: GetStatusRequest): ControlStatus__Output
+  getBundle(request: GetBundleRequest): BundleDocument__Output
   getAuthorities(request: GetAuthoritiesRequest): AuthorityList__Output
   prepareAuthority(request: PrepareAuthorityRequest): AuthorityList__Output
   activateAuthority(request: AuthorityStepRequest): AuthorityList__Output
@@ -191,6 +194,7 @@ export function connectAdmin(socketPath: string): AdminClient {
     revokeToken: (request) => unary(socketPath, (...rest) => client.revokeToken(request, ...rest)),
     listSidecars: (request) => unary(socketPath, (...rest) => client.listSidecars(request, ...rest)),
     getStatus: (request) => unary(socketPath, (...rest) => client.getStatus(request, ...rest)),
+    getBundle: (request) => unary(socketPath, (...rest) => client.getBundle(request, ...rest)),
     getAuthorities: (request) => unary(socketPath, (...rest) => client.getAuthorities(request, ...rest)),
     prepareAuthority: (request) => unary(socketPath, (...rest) => client.prepareAuthority(request, ...rest)),
     activateAuthority: (request) => unary(socketPath, (...rest) => client.activateAuthority(request, ...rest)),

@@ -49,6 +49,7 @@ const STATUS_OF_CODE: Readonly<Record<string, StatusName>> = {
   'watcher-too-slow': 'RESOURCE_EXHAUSTED',
   'resource-not-found': 'NOT_FOUND',
   'token-not-found': 'NOT_FOUND',
+  'trust-domain-not-found': 'NOT_FOUND',
   'resource-in-use': 'FAILED_PRECONDITION',
   'ca-in-use': 'FAILED_PRECONDITION',
   'ca-state': 'FAILED_PRECONDITION',

@@ -53,6 +53,7 @@ export interface AdminHandlers {
   readonly revokeToken: Unary<AdminServiceHandlers['RevokeToken'], Caller>
   readonly listSidecars: Unary<AdminServiceHandlers['ListSidecars'], Caller>
   readonly getStatus: Unary<AdminServiceHandlers['GetStatus'], Caller>
+  readonly getBundle: Unary<AdminServiceHandlers['GetBundle'], Caller>
   readonly getAuthorities: Unary<AdminServiceHandlers['GetAuthorities'], Caller>
   readonly prepareAuthority: Unary<AdminServiceHandlers['PrepareAuthority'], Caller>
   readonly activateAuthority: Unary<AdminServiceHandlers['ActivateAuthority'], Caller>
@@ -143,6 +144,7 @@ export function adminService(handlers: AdminHandlers): BoundService {
       RevokeToken: unary(context, 'RevokeToken', anyone, handlers.revokeToken),
       ListSidecars: unary(context, 'ListSidecars', anyone, handlers.listSidecars),
       GetStatus: unary(context, 'GetStatus', anyone, handlers.getStatus),
+      GetBundle: unary(context, 'GetBundle', anyone, handlers.getBundle),
       GetAuthorities: unary(context, 'GetAuthorities', anyone, handlers.getAuthorities),
       PrepareAuthority: unary(context, 'PrepareAuthority', anyone, handlers.prepareAuthority),
       ActivateAuthority: unary(context, 'ActivateAuthority', anyone, handlers.activateAuthority),

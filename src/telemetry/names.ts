@@ -315,4 +315,22 @@ export const controlMetrics = {
     help: 'Policy updates that sidecars answered, and answers to an update that is no longer in flight (stale).',
     labels: { result: ['acked', 'nacked', 'stale'] },
   },
+  federationPolls: {
+    name: 'outrider_federation_polls_total',
+    type: 'counter',
+    help: 'Polls of bundle endpoints: the bundle was unchanged or has changed, or why it was not taken.',
+    labels: { trust_domain: 'of a TrustDomain resource', result: '`unchanged`, `changed`, or an error code' },
+  },
+  federatedBundleFetched: {
+    name: 'outrider_federated_bundle_fetched_timestamp_seconds',
+    type: 'gauge',
+    help: 'When the trust bundle of a foreign trust domain was last fetched, in seconds since the Unix epoch; 0 when it never was.',
+    labels: { trust_domain: 'of a TrustDomain resource' },
+  },
+  federatedBundleSequence: {
+    name: 'outrider_federated_bundle_sequence',
+    type: 'gauge',
+    help: 'Sequence that the publisher gave the trust bundle of a foreign trust domain; 0 without one.',
+    labels: { trust_domain: 'of a TrustDomain resource' },
+  },
 } as const

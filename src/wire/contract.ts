@@ -50,6 +50,10 @@ export const contract: object = {
                       "requestType": "GetStatusRequest",
                       "responseType": "ControlStatus"
                     },
+                    "GetBundle": {
+                      "requestType": "GetBundleRequest",
+                      "responseType": "BundleDocument"
+                    },
                     "GetAuthorities": {
                       "requestType": "GetAuthoritiesRequest",
                       "responseType": "AuthorityList"
@@ -485,6 +489,83 @@ export const contract: object = {
                     "grpcAddress": {
                       "type": "string",
                       "id": 9
+                    },
+                    "bundleEndpoint": {
+                      "type": "string",
+                      "id": 10
+                    },
+                    "federation": {
+                      "rule": "repeated",
+                      "type": "FederatedDomain",
+                      "id": 11
+                    }
+                  }
+                },
+                "FederatedDomain": {
+                  "fields": {
+                    "trustDomain": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "url": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "profile": {
+                      "type": "string",
+                      "id": 3
+                    },
+                    "believed": {
+                      "type": "bool",
+                      "id": 4
+                    },
+                    "sequence": {
+                      "type": "uint64",
+                      "id": 5
+                    },
+                    "x509Authorities": {
+                      "type": "uint32",
+                      "id": 6
+                    },
+                    "jwtAuthorities": {
+                      "type": "uint32",
+                      "id": 7
+                    },
+                    "fetchedAt": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 8
+                    },
+                    "nextPollAt": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 9
+                    },
+                    "failureCode": {
+                      "type": "string",
+                      "id": 10
+                    },
+                    "failure": {
+                      "type": "string",
+                      "id": 11
+                    }
+                  }
+                },
+                "GetBundleRequest": {
+                  "fields": {
+                    "trustDomain": {
+                      "type": "string",
+                      "id": 1
+                    }
+                  }
+                },
+                "BundleDocument": {
+                  "fields": {
+                    "trustDomain": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "document": {
+                      "type": "string",
+                      "id": 2
                     }
                   }
                 },

@@ -29,8 +29,8 @@ export const command: Command = defineCommand({
         programVersion: programVersion(),
         ...(credentialsOf && { credentialsOf }),
       })
-      const { grpcAddress: grpc, adminSocket, adminAddress: admin = null } = server
-      stdout.write(`${JSON.stringify({ ready: 'control', grpc, adminSocket, admin })}\n`)
+      const { grpcAddress: grpc, adminSocket, adminAddress: admin = null, bundleEndpoint } = server
+      stdout.write(`${JSON.stringify({ ready: 'control', grpc, adminSocket, admin, bundleEndpoint })}\n`)
       await untilAborted(signal)
       await drain([server], DRAIN_MS, clock)
       log.info({}, 'control server has stopped')
