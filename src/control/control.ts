@@ -79,7 +79,9 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => folder.release())
     const store = openSqliteStore(join(folder.path, 'outrider.db'))
     undo.push(() => store.close())
-    const audit = openAuditLog(config.auditLogPath ?? join(folder.path, 'audit.log'), clock)
+    const audit = openAuditLog(config.auditLogPath ?? join(folder.path, 'audit.log'), clock, (error) =>
+      log.error({ error }, 'a refusal is missing in the audit log'),
+    )
     undo.push(() => audit.close())
 
     const trustDomain = parseTrustDomain(config.trustDomain)

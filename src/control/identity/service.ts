@@ -101,20 +101,15 @@ export function identityHandlers(parts: IdentityServiceParts): Omit<IdentityHand
     thrown: unknown,
     reason: string,
   ): void => {
-    try {
-      audit.recordRefusal({
-        event: 'certificate-refused',
-        how,
-        ...(attestation === undefined ? {} : { source: attestation.source, selectors: [...attestation.selectors] }),
-        address,
-        ...(spiffeId === undefined ? {} : { spiffeId }),
-        reason,
-        ...(thrown instanceof OutriderError ? { message: thrown.message } : {}),
-      })
-    } catch (error) {
-      // Nothing was given out; the caller is told why, and not that our disk is full.
-      log.error({ error }, 'a refusal is missing in the audit log')
-    }
+    audit.recordRefusal({
+      event: 'certificate-refused',
+      how,
+      ...(attestation === undefined ? {} : { source: attestation.source, selectors: [...attestation.selectors] }),
+      address,
+      ...(spiffeId === undefined ? {} : { spiffeId }),
+      reason,
+      ...(thrown instanceof OutriderError ? { message: thrown.message } : {}),
+    })
   }
 
   /** Every refusal leaves a line, here and in the audit log, and a count. */
