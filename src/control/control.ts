@@ -119,6 +119,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       dataDir: folder.path,
       clock,
       random,
+      audit,
       log,
       metrics,
     })

@@ -11,6 +11,8 @@ export interface AuditEvent {
     | 'jwt-refused'
     | 'revocation-applied'
     | 'revocation-deleted'
+    | 'trust-bundle-changed'
+    | 'trust-domain-dropped'
     | 'token-created'
     | 'token-revoked'
     | 'authority-prepared'
@@ -39,6 +41,10 @@ export interface AuditEvent {
   readonly revocation?: string
   /** SHA-256 of a root, hexadecimal. */
   readonly authority?: string
+  /** A foreign one. */
+  readonly trustDomain?: string
+  /** SHA-256 of the roots of a trust bundle, hexadecimal. */
+  readonly authorities?: readonly string[]
   /** Error code of a refusal. */
   readonly reason?: string
   readonly message?: string

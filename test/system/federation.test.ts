@@ -1,5 +1,8 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { request } from 'node:https'
 import { join } from 'node:path'
+import { connect } from 'node:tls'
 import t, { type Test } from 'tap'
 import { startApp } from '../fixtures/app.ts'
 import { makeTestCa, type TestCa } from '../fixtures/ca.ts'
@@ -9,7 +12,6 @@ import { checkLeaks } from '../fixtures/leaks.ts'
 import { ask, idOf, resource, type SidecarProcess, startMesh, type TestMesh, TRUST_DOMAIN } from '../fixtures/mesh.ts'
 import { temporaryFolder, until } from '../fixtures/process.ts'
 import { exchange, type Reply } from '../fixtures/sidecar.ts'
-import { request } from 'node:https'
 
 checkLeaks(t)
 
@@ -129,7 +131,14 @@ t.test('a workload of one mesh calls a workload of another', async (t) => {
   )
   t.match(await call(orders, fresh, '/item'), { status: 200 }, 'the last good bundle stays')
 
+  const { host, port } = orders.inbound[0]!
+  const open = connect({ host, port, ...fresh, rejectUnauthorized: false, servername: '' })
+  open.on('error', () => {})
+  const ended = new Promise((resolve) => open.once('close', resolve))
+  open.write('GET /item HTTP/1.1\r\nhost: orders\r\n\r\n')
+  t.match(String((await once(open, 'data'))[0]), /^HTTP\/1.1 200/)
   t.equal((await home.command(['delete', 'TrustDomain', 'partner'])).code, 0)
+  await ended
   await until('the bundle is gone', async () => (await rootsIn(orders)) === 0)
   await t.rejects(call(orders, fresh, '/item'), 'a stranger again')
 })

@@ -7,6 +7,7 @@ import { describeError, OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import { type Watch, WatchCell } from '../../lib/watch.ts'
 import { nameOf, resourceKey, type TrustDomain } from '../../policy/model.ts'
+import type { AuditLog } from '../../telemetry/audit.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { ControlMetrics } from '../metrics.ts'
 import type { Catalogue } from '../publish/catalogue.ts'
@@ -24,6 +25,7 @@ export interface FederationParts {
   readonly dataDir: string
   readonly clock: Clock
   readonly random: Random
+  readonly audit: AuditLog
   readonly log: Logger
   readonly metrics: ControlMetrics
 }
@@ -115,15 +117,10 @@ export class Federation {
     else before?.poller?.close()
     const origin = originOf(resource)
     const kept = this.#lastGood.read(trustDomain) ?? before?.held
-    const held = kept?.origin === origin ? kept : this.#begin(bundle, origin, kept)
-    const member: Member = {
-      resource,
-      origin,
-      held,
-      poller: undefined,
-      nextPollAtMs: undefined,
-      failure: undefined,
-    }
+    const begun = kept?.origin === origin ? kept : this.#begin(bundle, origin, kept)
+    const failure = begun === undefined || begun === kept ? undefined : this.#recordedFailure(begun.document)
+    const held = failure === undefined ? begun : undefined
+    const member: Member = { resource, origin, held, poller: undefined, nextPollAtMs: undefined, failure }
     this.#members.set(key, member)
     if (held === undefined) this.#lastGood.remove(trustDomain)
     else if (held !== kept) this.#lastGood.write(trustDomain, held)
@@ -157,11 +154,35 @@ export class Federation {
     member.poller?.close()
     const { trustDomain } = member.resource.spec
     this.#lastGood.remove(trustDomain)
-    const { metrics, log } = this.#parts
+    const { audit, metrics, log } = this.#parts
     // A gauge at zero is forgotten after a while.
     metrics.federatedBundleFetched.with({ trust_domain: trustDomain }).set(0)
     metrics.federatedBundleSequence.with({ trust_domain: trustDomain }).set(0)
     log.warn({ trustDomain }, 'a foreign trust domain is believed no more')
+    try {
+      audit.record({ event: 'trust-domain-dropped', trustDomain })
+    } catch (thrown) {
+      // To believe somebody longer, for want of a line about it, would be the worse of the two.
+      log.error({ trustDomain, error: describeError(thrown) }, 'the end of a trust domain is not in the audit log')
+    }
+  }
+
+  /** Throws `audit-unwritable`. */
+  #record({ bundle: { trustDomain, authorities } }: BundleDocument): void {
+    const roots = authorities.map(({ fingerprint }) => fingerprint)
+    this.#parts.audit.record({ event: 'trust-bundle-changed', trustDomain, authorities: roots })
+  }
+
+  /** As `#record`, where nobody is there to catch: a resource that is stored already. */
+  #recordedFailure(document: BundleDocument): FederatedDomain['failure'] {
+    try {
+      this.#record(document)
+      return undefined
+    } catch (thrown) {
+      const { trustDomain } = document.bundle
+      this.#parts.log.error({ trustDomain, error: describeError(thrown) }, 'a trust bundle is not believed unrecorded')
+      return failureOf(thrown)
+    }
   }
 
   /** The start value of a resource, if it has one. */
@@ -175,6 +196,7 @@ export class Federation {
     const { trustDomain } = member.resource.spec
     const { held: before } = member
     const changed = before === undefined || !sameContent(before.document, document)
+    if (changed) this.#record(document)
     if (member.failure !== undefined || before?.fetchedAtMs === undefined)
       log.info({ trustDomain, nextInMs }, 'the bundle endpoint of a foreign trust domain answers')
     member.failure = undefined
@@ -202,9 +224,9 @@ export class Federation {
   #failed(member: Member, error: unknown, nextInMs: number): void {
     const { clock, log, metrics } = this.#parts
     const { trustDomain } = member.resource.spec
-    const code = error instanceof OutriderError ? error.code : 'internal-error'
-    const message = describeError(error)
-    member.failure = { code, message }
+    const failure = failureOf(error)
+    const { code, message } = failure
+    member.failure = failure
     member.nextPollAtMs = clock.now() + nextInMs
     metrics.federationPolls.with({ trust_domain: trustDomain, result: code }).inc()
     const { fetchedAtMs } = member.held ?? {}
@@ -248,6 +270,10 @@ export class Federation {
     set.set(own.trustDomain, own)
     return set
   }
+}
+
+function failureOf(error: unknown): NonNullable<FederatedDomain['failure']> {
+  return { code: error instanceof OutriderError ? error.code : 'internal-error', message: describeError(error) }
 }
 
 function isTrustDomain(

@@ -8,7 +8,7 @@ import type { Random } from '../../lib/random.ts'
 
 /** What polls of one endpoint come to. */
 export interface PollEvents {
-  /** A document that may take the place of the present one. `nextInMs`: when the endpoint is asked again. */
+  /** A document that may take the place of the present one. `nextInMs`: when the endpoint is asked again. What it throws is a failure. */
   fetched(document: BundleDocument, nextInMs: number): void
   /** What is believed stays. */
   failed(error: unknown, nextInMs: number): void
@@ -59,8 +59,8 @@ export class BundlePoller {
     try {
       const document = await this.#fetch(signal)
       if (signal.aborted) return
-      this.#backoff.reset()
       this.#events.fetched(document, this.#next(refreshAfter(document, this.#options.random)))
+      this.#backoff.reset()
     } catch (error) {
       if (signal.aborted) return
       this.#events.failed(error, this.#next(this.#backoff.next()))
@@ -75,6 +75,7 @@ export class BundlePoller {
   }
 
   #next(delayMs: number): number {
+    this.#timer?.cancel()
     this.#timer = this.#options.clock.after(delayMs, () => void this.#poll())
     return delayMs
   }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
 import { request } from 'node:https'
 import { join } from 'node:path'
@@ -172,6 +172,19 @@ t.test('two meshes federate over both profiles; a root of one is replaced while 
   t.equal(await statusOf(again), undefined)
   await t.rejects(again.admin.getBundle({ trustDomain: PARTNER }), { code: 'trust-domain-not-found' })
   t.same(readdirSync(join(again.data, 'federation')), [])
+
+  const events = readFileSync(join(a.data, 'audit.log'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line): { event: string; trustDomain?: string; authorities?: string[] } => JSON.parse(line))
+    .filter(({ trustDomain }) => trustDomain === PARTNER)
+  t.match(events, [
+    { event: 'trust-bundle-changed', authorities: [old] },
+    { event: 'trust-bundle-changed', authorities: [old, fresh] },
+    { event: 'trust-bundle-changed', authorities: [fresh] },
+    { event: 'trust-domain-dropped' },
+  ])
+  t.equal(events.length, 4)
 })
 
 /** A control server that believes `partner.test` by https_spiffe, and the endpoint there. */
@@ -385,6 +398,20 @@ t.test('a changed resource begins anew: what another endpoint said is not believ
   t.match(await statusOf(control), { sequence: 5, x509Authorities: 1, fetchedAt: null })
   await control.apply(trustDomain({ bundleEndpoint: { url: endpoint.url, profile: 'https_web' } }))
   t.match(await statusOf(control), { believed: false })
+})
+
+t.test('no bundle is believed that the audit log has no line of', async (t) => {
+  const folder = temporaryFolder(t)
+  const path = join(folder, 'audit.log')
+  const control = await startTestControl(t, { 'audit-log-path': path })
+  await control.apply(trustDomain({ bundle: JSON.parse(documentOf([partner], 1)) }))
+  rmSync(path)
+  symlinkSync('/dev/full', path)
+  control.clock.advance(2000)
+  await control.apply(trustDomain({ bundle: JSON.parse(documentOf([impostor], 1)) }))
+  t.match(await statusOf(control), { believed: false, failureCode: 'audit-unwritable' })
+  await control.admin.delete({ ref: { kind: 'TrustDomain', namespace: 'default', name: 'partner' } })
+  t.equal(await statusOf(control), undefined, 'the end of belief needs no line')
 })
 
 t.test('a damaged copy is not believed', async (t) => {

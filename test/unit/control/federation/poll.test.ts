@@ -2,6 +2,7 @@ import t from 'tap'
 import { BundlePoller, checkNotOlder, refreshAfter } from '../../../../src/control/federation/poll.ts'
 import { type BundleDocument, parseBundleDocument } from '../../../../src/identity/bundle-document.ts'
 import { parseTrustDomain } from '../../../../src/identity/spiffe-id.ts'
+import { describeError } from '../../../../src/lib/errors.ts'
 import { documentOf } from '../../../fixtures/bundle-endpoint.ts'
 import { makeTestCa } from '../../../fixtures/ca.ts'
 import { TestClock } from '../../../fixtures/clock.ts'
@@ -33,6 +34,34 @@ t.test('a sequence never falls, nor goes missing', async (t) => {
   t.throws(() => checkNotOlder(numbered(0, false), numbered(2)), refused)
   t.doesNotThrow(() => checkNotOlder(numbered(0, false), numbered(0, false)))
   t.doesNotThrow(() => checkNotOlder(numbered(1), numbered(0, false)))
+})
+
+t.test('a bundle that cannot be taken over is a failed poll, and is asked for again once', async (t) => {
+  const clock = new TestClock()
+  const said: string[] = []
+  const poller = new BundlePoller(
+    {
+      trustDomain: parseTrustDomain('partner.test'),
+      fetch: async () => Buffer.from(text),
+      present: () => undefined,
+      clock,
+      random: () => 0.5,
+    },
+    {
+      fetched: () => {
+        throw new Error('no room')
+      },
+      failed: (error, nextInMs) => void said.push(`${describeError(error)}, next in ${nextInMs}`),
+    },
+  )
+  clock.advance(0)
+  await new Promise(setImmediate)
+  t.same(said, ['no room, next in 5000'])
+  t.equal(clock.pending, 1)
+  clock.advance(5_000)
+  await new Promise(setImmediate)
+  t.same(said[1], 'no room, next in 10000', 'later each time, although the endpoint answers')
+  poller.close()
 })
 
 t.test('a poller that is closed says nothing more', async (t) => {
