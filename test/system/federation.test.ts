@@ -132,6 +132,10 @@ t.test('a workload of one mesh calls a workload of another', async (t) => {
     (await home.command(['status'])).stdout.includes('(bundle-endpoint-unreachable)'),
   )
   t.match(await call(orders, fresh, '/item'), { status: 200 }, 'the last good bundle stays')
+  t.match(
+    (await home.command(['check'])).stdout,
+    /trust domain partner\.test +warning +fetched .* bundle-endpoint-unreachable/,
+  )
 
   const { host, port } = orders.inbound[0]!
   const open = connect({ host, port, ...fresh, rejectUnauthorized: false, servername: '' })
