@@ -4,7 +4,7 @@ import t from 'tap'
 import type { RequestHead } from '../../src/http/exchange.ts'
 import { hopByHopFields } from '../../src/http/headers.ts'
 import { protocolFaults } from '../../src/http/protocol-fault.ts'
-import { beginCase, below, pick, randomCuts, repeat, seconds, seed, some, Tally } from '../fixtures/fuzz.ts'
+import { beginCase, below, pick, randomCuts, repeat, seconds, seed, rounds, some, Tally } from '../fixtures/fuzz.ts'
 import { type AppRequest, httpPath, nodeApp, rawApp, settled, testLimits } from '../fixtures/http.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
 
@@ -163,7 +163,7 @@ t.test('requests', { timeout: (seconds + 60) * 1000 }, async (t) => {
   let runs = 0
   let forwarded = 0
   const refused = new Tally()
-  while (performance.now() < end) {
+  await rounds(t, end, async (t) => {
     const before = beginCase()
     const bodies = new Map<object, { body: string; trailers: readonly string[]; ended: boolean }>()
     const path = await httpPath(t, app, {
@@ -233,7 +233,7 @@ t.test('requests', { timeout: (seconds + 60) * 1000 }, async (t) => {
       if (wrong.length > 0) t.fail(`seed state ${before}, run ${runs}`, { wrong, text, faults: path.serverFaults })
     }
     await path.close()
-  }
+  })
   t.ok(forwarded > 0, `${runs} connections, ${forwarded} requests forwarded; refused: ${refused.text}`)
 })
 
@@ -287,7 +287,7 @@ t.test('responses', { timeout: (seconds + 60) * 1000 }, async (t) => {
   let stricter = 0
   let cut = 0
   const reasons = new Tally()
-  while (performance.now() < end) {
+  await rounds(t, end, async (t) => {
     const path = await httpPath(t, app, { limits: { maxHeadFields: 40 } })
     for (let batch = 0; batch < 25; batch += 1) {
       const before = beginCase()
@@ -329,6 +329,6 @@ t.test('responses', { timeout: (seconds + 60) * 1000 }, async (t) => {
     const endings = path.requests.filter(({ finished }) => finished.length !== 1)
     if (endings.length > 0) t.fail(`${endings.length} exchanges did not end once`)
     await path.close()
-  }
+  })
   t.ok(same > 0, `${runs} responses, ${same} read the same, ${stricter} refused, ${cut} cut: ${reasons.text}`)
 })

@@ -8,7 +8,18 @@ import { h2Faults } from '../../src/http/h2/fault.ts'
 import { HpackEncoder } from '../../src/http/h2/hpack/encoder.ts'
 import { protocolFaults } from '../../src/http/protocol-fault.ts'
 import { boundAddress } from '../fixtures/app.ts'
-import { beginCase, below, pick, randomCuts, randomSlices, repeat, seconds, seed, Tally } from '../fixtures/fuzz.ts'
+import {
+  beginCase,
+  below,
+  pick,
+  randomCuts,
+  randomSlices,
+  repeat,
+  rounds,
+  seconds,
+  seed,
+  Tally,
+} from '../fixtures/fuzz.ts'
 import {
   block,
   END_HEADERS,
@@ -528,7 +539,7 @@ t.test('requests, to our server and to node:http2', { timeout: (seconds + 60) * 
   let same = 0
   const stricter = new Tally()
   const laxer = new Tally()
-  while (performance.now() < end) {
+  await rounds(t, end, async (t) => {
     const readings = new Map<ForwardedRequest, Reading>()
     const path = await http2Path(
       t,
@@ -599,7 +610,7 @@ t.test('requests, to our server and to node:http2', { timeout: (seconds + 60) * 
         t.fail(`seed state ${before}, run ${runs}, ${kind}`, { wrong, faults, bytes: bytes.toString('latin1') })
     }
     await path.close()
-  }
+  })
   t.ok(
     same > 0,
     `${runs} connections, ${same} requests read the same; refused: ${stricter.text}; by node:http2 only: ${laxer.text}`,
@@ -654,7 +665,7 @@ t.test('requests, through HTTP/2 to node:http', { timeout: (seconds + 60) * 1000
   const end = share()
   let runs = 0
   let same = 0
-  while (performance.now() < end) {
+  await rounds(t, end, async (t) => {
     const readings = new Map<ForwardedRequest, Reading>()
     const recorder = record(readings, () => {})
     const decide = (request: ForwardedRequest): void => {
@@ -691,7 +702,7 @@ t.test('requests, through HTTP/2 to node:http', { timeout: (seconds + 60) * 1000
       if (wrong.length > 0) t.fail(`seed state ${before}, run ${runs}`, { wrong, faults: path.serverFaults, intended })
     }
     await path.close()
-  }
+  })
   t.ok(same > 0, `${runs} connections, ${same} requests arrived as they were sent`)
 })
 
@@ -721,7 +732,7 @@ t.test(
     let runs = 0
     let same = 0
     const refused = new Tally()
-    while (performance.now() < end) {
+    await rounds(t, end, async (t) => {
       const readings = new Map<ForwardedRequest, Reading>()
       const recorder = record(readings, () => {})
       const decide = (request: ForwardedRequest): void => {
@@ -758,7 +769,7 @@ t.test(
         }
       }
       await path.close()
-    }
+    })
     t.ok(same > 0, `${runs} connections, ${same} requests arrived as they were read; refused: ${refused.text}`)
   },
 )
@@ -826,7 +837,7 @@ t.test('responses, to our client and to node:http2', { timeout: (seconds + 60) *
   let same = 0
   const refused = new Tally()
   const alone = new Tally()
-  while (performance.now() < end) {
+  await rounds(t, end, async (t) => {
     const before = beginCase()
     const kind = pick('valid', 'fields', 'frames')
     streams = below(4) + 1
@@ -895,7 +906,7 @@ t.test('responses, to our client and to node:http2', { timeout: (seconds + 60) *
         bytes: bytes.toString('latin1'),
       })
     await path.close()
-  }
+  })
   t.ok(
     same > 0,
     `${runs} connections, ${same} responses read the same; refused: ${refused.text}; by node:http2 only: ${alone.text}`,
