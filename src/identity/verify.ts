@@ -111,8 +111,7 @@ function verifyChain(chain: readonly Uint8Array[], bundles: TrustBundleSet, nowM
   const bundle = bundles.get(trustDomain)
   if (bundle?.trustDomain !== trustDomain)
     throw refusal('trust-domain-unknown', `there is no bundle for the trust domain ${trustDomain}`)
-  about('the leaf', () => checkCertificate(leaf, nowMs))
-  const path = findPath([leaf], certificates, { bundle, nowMs, linksLeft: MAX_LINKS })
+  const path = verifyPath(certificates, bundle, nowMs)
   return {
     [verified]: true,
     kind: 'verified',
@@ -122,6 +121,21 @@ function verifyChain(chain: readonly Uint8Array[], bundles: TrustBundleSet, nowM
     fingerprint: leaf.fingerprint,
     authorityFingerprint: path.at(-1)!.fingerprint,
   }
+}
+
+/**
+ * The path from the first of `certificates` to an authority of the bundle, both ends with it, by every rule of RFC 5280,
+ * section 6, that we know. What a leaf has to be for SPIFFE is no part of it. Throws `OutriderError<ChainErrorCode>`.
+ */
+export function verifyPath(
+  certificates: readonly Certificate[],
+  bundle: TrustBundle,
+  nowMs: number,
+): readonly Certificate[] {
+  const [leaf] = certificates
+  if (leaf === undefined) throw refusal('chain-empty', 'the peer showed no certificate')
+  about('the leaf', () => checkCertificate(leaf, nowMs))
+  return findPath([leaf], certificates, { bundle, nowMs, linksLeft: MAX_LINKS })
 }
 
 /** How far a search for a path may go. */
