@@ -80,8 +80,8 @@ export interface Extensions {
 }
 
 export interface RawExtension {
+  /** Content octets of its identifier, hexadecimal. */
   readonly oid: string
-  readonly dotted: string
   readonly critical: boolean
   /** What the octet string holds. */
   readonly value: Buffer
@@ -100,7 +100,7 @@ export function readRawExtensions(list: Element): RawExtension[] {
     extension.end()
     const oid = id.toString('hex')
     if (read.some((other) => other.oid === oid)) throw malformed(`has the extension ${dotted(id)} twice`)
-    read.push({ oid, dotted: dotted(id), critical: flag !== undefined, value })
+    read.push({ oid, critical: flag !== undefined, value })
   }
   if (read.length === 0) throw malformed('has an empty list of extensions')
   return read
@@ -127,10 +127,10 @@ const alwaysCritical: ReadonlySet<string> = new Set([oids.policyConstraints, oid
 export function readExtensions(list: Element): Extensions {
   let known: Known = {}
   const unknownCritical: string[] = []
-  for (const { oid, dotted, critical, value } of readRawExtensions(list)) {
+  for (const { oid, critical, value } of readRawExtensions(list)) {
     const read = readers.get(oid)
     if (read !== undefined) known = { ...known, ...read(decode(value, value.length), critical) }
-    else if (critical || alwaysCritical.has(oid)) unknownCritical.push(dotted)
+    else if (critical || alwaysCritical.has(oid)) unknownCritical.push(dotted(Buffer.from(oid, 'hex')))
   }
   // RFC 5280, 4.2.1.10
   if (known.nameConstraints !== undefined && known.basicConstraints?.ca !== true)

@@ -194,7 +194,15 @@ export interface SubjectKey {
 
 export function subjectKeyOf(publicKey: KeyObject): SubjectKey {
   const spki = publicKey.export({ type: 'spki', format: 'der' })
-  return { spki, keyId: keyIdOf(decode(spki, spki.length)) }
+  return subjectKeyFrom(decode(spki, spki.length))
+}
+
+/**
+ * The same of a SubjectPublicKeyInfo that `readPublicKey` took for an EC key. Such a key has one encoding, which is
+ * compared there to the byte: this copy of it is what OpenSSL would write, which takes as long as two signatures.
+ */
+export function subjectKeyFrom(spki: Element): SubjectKey {
+  return { spki: Buffer.from(spki.der), keyId: keyIdOf(spki) }
 }
 
 export interface CertificateFields {

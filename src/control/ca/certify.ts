@@ -19,6 +19,7 @@ import {
   parseCertificate,
   type Sign,
   serialText,
+  type SubjectKey,
   subjectKeyOf,
 } from '../../identity/x509.ts'
 
@@ -33,6 +34,8 @@ export interface CertificateRequest {
   readonly id: SpiffeId
   /** P-256 or P-384. */
   readonly publicKey: KeyObject
+  /** `publicKey`, where it is encoded already. */
+  readonly subjectKey?: SubjectKey
 }
 
 export interface IssuedCertificate {
@@ -63,8 +66,8 @@ export function leafIssuer({ certificate, privateKey }: Credential, above: reado
     basicConstraints({ ca: false }),
     authorityKeyIdentifier(keyIdOf(certificate)),
   ]
-  return ({ id, publicKey }, notAfterMs, nowMs) => {
-    const { spki, keyId } = subjectKeyOf(publicKey)
+  return ({ id, publicKey, subjectKey = subjectKeyOf(publicKey) }, notAfterMs, nowMs) => {
+    const { spki, keyId } = subjectKey
     const serial = randomBytes(SERIAL_BYTES)
     const validity = { notBeforeMs: wholeSeconds(nowMs - BACKDATE_MS), notAfterMs: wholeSeconds(notAfterMs) }
     const leaf = buildCertificate(
