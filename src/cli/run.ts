@@ -23,6 +23,14 @@ export const commands: Readonly<Record<string, Entry>> = {
   delete: { summary: 'Delete resources', load: () => import('./commands/delete.ts') },
   token: { summary: 'Create, list and revoke join tokens', load: () => import('./commands/token.ts') },
   ca: { summary: 'Show the roots of the mesh and replace them', load: () => import('./commands/ca.ts') },
+  identity: {
+    summary: 'Show and verify identities, and who has which',
+    load: () => import('./commands/identity.ts'),
+  },
+  check: {
+    summary: 'Examine clocks, the CA, trust bundles and permissions',
+    load: () => import('./commands/check.ts'),
+  },
   status: { summary: 'Show the control server and its sidecars', load: () => import('./commands/status.ts') },
   version: { summary: 'Print the version', load: () => import('./commands/version.ts') },
 }

@@ -98,6 +98,80 @@ export const controlOptions = {
     max: 100_000,
     doc: 'First certificates that one source address may ask for at once: a machine with many workloads that starts.',
   },
+  signPerSecond: {
+    type: 'integer',
+    default: 500,
+    min: 2,
+    max: 100_000,
+    unit: 'per second',
+    doc: 'Certificates that are signed, sustained and at once. First ones get half of it at most, so that newcomers never keep sidecars that are here from renewing.',
+  },
+  expiredRenewalMs: {
+    type: 'duration',
+    default: '24h',
+    min: '0',
+    max: '90d',
+    doc: 'How long after its end a certificate may still be renewed by who has its key, so that sidecars with a join token survive an outage of this server that is longer than their certificates. 0: not at all.',
+  },
+  kubernetes: {
+    type: 'enum',
+    values: ['off', 'token-review', 'jwks'],
+    default: 'off',
+    doc: 'Takes projected service-account tokens of Kubernetes as evidence: verified by the API server (`token-review`), or here with the keys of the cluster (`jwks`).',
+  },
+  kubernetesAudience: {
+    type: 'string',
+    default: 'outrider',
+    pattern: '[\\x21-\\x7e]{1,256}',
+    expects: '1 to 256 visible characters',
+    doc: 'Audience that service-account tokens must be made for. One of its own: a token for the API server must open nothing here.',
+  },
+  kubernetesApi: {
+    type: 'address',
+    use: 'connect',
+    default: 'kubernetes.default.svc:443',
+    doc: 'The API server that is asked with `token-review`.',
+  },
+  kubernetesCaFile: {
+    type: 'path',
+    default: '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt',
+    doc: 'PEM file of the authorities that the API server is verified with. Nothing else is believed for it.',
+  },
+  kubernetesTokenFile: {
+    type: 'path',
+    default: '/var/run/secrets/kubernetes.io/serviceaccount/token',
+    doc: 'Our own token for the API server; read for each call.',
+  },
+  kubernetesIssuer: {
+    type: 'string',
+    default: '',
+    optional: true,
+    doc: 'Issuer of service-account tokens, letter by letter. Needed with `jwks`.',
+  },
+  kubernetesJwks: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'The keys of the cluster: a JWK set in a file, or at an https:// address, which may be that of the API server (`https://HOST:PORT/openid/v1/jwks`). Needed with `jwks`.',
+  },
+  x509Roots: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'PEM file of roots. Who has the key of a certificate below one of them may show it as evidence. Empty: nobody.',
+  },
+  attestSocket: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'Unix socket on which processes of this machine attest by what the kernel says of them (user, group, program). Everybody who can enter its folder may open it. Empty: there is none.',
+  },
+  auditLogPath: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'File that every issue, refusal and revocation is appended to. While it cannot be written no certificate is given out. Empty: `audit.log` in the data folder.',
+  },
   maxMessageBytes: {
     type: 'integer',
     default: 4_194_304,
@@ -132,6 +206,11 @@ export function loadControlConfig(sources: ConfigSources<typeof controlOptions>)
       `debounceMs (${config.debounceMs}) must not be above debounceMaxMs (${config.debounceMaxMs})`,
       { place: 'debounceMs' },
     )
+  }
+  if (config.kubernetes === 'jwks' && (config.kubernetesIssuer === undefined || config.kubernetesJwks === undefined)) {
+    throw new OutriderError('config-options-disagree', 'kubernetes: jwks needs kubernetesIssuer and kubernetesJwks', {
+      place: 'kubernetes',
+    })
   }
   if ((config.caCertificatesFile === undefined) !== (config.caKeyFile === undefined)) {
     throw new OutriderError(

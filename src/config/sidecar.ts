@@ -21,6 +21,49 @@ export const sidecarOptions = {
     optional: true,
     doc: 'A file that holds the join token, for where a file is easier to protect than an environment variable.',
   },
+  attestation: {
+    type: 'enum',
+    values: ['join-token', 'kubernetes', 'x509'],
+    default: 'join-token',
+    doc: 'What the first certificate is asked for with: a join token; the projected service-account token of a Kubernetes pod; or a certificate of another authority, with proof of its key. The last two can be shown again, so that the sidecar also recovers when its certificate is long over.',
+  },
+  spiffeId: {
+    type: 'string',
+    default: '',
+    optional: true,
+    doc: 'The identity to ask for. Needed with `kubernetes` and `x509`; a join token says it.',
+  },
+  kubernetesTokenFile: {
+    type: 'path',
+    default: '/var/run/secrets/tokens/outrider',
+    doc: 'With `kubernetes`: the projected token, for the audience of the control server. Read anew each time.',
+  },
+  x509CertFile: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'With `x509`: PEM file of the certificate and its intermediates. Read anew each time.',
+  },
+  x509KeyFile: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'With `x509`: PEM file of the private key of that certificate (PKCS#8, P-256, P-384 or RSA).',
+  },
+  trustBundleFile: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'PEM file of the roots that the control server is verified with at first contact. This or rootSha256 is needed with `kubernetes` and `x509`.',
+  },
+  rootSha256: {
+    type: 'string',
+    default: '',
+    optional: true,
+    pattern: '[0-9a-f]{64}',
+    expects: '64 hexadecimal digits in lower case',
+    doc: 'In place of trustBundleFile: SHA-256 of the root certificate (DER), as `outrider status` shows it.',
+  },
   sidecarId: {
     type: 'string',
     default: '',
@@ -226,6 +269,13 @@ export const sidecarOptions = {
     min: '0',
     max: '1m',
     doc: 'How long a request may wait for a connection when all of them are busy, before it is refused with 503.',
+  },
+  taintGraceMs: {
+    type: 'duration',
+    default: '5m',
+    min: '1s',
+    max: '24h',
+    doc: 'How long what is under way on a mutual TLS connection may go on when the connection is wound up because an authority below one of its certificates is tainted. Nothing on it outlives the certificates.',
   },
   underscoresInHeaders: {
     type: 'enum',

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { ControlConfig } from '../config/control.ts'
 import type { TrustBundleSet } from '../identity/bundle.ts'
@@ -9,9 +10,11 @@ import { describeError, OutriderError } from '../lib/errors.ts'
 import { listen } from '../lib/listen.ts'
 import type { Random } from '../lib/random.ts'
 import { WatchCell } from '../lib/watch.ts'
-import { adminService, identityService, policyService } from '../rpc/handler.ts'
-import { type ServerEvents, serveSocket, serveTls } from '../rpc/server.ts'
+import { adminService, attestService, type IdentityHandlers, identityService, policyService } from '../rpc/handler.ts'
+import type { PeerCredentials } from '../rpc/peer.ts'
+import { type RpcServer, type ServerEvents, type ServerLimits, serveSocket, serveTls } from '../rpc/server.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
+import { openAuditLog } from '../telemetry/audit.ts'
 import type { Logger, RootLogger } from '../telemetry/log.ts'
 import { controlMetrics } from '../telemetry/names.ts'
 import { type ProcessState, processPages } from '../telemetry/process-pages.ts'
@@ -19,6 +22,7 @@ import { createMetrics, type MetricRegistry } from '../telemetry/registry.ts'
 import { adminHandlers } from './admin/handlers.ts'
 import { CertificateAuthority, hasAuthority } from './ca/certificate-authority.ts'
 import { openDataFolder } from './data-folder.ts'
+import { openAttestors } from './identity/attest/open.ts'
 import { readHandedIn } from './ca/handed-in.ts'
 import { identityHandlers } from './identity/service.ts'
 import { OwnIdentity } from './own-identity.ts'
@@ -33,6 +37,8 @@ export interface ControlSurroundings {
   readonly random: Random
   readonly log: RootLogger
   readonly programVersion: string
+  /** Asks the kernel who is at the other end of a Unix socket; needed for `attestSocket`. */
+  readonly credentialsOf?: (socket: Socket) => PeerCredentials
 }
 
 export interface ControlServer extends Drainable {
@@ -47,6 +53,8 @@ export interface ControlServer extends Drainable {
 
 const MAX_RESOURCES = 100_000
 const MAX_ADMIN_CONNECTIONS = 100
+/** On the attestation socket: each is there for one call. */
+const MAX_LOCAL_CONNECTIONS = 1000
 /** Over the sidecars that are let in: connections of those that come, attest, or are told that there are too many. */
 const SPARE_CONNECTIONS = 1000
 /** An Apply of as much as is admitted, with its framing. */
@@ -65,6 +73,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => folder.release())
     const store = openSqliteStore(join(folder.path, 'outrider.db'))
     undo.push(() => store.close())
+    const audit = openAuditLog(config.auditLogPath ?? join(folder.path, 'audit.log'), clock)
+    undo.push(() => audit.close())
 
     const trustDomain = parseTrustDomain(config.trustDomain)
     if (store.revision > 0 && !hasAuthority(folder.path)) {
@@ -81,7 +91,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     const authority = CertificateAuthority.open(folder.path, trustDomain, clock, given)
     const bundles = new WatchCell<TrustBundleSet>(new Map([[trustDomain, authority.bundle.current]]))
     undo.push(authority.bundle.subscribe((bundle) => bundles.set(new Map([[trustDomain, bundle]]))))
-    const identity = new OwnIdentity(authority, bundles, store, config.svidTtlMs, clock, log)
+    const identity = new OwnIdentity(authority, bundles, store, audit, config.svidTtlMs, clock, log)
     undo.push(() => identity.close())
 
     const registry = createMetrics(controlMetrics, clock)
@@ -103,13 +113,24 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       endpointsOf: (id) => sidecars.endpointsOf(id),
     }
     const sessions = new Sessions(mesh, sidecars, config, random, log, metrics)
-    undo.push(housekeeping(() => [store.prune(clock.now()), sidecars.prune(), authority.renewSigners()], clock, log))
+    const prune = (): void => store.prune(clock.now(), config.expiredRenewalMs)
+    undo.push(housekeeping(() => [prune(), sidecars.prune(), authority.renewSigners()], clock, log))
 
     const options = { ...config, maxWatchers: config.maxSidecars }
-    const services = [
-      identityService(identityHandlers({ authority, bundles, store, catalogue, clock, log, metrics, options })),
-      policyService({ subscribe: sessions.subscribe }),
-    ]
+    const attestors = openAttestors(config, store, clock)
+    const identities = identityHandlers({
+      authority,
+      bundles,
+      store,
+      catalogue,
+      attestors,
+      audit,
+      clock,
+      log,
+      metrics,
+      options,
+    })
+    const services = [identityService(identities), policyService({ subscribe: sessions.subscribe })]
     const limits = { maxMessageBytes: config.maxMessageBytes, maxConnections: config.maxSidecars + SPARE_CONNECTIONS }
     const grpc = await serveTls(config.listen, identity.credentials, services, limits, clock, eventsTo(log))
     undo.push(() => grpc.destroy())
@@ -123,6 +144,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
             identity,
             sessions,
             sidecars,
+            audit,
+            prune,
             log,
             programVersion,
             startedAtMs: clock.now(),
@@ -134,6 +157,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       eventsTo(log),
     )
     undo.push(() => admin.destroy())
+    const local = await openAttestSocket(config, surroundings, identities.attest)
+    if (local !== undefined) undo.push(() => local.destroy())
     const { revision } = store
     log.info(
       { grpcAddress: grpc.address, adminSocket: admin.address, trustDomain, revision, root: identity.rootFingerprint },
@@ -147,7 +172,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       metrics: registry,
       close: async () => {
         notReady = 'stopping'
-        await Promise.all([grpc.close(), admin.close()])
+        await Promise.all([grpc.close(), admin.close(), local?.close()])
         unwind(undo)
       },
       destroy: () => unwind(undo),
@@ -156,6 +181,22 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     unwind(undo)
     throw thrown
   }
+}
+
+/** Opens the socket on which processes of this machine attest, where one is wanted. */
+async function openAttestSocket(
+  { attestSocket, maxMessageBytes }: ControlConfig,
+  { log, credentialsOf }: ControlSurroundings,
+  attest: IdentityHandlers['attest'],
+): Promise<RpcServer | undefined> {
+  if (attestSocket === undefined) return undefined
+  if (credentialsOf === undefined) {
+    throw new OutriderError('attest-socket-unusable', 'this system does not say who opens a Unix socket', {
+      place: 'attestSocket',
+    })
+  }
+  const limits: ServerLimits = { maxMessageBytes, maxConnections: MAX_LOCAL_CONNECTIONS }
+  return serveSocket(attestSocket, [attestService(attest)], limits, eventsTo(log), { mode: 0o666, credentialsOf })
 }
 
 /** Opens the admin endpoint where one is wanted; gives its address with the real port. */

@@ -8,6 +8,7 @@ import type { Watch } from '../lib/watch.ts'
 import { WatchCell } from '../lib/watch.ts'
 import { privateKeyPem, rootsPem } from '../rpc/peer.ts'
 import type { ServerCredentials } from '../rpc/server.ts'
+import type { AuditLog } from '../telemetry/audit.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { CertificateAuthority } from './ca/certificate-authority.ts'
 import type { Store } from './store/store.ts'
@@ -24,6 +25,7 @@ export class OwnIdentity {
   readonly #authority: CertificateAuthority
   readonly #bundles: Watch<TrustBundleSet>
   readonly #store: Store
+  readonly #audit: AuditLog
   readonly #ttlMs: number
   readonly #clock: Clock
   readonly #log: Logger
@@ -35,6 +37,7 @@ export class OwnIdentity {
     authority: CertificateAuthority,
     bundles: Watch<TrustBundleSet>,
     store: Store,
+    audit: AuditLog,
     ttlMs: number,
     clock: Clock,
     log: Logger,
@@ -43,6 +46,7 @@ export class OwnIdentity {
     this.#authority = authority
     this.#bundles = bundles
     this.#store = store
+    this.#audit = audit
     this.#ttlMs = ttlMs
     this.#clock = clock
     this.#log = log
@@ -74,6 +78,8 @@ export class OwnIdentity {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const { chain, serial, notAfterMs } = this.#authority.issueFrom(elder, { id: this.id, publicKey }, this.#ttlMs, now)
     const svid = loadSvid(chain, privateKey, this.#bundles.current, now)
+    const issued = { spiffeId: this.id, serial, notAfter: new Date(notAfterMs).toISOString() }
+    this.#audit.record({ event: 'certificate-issued', how: 'own', source: this.id, ...issued })
     this.#store.recordIssued({ serial, spiffeId: this.id, notAfterMs })
     this.#renewIn((notAfterMs - now) / 2)
     // With the root, which a sidecar compares with its pin at first contact.

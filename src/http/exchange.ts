@@ -74,8 +74,22 @@ export type StreamFaultCode =
   | 'upstream-gone'
   | 'upstream-malformed'
   | 'timed-out'
-  /** We stop: drain deadline, policy, identity. */
+  /** We stop: drain deadline, policy. */
   | 'closed-here'
+  /** A certificate of the connection has expired. */
+  | 'identity-expired'
+  /** The connection's peer, or we, are no longer who may be believed. */
+  | 'identity-withdrawn'
+
+/** Why a whole connection is cut. */
+export interface Ending {
+  /** What the exchanges on it end by. */
+  readonly code: StreamFaultCode
+  /** One line for the log. */
+  readonly message: string
+  /** ASCII for the peer, where its protocol has a place for it. */
+  readonly farewell?: string | undefined
+}
 
 /** The request half: called by a server codec with `requestData* (requestEnd | requestAborted)`. */
 export interface RequestSink {

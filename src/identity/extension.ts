@@ -272,11 +272,14 @@ export function extendedKeyUsage(purposes: readonly string[]): Buffer {
   return extension(oids.extendedKeyUsage, false, sequence(...purposes.map(oid)))
 }
 
-export function uriAltNames(uris: readonly string[], critical: boolean): Buffer {
+export function uriAltNames(uris: readonly string[], critical: boolean, dnsNames: readonly string[] = []): Buffer {
   return extension(
     oids.subjectAltName,
     critical,
-    sequence(...uris.map((uri) => encode(context(URI), Buffer.from(uri)))),
+    sequence(
+      ...uris.map((uri) => encode(context(URI), Buffer.from(uri))),
+      ...dnsNames.map((name) => encode(context(DNS_NAME), Buffer.from(name))),
+    ),
   )
 }
 

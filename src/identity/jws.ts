@@ -28,18 +28,22 @@ export const jwsErrorCodes = [
 export type JwsErrorCode = (typeof jwsErrorCodes)[number] | JsonErrorCode
 
 /** Values of `alg` (RFC 7518, 3.1). There is neither `none` nor one with a shared secret, so no key can pass as that. */
-export type JwsAlgorithm = 'ES256'
+export type JwsAlgorithm = 'ES256' | 'RS256'
 
 interface Algorithm {
   readonly hash: 'sha256'
-  readonly keyType: 'ec'
-  readonly curve: 'prime256v1'
-  /** Of r and s, one after the other (RFC 7518, 3.4). */
-  readonly signatureBytes: number
+  readonly keyType: 'ec' | 'rsa'
+  readonly curve?: 'prime256v1'
+  /** Of r and s, one after the other (RFC 7518, 3.4); of RSA as many as the key has. */
+  readonly signatureBytes?: number
 }
+
+/** RFC 7518, 3.3 */
+const MIN_RSA_BITS = 2048
 
 const algorithms: Readonly<Record<JwsAlgorithm, Algorithm>> = {
   ES256: { hash: 'sha256', keyType: 'ec', curve: 'prime256v1', signatureBytes: 64 },
+  RS256: { hash: 'sha256', keyType: 'rsa' },
 }
 
 /**
@@ -79,7 +83,7 @@ function decode(part: string, name: string): Buffer {
 export function verifyJws({ algorithm, signingInput, signature }: Jws, key: KeyObject): void {
   const { hash, signatureBytes } = algorithms[algorithm]
   checkKey(algorithm, key, 'public')
-  if (signature.length !== signatureBytes)
+  if (signatureBytes !== undefined && signature.length !== signatureBytes)
     throw refusal(
       'jws-signature-length',
       `has a signature of ${signature.length} bytes, one of ${algorithm} has ${signatureBytes}`,
@@ -100,7 +104,8 @@ function isSignature(hash: string, data: Buffer, key: KeyObject, signature: Buff
 /** OpenSSL goes by the key alone: without this a token could name one algorithm and be signed by another. */
 function checkKey(algorithm: JwsAlgorithm, key: KeyObject, type: 'public' | 'private'): void {
   const { keyType, curve } = algorithms[algorithm]
-  if (key.type !== type || key.asymmetricKeyType !== keyType || key.asymmetricKeyDetails?.namedCurve !== curve)
+  const { namedCurve, modulusLength = MIN_RSA_BITS } = key.asymmetricKeyDetails ?? {}
+  if (key.type !== type || key.asymmetricKeyType !== keyType || namedCurve !== curve || modulusLength < MIN_RSA_BITS)
     throw refusal('jws-key-mismatch', `names ${algorithm}, which is not what its key is for`)
 }
 

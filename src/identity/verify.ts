@@ -1,6 +1,6 @@
 import { OutriderError } from '../lib/errors.ts'
 import { about } from './about.ts'
-import type { TrustBundle, TrustBundleSet } from './bundle.ts'
+import type { TrustBundleSet } from './bundle.ts'
 import { oids, type Subtrees } from './extension.ts'
 import { fitsKey, keyErrorCodes, verifySignature } from './key.ts'
 import { type SpiffeId, spiffeIdErrorCodes, type TrustDomain, trustDomainOf } from './spiffe-id.ts'
@@ -21,6 +21,8 @@ export interface VerifiedPeer {
   readonly [verified]: true
   readonly kind: 'verified'
   readonly id: SpiffeId
+  /** The start of the leaf's validity. */
+  readonly notBeforeMs: number
   /** The earliest end of validity in the chain. */
   readonly notAfterMs: number
   /** Hexadecimal. */
@@ -34,7 +36,10 @@ export interface VerifiedPeer {
 export interface RefusedPeer {
   readonly kind: 'refused'
   readonly code: PeerRefusalCode
-  /** For the log. May quote the peer's certificate, escaped and cut. */
+  /**
+   * What is wrong with what was shown, escaped and cut. The peer may read it: it says nothing that is not in its own
+   * certificates or on our clock. What was expected is `expectedRoots`' to say (presented.ts).
+   */
   readonly message: string
 }
 
@@ -77,6 +82,8 @@ const MAX_CHAIN = 5
 /** Signatures that are verified for one peer: a stranger can show certificates that fit in every order. */
 const MAX_LINKS = 16
 const MIN_RSA_BITS = 2048
+/** Of a key identifier, in bytes; those of our own certificates have 20. */
+const MAX_SHOWN_KEY_ID = 20
 
 /**
  * Verifies what a peer showed in its handshake: DER, the leaf first, then its issuers in any order, with or without
@@ -101,21 +108,21 @@ function isRefusal(thrown: unknown): thrown is OutriderError<PeerRefusalCode> {
 }
 
 function verifyChain(chain: readonly Uint8Array[], bundles: TrustBundleSet, nowMs: number): VerifiedPeer {
-  if (chain.length > MAX_CHAIN)
-    throw refusal('chain-too-long', `the peer showed ${chain.length} certificates, at most ${MAX_CHAIN} are read`)
-  const certificates = chain.map((der, index) => about(positionOf(index), () => parseCertificate(der)))
-  const leaf = certificates[0]
-  if (leaf === undefined) throw refusal('chain-empty', 'the peer showed no certificate')
+  const certificates = parseChain(chain)
+  const leaf = certificates[0]!
   const id = about('the leaf', () => validateLeaf(leaf))
   const trustDomain = trustDomainOf(id)
   const bundle = bundles.get(trustDomain)
   if (bundle?.trustDomain !== trustDomain)
     throw refusal('trust-domain-unknown', `there is no bundle for the trust domain ${trustDomain}`)
-  const path = verifyPath(certificates, bundle, nowMs)
+  about('the leaf', () => checkCertificate(leaf, nowMs))
+  const { authorities } = bundle
+  const path = findPath([leaf], certificates, { authorities, trustDomain, nowMs, linksLeft: MAX_LINKS })
   return {
     [verified]: true,
     kind: 'verified',
     id,
+    notBeforeMs: leaf.notBeforeMs,
     notAfterMs: Math.min(...path.map((certificate) => certificate.notAfterMs)),
     serial: leaf.serial,
     fingerprint: leaf.fingerprint,
@@ -124,23 +131,33 @@ function verifyChain(chain: readonly Uint8Array[], bundles: TrustBundleSet, nowM
 }
 
 /**
- * The path from the first of `certificates` to an authority of the bundle, both ends with it, by every rule of RFC 5280,
- * section 6, that we know. What a leaf has to be for SPIFFE is no part of it. Throws `OutriderError<ChainErrorCode>`.
+ * The path from a leaf that is no SVID to one of `authorities`, leaf and authority included. As `verifyPeer`, but what the
+ * leaf says of itself is not looked at. Throws an `OutriderError` with the code of a refusal.
  */
 export function verifyPath(
-  certificates: readonly Certificate[],
-  bundle: TrustBundle,
+  chain: readonly Uint8Array[],
+  authorities: readonly Certificate[],
   nowMs: number,
 ): readonly Certificate[] {
-  const [leaf] = certificates
-  if (leaf === undefined) throw refusal('chain-empty', 'the peer showed no certificate')
+  const certificates = parseChain(chain)
+  const leaf = certificates[0]!
   about('the leaf', () => checkCertificate(leaf, nowMs))
-  return findPath([leaf], certificates, { bundle, nowMs, linksLeft: MAX_LINKS })
+  return findPath([leaf], certificates, { authorities, trustDomain: undefined, nowMs, linksLeft: MAX_LINKS })
 }
 
-/** How far a search for a path may go. */
+/** Not empty. */
+function parseChain(chain: readonly Uint8Array[]): readonly Certificate[] {
+  if (chain.length === 0) throw refusal('chain-empty', 'the peer showed no certificate')
+  if (chain.length > MAX_CHAIN)
+    throw refusal('chain-too-long', `the peer showed ${chain.length} certificates, at most ${MAX_CHAIN} are read`)
+  return chain.map((der, index) => about(positionOf(index), () => parseCertificate(der)))
+}
+
+/** Where a path may end, and how far a search for it may go. */
 interface Search {
-  readonly bundle: TrustBundle
+  readonly authorities: readonly Certificate[]
+  /** Of an SVID. */
+  readonly trustDomain: TrustDomain | undefined
   readonly nowMs: number
   linksLeft: number
 }
@@ -151,7 +168,7 @@ interface Search {
  * Throws the refusal of the first that did not.
  */
 function findPath(path: readonly Certificate[], shown: readonly Certificate[], search: Search): readonly Certificate[] {
-  const { authorities, trustDomain } = search.bundle
+  const { authorities, trustDomain } = search
   const last = path.at(-1)!
   let fault: unknown
   for (const issuer of [...authorities, ...shown]) {
@@ -169,13 +186,22 @@ function findPath(path: readonly Certificate[], shown: readonly Certificate[], s
       fault ??= thrown
     }
   }
-  throw fault ?? refusal('root-unknown', `the chain ends at none of the ${authorities.length} roots of ${trustDomain}`)
+  throw (
+    fault ??
+    refusal(
+      'root-unknown',
+      `the chain ends at no root${trustDomain === undefined ? '' : ` of ${trustDomain}`} that is known here: its last certificate was issued by ${issuerKey(last)}`,
+    )
+  )
 }
 
 /** `issuer` signed `subject`. */
 function checkLink(subject: Certificate, issuer: Certificate, search: Search): void {
   if (subject.authorityKeyId !== undefined && issuer.subjectKeyId?.equals(subject.authorityKeyId) === false)
-    throw refusal('key-id-mismatch', 'has another key identifier than the certificate before it names')
+    throw refusal(
+      'key-id-mismatch',
+      `has the name of the issuer and not its key: the certificate before it was issued by ${issuerKey(subject)}`,
+    )
   if (!fitsKey(subject.signatureAlgorithm, issuer.publicKey))
     throw refusal('signature-algorithm-mismatch', 'has a key of another kind than the signature before it')
   // Before the signature is verified, so that a stranger cannot choose a key that is costly.
@@ -191,18 +217,25 @@ function checkLink(subject: Certificate, issuer: Certificate, search: Search): v
 /** What holds for every certificate of a chain. */
 function checkCertificate(certificate: Certificate, nowMs: number): void {
   if (nowMs > certificate.notAfterMs)
-    throw refusal('expired', `expired ${span(nowMs - certificate.notAfterMs)} ago, at ${iso(certificate.notAfterMs)}`)
+    throw refusal(
+      'expired',
+      `expired ${span(nowMs - certificate.notAfterMs)} ago, at ${iso(certificate.notAfterMs)}; here it is ${iso(nowMs)}`,
+    )
   if (nowMs < certificate.notBeforeMs - CLOCK_SKEW_MS)
     throw refusal(
       'not-yet-valid',
-      `is not valid before ${iso(certificate.notBeforeMs)}, in ${span(certificate.notBeforeMs - nowMs)}`,
+      `is not valid before ${iso(certificate.notBeforeMs)}, in ${span(certificate.notBeforeMs - nowMs)}; here it is ${iso(nowMs)}, and clocks may differ by ${span(CLOCK_SKEW_MS)}`,
     )
   const [unknown] = certificate.unknownCritical
   if (unknown !== undefined) throw refusal('extension-unknown', `has the unknown critical extension ${unknown}`)
 }
 
 /** `authority` may have signed the last certificate of `below`, which starts with the leaf. */
-function checkAuthority(authority: Certificate, below: readonly Certificate[], trustDomain: TrustDomain): void {
+function checkAuthority(
+  authority: Certificate,
+  below: readonly Certificate[],
+  trustDomain: TrustDomain | undefined,
+): void {
   const { basicConstraints, keyUsage, extendedKeyUsage, nameConstraints, altNames } = authority
   if (basicConstraints?.ca !== true) throw refusal('ca-flag-missing', 'is not a CA certificate')
   if (!basicConstraints.critical) throw refusal('ca-flag-not-critical', 'has basic constraints that are not critical')
@@ -214,7 +247,7 @@ function checkAuthority(authority: Certificate, below: readonly Certificate[], t
   )
     throw refusal('ca-extended-key-usage', 'has an extended key usage that bars serverAuth or clientAuth')
   if (isEmptyName(authority.subject)) throw refusal('ca-subject-empty', 'is a CA certificate without a subject')
-  if ((altNames?.uris ?? []).some((uri) => uri !== `spiffe://${trustDomain}`))
+  if (trustDomain !== undefined && (altNames?.uris ?? []).some((uri) => uri !== `spiffe://${trustDomain}`))
     throw refusal('ca-foreign-id', `is a CA certificate with another URI name than spiffe://${trustDomain}`)
   // Self-issued certificates count too, which RFC 5280 would let pass uncounted.
   const intermediates = below.length - 1
@@ -274,4 +307,11 @@ function refusal(code: ChainErrorCode, message: string): OutriderError<ChainErro
 
 function positionOf(index: number): string {
   return index === 0 ? 'the leaf' : `intermediate ${index}`
+}
+
+/** The key identifier of the issuer, which an operator can look up. */
+function issuerKey({ authorityKeyId }: Certificate): string {
+  return authorityKeyId === undefined
+    ? 'a key that it does not name'
+    : `the key ${authorityKeyId.toString('hex', 0, MAX_SHOWN_KEY_ID)}`
 }

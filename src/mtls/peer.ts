@@ -1,21 +1,42 @@
 import type { TLSSocket } from 'node:tls'
 import type { TrustBundleSet } from '../identity/bundle.ts'
+import { describePresented, expectedRoots, type Presented } from '../identity/presented.ts'
 import { trustDomainOf } from '../identity/spiffe-id.ts'
 import { type PeerRefusalCode, type VerifiedPeer, verifyPeer } from '../identity/verify.ts'
 import { presentedChain } from '../lib/presented-chain.ts'
 
+/** What is found of the handshake and not of the chain alone. */
+export const handshakeRefusalCodes = [
+  'no-certificate',
+  'session-resumed',
+  'chain-not-authorized',
+  'identity-not-expected',
+  'authority-withdrawn',
+  'svid-revoked',
+] as const
+export type HandshakeRefusalCode = (typeof handshakeRefusalCodes)[number]
+
 /** Why a connection has no peer that may be believed. */
 export interface PeerRefusal {
   readonly kind: 'refused'
-  readonly code:
-    | PeerRefusalCode
-    | 'no-certificate'
-    | 'session-resumed'
-    | 'chain-not-authorized'
-    | 'identity-not-expected'
-  /** For the log, with what was shown and what was expected. */
+  readonly code: PeerRefusalCode | HandshakeRefusalCode
+  /** What is wrong with what was shown. The peer may read it. */
   readonly message: string
+  /** What was shown, where it can be read. */
+  readonly presented?: Presented | undefined
+  /** What would have been accepted. For our own log only. */
+  readonly expected?: string
 }
+
+/** These say that the chain does not lead to a root of ours. */
+const rootCodes: ReadonlySet<PeerRefusal['code']> = new Set([
+  'trust-domain-unknown',
+  'root-unknown',
+  'key-id-mismatch',
+  'signature-algorithm-mismatch',
+  'signature-invalid',
+  'ca-foreign-id',
+])
 
 /**
  * The peer of a finished handshake. Every rule is checked here, after it: of node:tls itself only "the chain ends at
@@ -27,10 +48,14 @@ export function peerOf(socket: TLSSocket, bundles: TrustBundleSet, nowMs: number
   const chain = presentedChain(socket)
   if (chain.length === 0) return refusal('no-certificate', 'the peer showed no certificate')
   const peer = verifyPeer(chain, bundles, nowMs)
-  if (peer.kind === 'verified' && !socket.authorized) {
-    return refusal('chain-not-authorized', `OpenSSL did not accept the chain: ${String(socket.authorizationError)}`)
+  if (peer.kind === 'refused') {
+    const presented = describePresented(chain)
+    const expected = rootCodes.has(peer.code) ? { expected: expectedRoots(presented, bundles) } : {}
+    return { ...peer, presented, ...expected }
   }
-  return peer
+  if (socket.authorized) return peer
+  const message = `OpenSSL did not accept the chain: ${String(socket.authorizationError)}`
+  return { ...refusal('chain-not-authorized', message), presented: describePresented(chain) }
 }
 
 /** As `peerOf`, for connections that we accept: many, and often from the same peers. */
@@ -52,7 +77,7 @@ interface Known {
 }
 
 /** Peers that one set of bundles remembers. More are verified anew. */
-const MAX_KNOWN = 4096
+export const MAX_KNOWN = 4096
 
 /**
  * Peers by the SHA-256 of their leaf, for as long as the bundles are the same: a leaf that a valid chain was found for once
@@ -77,10 +102,31 @@ function remember(leaf: string, peer: VerifiedPeer, bundles: TrustBundleSet, now
   peers.set(leaf, { peer, sinceMs: nowMs })
 }
 
+/** `refusal` of a peer whose chain is good, with what it showed. */
+export function withPresented(refusal: PeerRefusal | undefined, socket: TLSSocket): PeerRefusal | undefined {
+  return refusal && { ...refusal, presented: describePresented(presentedChain(socket)) }
+}
+
+/** Whether nothing speaks for the peer being of the mesh: it shows no certificate, or one that leads to no root of ours. */
+export function isStranger({ code }: PeerRefusal): boolean {
+  return code === 'no-certificate' || code === 'chain-not-authorized' || rootCodes.has(code)
+}
+
 /** Whether a peer that was verified before would still find the root of its chain in `bundles`. */
-export function isStillTrusted({ id, authorityFingerprint }: VerifiedPeer, bundles: TrustBundleSet): boolean {
+export function isStillTrusted(
+  { id, authorityFingerprint }: Pick<VerifiedPeer, 'id' | 'authorityFingerprint'>,
+  bundles: TrustBundleSet,
+): boolean {
   const authorities = bundles.get(trustDomainOf(id))?.authorities ?? []
   return authorities.some(({ fingerprint }) => fingerprint === authorityFingerprint)
+}
+
+/** Whether the chain of this peer ends at an authority that is being given up. */
+export function isTainted(
+  { id, authorityFingerprint }: Pick<VerifiedPeer, 'id' | 'authorityFingerprint'>,
+  bundles: TrustBundleSet,
+): boolean {
+  return bundles.get(trustDomainOf(id))?.tainted.has(authorityFingerprint) === true
 }
 
 function refusal(code: PeerRefusal['code'], message: string): PeerRefusal {

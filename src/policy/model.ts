@@ -149,6 +149,13 @@ export interface Workload {
     readonly spiffeId: SpiffeId
     /** Lifetime of its SVIDs; absent: the issuer's default. */
     readonly ttlMs?: number
+    /**
+     * What its evidence must prove, all of it: `k8s:ns:payments`. Without any only a join token, which is made for one
+     * Workload, gets its identity.
+     */
+    readonly selectors: readonly string[]
+    /** Further names in its SVIDs. */
+    readonly dnsNames: readonly string[]
     readonly upstreams: readonly ReferencePattern[]
   }
 }

@@ -7,6 +7,7 @@ import { OutriderError } from '../lib/errors.ts'
 import { parseAddress, parseHost } from './host.ts'
 import { parseMethod } from './match/method.ts'
 import { parsePath } from './match/path.ts'
+import { parseSelector, selectorsFault } from './match/selector.ts'
 import { parseNamespace } from './match/source.ts'
 import {
   apiVersion,
@@ -44,6 +45,8 @@ export const MAX_REQUESTS_PER_MS = 1000
 export const MAX_LIMIT_PERIOD_MS: number = 31 * 86_400_000
 export const MIN_TTL_MS = 10_000
 export const MAX_TTL_MS: number = 90 * 86_400_000
+/** A certificate with them has to fit into the handshake. */
+export const MAX_DNS_NAMES = 16
 
 /** Most endpoints of a service, fixed and reported together. */
 export const MAX_ENDPOINTS = 10_000
@@ -209,9 +212,21 @@ const serviceSpec = andThen(
   },
 )
 
+const selectors = andThen(
+  listOf(parsed(parseSelector, MAX_STRING), { min: 1, uniqueBy: ({ text }) => text }),
+  (list, field, report) => {
+    const message = selectorsFault(list)
+    return message === undefined
+      ? list.map(({ text }) => text)
+      : report({ field, code: 'selectors-never-hold', message })
+  },
+)
+
 const workloadSpec = object({
   spiffeId,
   ttl: optional(duration(MIN_TTL_MS, MAX_TTL_MS, '10s to 90d')),
+  selectors: optional(selectors),
+  dnsNames: optional(list(text(parseHost), { max: MAX_DNS_NAMES, uniqueBy: (name) => name })),
   upstreams: optional(listOf(text(parseReferencePattern))),
 })
 
@@ -256,17 +271,22 @@ const schemas: Readonly<Record<Kind, Reader<Resource>>> = {
     metadata,
     spec: { ...spec, workloads: spec.workloads.map((text) => reference(text, metadata.namespace)) },
   })),
-  Workload: andThen(envelope('Workload', workloadSpec), ({ kind, metadata, spec: { spiffeId, ttl, upstreams } }) => ({
-    kind,
-    metadata,
-    spec: {
-      spiffeId,
-      ...(ttl === undefined ? {} : { ttlMs: ttl }),
-      upstreams: (upstreams ?? [`${metadata.namespace}/*`]).map((text) =>
-        text === '*' ? { namespace: '*', name: '*' } : reference(text, metadata.namespace),
-      ),
-    },
-  })),
+  Workload: andThen(
+    envelope('Workload', workloadSpec),
+    ({ kind, metadata, spec: { spiffeId, ttl, selectors, dnsNames, upstreams } }) => ({
+      kind,
+      metadata,
+      spec: {
+        spiffeId,
+        ...(ttl === undefined ? {} : { ttlMs: ttl }),
+        selectors: selectors ?? [],
+        dnsNames: dnsNames ?? [],
+        upstreams: (upstreams ?? [`${metadata.namespace}/*`]).map((text) =>
+          text === '*' ? { namespace: '*', name: '*' } : reference(text, metadata.namespace),
+        ),
+      },
+    }),
+  ),
 }
 
 const resolvedServiceSpec = object({

@@ -11,7 +11,7 @@ import { serverRefusal } from './peer.ts'
 
 export interface BootstrapOptions {
   readonly address: Address
-  /** SHA-256 of the root certificate (DER), hexadecimal, from the join token. */
+  /** SHA-256 of the root certificate (DER), hexadecimal, from the join token or the options. */
   readonly rootFingerprint: string
   readonly serverId: SpiffeId
   readonly clock: Clock
@@ -21,7 +21,7 @@ export interface BootstrapOptions {
 
 /**
  * First contact: learns the root of the trust domain from the server itself and believes it only because its SHA-256 is
- * the pin of the join token. The connection is given up after the handshake: nothing was sent on it, no secret least of
+ * the pinned one. The connection is given up after the handshake: nothing was sent on it, no secret least of
  * all. Returns the bundle that the channel for `Attest` is then verified with.
  * Errors: `control-unreachable`, `control-pin-mismatch`, `control-not-trusted`.
  */
@@ -33,8 +33,8 @@ export async function learnTrustBundle(options: BootstrapOptions): Promise<Trust
   if (root === undefined) {
     throw new OutriderError(
       'control-pin-mismatch',
-      `${target} does not show the root certificate ${rootFingerprint.slice(0, 16)}... that the join token pins: ` +
-        'the token is from another mesh, or this is not its control server. The token was not sent',
+      `${target} does not show the root certificate ${rootFingerprint.slice(0, 16)}... that is pinned: ` +
+        'the token or option is of another mesh, or this is not its control server. No evidence was sent',
     )
   }
   const trustDomain = trustDomainOf(serverId)

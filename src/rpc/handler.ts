@@ -5,7 +5,13 @@ import type { IdentityServiceHandlers } from '../wire/outrider/identity/v1/Ident
 import type { PolicyServiceHandlers } from '../wire/outrider/policy/v1/PolicyService.ts'
 import { toStatus } from './errors.ts'
 import { protocols } from './load.ts'
-import { type AuthenticatedCaller, type Caller, requireIdentity } from './peer.ts'
+import {
+  type AuthenticatedCaller,
+  type Caller,
+  type RenewingCaller,
+  requireIdentity,
+  requireRenewable,
+} from './peer.ts'
 import { type Endable, openDuplex, openStream, type ServerDuplex, type ServerStream } from './stream.ts'
 
 /** Input and output of a method, taken from the generated handler types. */
@@ -23,7 +29,7 @@ type Bidi<Method, Who> =
 /** The identity service: `Attest` alone may be called without an identity. */
 export interface IdentityHandlers {
   readonly attest: Unary<IdentityServiceHandlers['Attest'], Caller>
-  readonly renew: Unary<IdentityServiceHandlers['Renew'], AuthenticatedCaller>
+  readonly renew: Unary<IdentityServiceHandlers['Renew'], RenewingCaller>
   readonly watchTrustBundles: ServerStreaming<IdentityServiceHandlers['WatchTrustBundles'], AuthenticatedCaller>
 }
 
@@ -69,8 +75,19 @@ export function identityService(handlers: IdentityHandlers): BoundService {
     definition: protocols().identity.IdentityService.service,
     bind: (context): IdentityServiceHandlers => ({
       Attest: unary(context, 'Attest', anyone, handlers.attest),
-      Renew: unary(context, 'Renew', requireIdentity, handlers.renew),
+      Renew: unary(context, 'Renew', requireRenewable, handlers.renew),
       WatchTrustBundles: serverStreaming(context, 'WatchTrustBundles', requireIdentity, handlers.watchTrustBundles),
+    }),
+  }
+}
+
+/** The part of the identity service that is for who has no identity yet, alone. */
+export function attestService(attest: IdentityHandlers['attest']): BoundService {
+  const { Attest } = protocols().identity.IdentityService.service
+  return {
+    definition: { Attest },
+    bind: (context): Pick<IdentityServiceHandlers, 'Attest'> & grpc.UntypedServiceImplementation => ({
+      Attest: unary(context, 'Attest', anyone, attest),
     }),
   }
 }

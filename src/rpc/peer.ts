@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import type { TrustBundleSet } from '../identity/bundle.ts'
 import type { SpiffeId } from '../identity/spiffe-id.ts'
 import { type RefusedPeer, type VerifiedPeer, verifyPeer } from '../identity/verify.ts'
-import { toPem } from '../identity/x509.ts'
+import { parseCertificate, toPem } from '../identity/x509.ts'
 import { OutriderError } from '../lib/errors.ts'
 import { unreachable } from '../lib/unreachable.ts'
 import { presentedChain } from '../lib/presented-chain.ts'
@@ -13,19 +13,47 @@ export interface AnonymousPeer {
   readonly why: 'no-client-certificate' | 'unix-socket'
 }
 
+/** Whose SVID it was until it expired. */
+export interface ExpiredSvid {
+  readonly id: SpiffeId
+  /** Hexadecimal. */
+  readonly serial: string
+  readonly notAfterMs: number
+}
+
+/** A certificate that does not verify. */
+export interface RefusedCertificate extends RefusedPeer {
+  /** That it has expired is all that is wrong with it. */
+  readonly expired?: ExpiredSvid
+}
+
 /** Who is at the other end of a connection. */
-export type Peer = VerifiedPeer | RefusedPeer | AnonymousPeer
+export type Peer = VerifiedPeer | RefusedCertificate | AnonymousPeer
+
+/** The process at the other end of a Unix socket, as the kernel says (unix(7), SO_PEERCRED). */
+export interface PeerCredentials {
+  readonly uid: number
+  readonly gid: number
+  readonly pid: number
+}
 
 /** Who makes a call, and from where. */
 export interface Caller {
   readonly peer: Peer
   /** IP address, or `unix` on a Unix socket. */
   readonly source: string
+  /** On a socket whose server asks for them. */
+  readonly unix?: PeerCredentials
 }
 
 /** A caller whose certificate was verified. */
 export interface AuthenticatedCaller extends Caller {
   readonly peer: VerifiedPeer
+}
+
+/** A caller who shows an SVID that is, or was, one of this mesh. TLS has proved that the key is the caller's. */
+export interface RenewingCaller extends Caller {
+  readonly peer: VerifiedPeer | (RefusedCertificate & { readonly expired: ExpiredSvid })
 }
 
 /** Whom a server believes. */
@@ -41,18 +69,25 @@ export interface Trust {
 /** Who showed this certificate. To be asked per call: a connection may outlive its certificate. */
 export function peerOf(leaf: Buffer | undefined, { bundles, issuers }: Trust, nowMs: number): Peer {
   if (leaf === undefined) return { kind: 'anonymous', why: 'no-client-certificate' }
-  return verifyPeer([leaf, ...issuers], bundles, nowMs)
+  const chain = [leaf, ...issuers]
+  const peer = verifyPeer(chain, bundles, nowMs)
+  if (peer.kind !== 'refused' || peer.code !== 'expired') return peer
+  const { notAfterMs } = parseCertificate(leaf)
+  // At its last moment; where another certificate of the chain has expired, that one is refused then as well.
+  const once = verifyPeer(chain, bundles, notAfterMs)
+  if (notAfterMs >= nowMs || once.kind === 'refused') return peer
+  return { ...peer, expired: { id: once.id, serial: once.serial, notAfterMs } }
 }
 
 /**
  * Why the certificates of open connections were refused. To a handler grpc-js shows a certificate only when OpenSSL
- * accepted it, so that without this an expired one would look like none. The reason is text; nothing is decided by it.
+ * accepted it, so that without this an expired one would look like none.
  */
 export class RefusedConnections {
-  readonly #reasons = new Map<string, RefusedPeer>()
+  readonly #reasons = new Map<string, RefusedCertificate>()
 
   /** Called once per connection, after its handshake. */
-  note(socket: TLSSocket, trust: Trust, nowMs: number): RefusedPeer | undefined {
+  note(socket: TLSSocket, trust: Trust, nowMs: number): RefusedCertificate | undefined {
     const peer = peerOf(presentedChain(socket)[0], trust, nowMs)
     if (peer.kind !== 'refused') return undefined
     const address = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`
@@ -62,7 +97,7 @@ export class RefusedConnections {
   }
 
   /** `address` as grpc-js names a peer. */
-  reason(address: string): RefusedPeer | undefined {
+  reason(address: string): RefusedCertificate | undefined {
     return this.#reasons.get(address)
   }
 }
@@ -80,6 +115,15 @@ export function requireIdentity(caller: Caller): AuthenticatedCaller {
     default:
       return unreachable(peer)
   }
+}
+
+/** As `requireIdentity`, and lets an SVID pass that has expired: how long ago it may have is for the handler to say. */
+export function requireRenewable(caller: Caller): RenewingCaller {
+  const { peer } = caller
+  if (peer.kind === 'refused' && peer.expired !== undefined) {
+    return { ...caller, peer: { ...peer, expired: peer.expired } }
+  }
+  return requireIdentity(caller)
 }
 
 /** Why a server is not the control server, or `undefined` when it is. */

@@ -12,7 +12,7 @@ import { OutriderError } from '../lib/errors.ts'
 import { listen, listenOnSocket } from '../lib/listen.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { BoundService, HandlerContext } from './handler.ts'
-import { peerOf, RefusedConnections, type Trust } from './peer.ts'
+import { type Caller, type PeerCredentials, peerOf, RefusedConnections, type Trust } from './peer.ts'
 import type { Endable } from './stream.ts'
 
 /** What a TLS server shows and whom it believes. */
@@ -104,8 +104,18 @@ export async function serveTls(
   return engine.run(server, formatAddress(await listen(server, where, 'listen')))
 }
 
+/** Who may open a Unix socket, and what is known of who did. */
+export interface SocketAccess {
+  /** 0600: the owner of the process. 0666: everybody who can enter its folder. */
+  readonly mode: 0o600 | 0o666
+  /** Asks the kernel who is at the other end. A connection for which it throws is closed. */
+  readonly credentialsOf?: (socket: Socket) => PeerCredentials
+}
+
+const OWNER_ONLY: SocketAccess = { mode: 0o600 }
+
 /**
- * Serves gRPC on a Unix socket with mode 0600. A socket that nobody serves any more is replaced; a live one is not.
+ * Serves gRPC on a Unix socket. A socket that nobody serves any more is replaced; a live one is not.
  * Errors: `socket-in-use`, `socket-path-taken`, `socket-path-too-long`, `listen-failed`.
  */
 export async function serveSocket(
@@ -113,6 +123,7 @@ export async function serveSocket(
   services: readonly BoundService[],
   limits: ServerLimits,
   events: ServerEvents,
+  access: SocketAccess = OWNER_ONLY,
 ): Promise<RpcServer> {
   await removeStale(path)
   // Bound in a folder of its own that nobody else can enter, and moved to its place when the mode is right: at no
@@ -127,20 +138,54 @@ export async function serveSocket(
         { place: path },
       )
     }
-    const engine = new Engine(
-      services,
-      limits,
-      () => ({ peer: { kind: 'anonymous', why: 'unix-socket' }, source: 'unix' }),
-      events,
-    )
-    const server = createServer((socket) => engine.accept(socket))
+    const peers = new SocketPeers(access)
+    const engine = new Engine(services, limits, (call) => peers.callerOf(call.getPeer()), events)
+    const server = createServer((socket) => {
+      if (peers.note(socket)) engine.accept(socket)
+      else socket.destroy()
+    })
     await listenOnSocket(server, birthplace, path)
-    chmodSync(birthplace, 0o600)
+    chmodSync(birthplace, access.mode)
     renameSync(birthplace, path)
     server.on('close', () => rmSync(path, { force: true }))
     return engine.run(server, path)
   } finally {
     rmSync(nursery, { recursive: true, force: true })
+  }
+}
+
+/** Who is at the other end of the connections of a Unix socket. */
+class SocketPeers {
+  readonly #access: SocketAccess
+  readonly #open = new Map<string, PeerCredentials>()
+  #count = 0
+
+  constructor(access: SocketAccess) {
+    this.#access = access
+  }
+
+  /** False when the kernel does not say who it is. */
+  note(socket: Socket): boolean {
+    const { credentialsOf } = this.#access
+    if (credentialsOf === undefined) return true
+    try {
+      const credentials = credentialsOf(socket)
+      this.#count += 1
+      const name = `unix-${this.#count}`
+      // A Unix connection has no address, and grpc-js names the connection of a call by nothing else.
+      Object.defineProperty(socket, 'remoteAddress', { value: name })
+      this.#open.set(name, credentials)
+      socket.once('close', () => this.#open.delete(name))
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  callerOf(name: string): Caller {
+    const unix = this.#open.get(name)
+    const peer = { kind: 'anonymous', why: 'unix-socket' } as const
+    return unix === undefined ? { peer, source: 'unix' } : { peer, source: `unix:${unix.uid}`, unix }
   }
 }
 

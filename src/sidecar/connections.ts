@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
-import type { AuthorityUses } from './trust-report.ts'
+import type { Ending } from '../http/exchange.ts'
 import type { Drainable } from '../lib/drain.ts'
+import type { AuthorityUses } from './trust-report.ts'
 
 /** One accepted connection, for the admin page. */
 export interface ConnectionRecord {
@@ -13,18 +14,19 @@ export interface ConnectionRecord {
   /** Wall-clock time at which it is cut. */
   readonly expiresAtMs: number
   readonly requests: number
+  /** SHA-256, hexadecimal, of the roots that the SVIDs of both sides end at; none without mutual TLS. */
+  readonly authorities: readonly string[]
 }
 
 /** One accepted connection, for draining. */
 export interface OpenConnection extends ConnectionRecord {
   requests: number
-  /** SHA-256, hexadecimal, of the roots that the SVIDs of both sides end at; none without mutual TLS. */
-  readonly authorities: readonly string[]
   /** Ends after its next response. */
   retire(): void
   /** Ends after the exchange under way; at once when there is none. */
   close(): void
-  destroy(): void
+  /** With an ending, what is under way on it ends by that. */
+  destroy(ending?: Ending): void
 }
 
 /** All accepted connections of one data plane; bounded by `maxConnections` per listener. */
@@ -50,13 +52,14 @@ export class Connections implements Drainable {
   }
 
   list(): readonly ConnectionRecord[] {
-    return [...this.#open].map(({ listener, remote, peer, openedAtMs, expiresAtMs, requests }) => ({
+    return [...this.#open].map(({ listener, remote, peer, openedAtMs, expiresAtMs, requests, authorities }) => ({
       listener,
       remote,
       peer,
       openedAtMs,
       expiresAtMs,
       requests,
+      authorities,
     }))
   }
 

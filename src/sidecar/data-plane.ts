@@ -8,6 +8,7 @@ import type { PortSharing } from '../lib/listen.ts'
 import type { Random } from '../lib/random.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { Credentials } from '../mtls/credentials.ts'
+import { anyDistrust, revokedSvids, withdrawnAuthorities } from '../mtls/distrust.ts'
 import { Terminator } from '../mtls/server.ts'
 import type { RateLimiter } from '../ratelimit/limiter.ts'
 import { AccessLog, type AccessLogSink } from '../telemetry/access-log.ts'
@@ -22,6 +23,7 @@ import { type MeshEndpoints, type OutboundListener, openEndpoints, openOutbound 
 import { type Runtime, shareOf } from './runtime.ts'
 import type { Snapshot } from './snapshot/snapshot.ts'
 import { Load, type Tallies } from './tally.ts'
+import { TlsFailures } from './tls-failures.ts'
 import type { OpenPorts } from './traffic.ts'
 
 export interface DataPlaneOptions {
@@ -43,6 +45,7 @@ const WITHDRAWAL_MS = 2_000
 /** All that serves traffic in one thread: its listeners, their connections, and the pools behind them. */
 export class DataPlane {
   readonly connections: Connections = new Connections()
+  readonly tlsFailures: TlsFailures
   readonly #options: DataPlaneOptions
   readonly #accessLog: AccessLog
   readonly #inbound: InboundListener[] = []
@@ -52,8 +55,9 @@ export class DataPlane {
   #terminator: Terminator | undefined
 
   constructor(options: DataPlaneOptions) {
-    const { config, clock, metrics, accessLog } = options
+    const { config, clock, log, metrics, accessLog } = options
     this.#options = options
+    this.tlsFailures = new TlsFailures(metrics, log, clock)
     this.#accessLog = new AccessLog(accessLog, { mode: config.accessLog, clock, dropped: metrics.accessLogDropped })
   }
 
@@ -75,6 +79,8 @@ export class DataPlane {
       credentials,
       policy,
       connections: this.connections,
+      distrust: anyDistrust(withdrawnAuthorities(credentials), revokedSvids(policy)),
+      tlsFailures: this.tlsFailures,
       budget: new BodyBudget(shareOf(config.maxHeldBytes, { planes })),
       load: new Load(tallies.claim()),
       tallies,
@@ -135,6 +141,7 @@ export class DataPlane {
     for (const listener of this.#listeners()) listener.release()
     this.#mesh?.release()
     this.#terminator?.close()
+    this.tlsFailures.close()
     await this.#accessLog.close()
   }
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type { SidecarConfig } from '../config/sidecar.ts'
 import { olderBundle, type TrustBundleSet } from '../identity/bundle.ts'
 import { controlIdOf, trustDomainOf } from '../identity/spiffe-id.ts'
@@ -10,15 +9,16 @@ import { pause } from '../lib/pause.ts'
 import type { Random } from '../lib/random.ts'
 import { WatchCell } from '../lib/watch.ts'
 import { type Credentials, onNewSvid } from '../mtls/credentials.ts'
-import { type Issued, IssuedSource } from '../mtls/source/issued.ts'
-import { learnTrustBundle } from '../rpc/bootstrap.ts'
+import { describeSkew, type Issued, IssuedSource, isSkewed } from '../mtls/source/issued.ts'
 import { bundlesOf } from '../rpc/bundles.ts'
 import { type ClientStream, type ControlClient, connectControl } from '../rpc/client.ts'
-import { type JoinToken, parseJoinToken } from '../rpc/token.ts'
+import { millisecondsOf } from '../rpc/time.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { sidecarMetrics } from '../telemetry/names.ts'
 import type { MetricsOf } from '../telemetry/registry.ts'
+import type { IssuedSvid__Output } from '../wire/outrider/identity/v1/IssuedSvid.ts'
 import type { TrustBundleSet__Output } from '../wire/outrider/identity/v1/TrustBundleSet.ts'
+import { type Evidence, evidenceOf } from './evidence.ts'
 
 /** Who we are, kept current, and the channel to the control server that shows it. */
 export interface Identity {
@@ -37,27 +37,33 @@ export interface IdentityOptions {
   readonly signal: AbortSignal
 }
 
+const ALARMS = {
+  overdue: 'the SVID is not renewed at 80 % of its lifetime: it ends soon, and with it all traffic',
+  expired: 'the SVID has expired: nothing is served before there is another one',
+} as const
+
 const RETRY = { initialMs: 200, maxMs: 10_000, jitter: 0.3 }
 
 /**
- * The way to the first SVID: join token -> root that it pins -> attestation. Waits for a control server that is not there
+ * The way to the first SVID: evidence -> root that is pinned or given -> attestation. Waits for a control server that is not there
  * yet; rejects at once when it answers and refuses.
  */
 export async function establishIdentity(options: IdentityOptions): Promise<Identity> {
   const { config, clock, log, metrics, random } = options
-  const token = joinToken(config)
-  const serverId = controlIdOf(trustDomainOf(token.spiffeId))
+  const evidence = evidenceOf(config, clock)
+  const serverId = controlIdOf(trustDomainOf(evidence.id))
   const address = config.controlAddress
-  const { rootFingerprint } = token
-  const pinned = await retrying(options, () => learnTrustBundle({ address, rootFingerprint, serverId, clock }))
-  const bundles = new WatchCell<TrustBundleSet>(new Map([[pinned.trustDomain, pinned]]))
+  const trusted = await retrying(options, evidence.learnTrust)
+  const bundles = new WatchCell<TrustBundleSet>(new Map([[trusted.trustDomain, trusted]]))
   const svid = new WatchCell<Svid | undefined>(undefined)
   const client = connectControl({ address, bundles, svid, serverId, clock })
+  const attest = async (csr: Buffer): Promise<Issued> => issuedOf(await client.attest({ ...evidence.show(csr), csr }))
   const source = await retrying(options, () =>
     IssuedSource.open({
-      id: token.spiffeId,
-      attest: async (csr) => issuedOf(await client.attest({ joinToken: token.secret, csr })),
+      id: evidence.id,
+      attest,
       renew: async (csr) => issuedOf(await client.renew({ csr })),
+      ...(evidence.reusable ? { attestAgain: (csr) => attestAnew(csr, attest, evidence, config, clock) } : {}),
       clock,
       random,
       onRenewed: ({ svid: { notAfterMs, serial } }) => {
@@ -67,6 +73,14 @@ export async function establishIdentity(options: IdentityOptions): Promise<Ident
       onRenewalFailed: (reason, retryInMs) => {
         metrics.svidRenewals.with({ result: 'failed' }).inc()
         log.error({ reason, retryInMs: Math.round(retryInMs) }, 'SVID not renewed')
+      },
+      onAlarm: (alarm, { serial, notAfterMs }) => {
+        metrics.svidAlarms.with({ alarm }).inc()
+        log.error({ alarm, serial, notAfter: new Date(notAfterMs).toISOString() }, ALARMS[alarm])
+      },
+      onClockSkew: (aheadMs) => {
+        metrics.clockSkew.set(aheadMs / 1000)
+        if (isSkewed(aheadMs)) log.warn({ aheadMs: Math.round(aheadMs) }, describeSkew(aheadMs))
       },
     }),
   ).catch((error: unknown) => {
@@ -94,19 +108,34 @@ export async function establishIdentity(options: IdentityOptions): Promise<Ident
   }
 }
 
-function joinToken({ joinToken: given, joinTokenFile }: SidecarConfig): JoinToken {
-  if (given !== undefined) return parseJoinToken(given.reveal())
-  if (joinTokenFile === undefined) {
-    throw new OutriderError(
-      'join-token-missing',
-      'there is no join token: set OUTRIDER_JOIN_TOKEN or joinTokenFile (make one with "outrider token create")',
-    )
-  }
+/**
+ * With the trust that we have; where that is of no use, because the mesh has other roots by now, with that of the start. On a
+ * channel of its own then, so that what is not proved yet takes nothing from the present one.
+ */
+async function attestAnew(
+  csr: Buffer,
+  attest: (csr: Buffer) => Promise<Issued>,
+  evidence: Evidence,
+  { controlAddress: address }: SidecarConfig,
+  clock: Clock,
+): Promise<Issued> {
   try {
-    return parseJoinToken(readFileSync(joinTokenFile, 'utf8'))
-  } catch (cause) {
-    if (cause instanceof OutriderError) throw cause
-    throw new OutriderError('join-token-unreadable', `the join token file ${joinTokenFile} cannot be read`, { cause })
+    return await attest(csr)
+  } catch (error) {
+    if (!(error instanceof OutriderError && error.code === 'rpc-unavailable')) throw error
+  }
+  const bundle = await evidence.learnTrust()
+  const client = connectControl({
+    address,
+    bundles: new WatchCell<TrustBundleSet>(new Map([[bundle.trustDomain, bundle]])),
+    svid: new WatchCell<Svid | undefined>(undefined),
+    serverId: controlIdOf(bundle.trustDomain),
+    clock,
+  })
+  try {
+    return issuedOf(await client.attest({ ...evidence.show(csr), csr }))
+  } finally {
+    client.close()
   }
 }
 
@@ -126,14 +155,9 @@ async function retrying<T>({ clock, random, log, signal }: IdentityOptions, task
   }
 }
 
-function issuedOf({
-  chain,
-  bundles,
-}: {
-  chain: readonly Uint8Array[]
-  bundles: TrustBundleSet__Output | null
-}): Issued {
-  return { chain, bundles: bundlesOf(bundles) }
+function issuedOf({ chain, bundles, serverTime }: IssuedSvid__Output): Issued {
+  const serverTimeMs = millisecondsOf(serverTime)
+  return { chain, bundles: bundlesOf(bundles), ...(serverTimeMs === undefined ? {} : { serverTimeMs }) }
 }
 
 /** Follows the bundles between renewals, over a connection that shows our present SVID. An older bundle never replaces a newer one. */

@@ -6,7 +6,7 @@ import { DataPlane, type DataPlaneOptions } from './data-plane.ts'
 import type { Snapshot } from './snapshot/snapshot.ts'
 import { ownTallies } from './tally.ts'
 import type { AuthorityUses } from './trust-report.ts'
-import type { OpenPorts, ServedConnection, Traffic } from './traffic.ts'
+import type { OpenPorts, ServedConnection, ServedTlsFailure, Traffic } from './traffic.ts'
 
 /** Traffic that is served by this thread, which does all the rest as well: nothing is shared and nothing is sent. */
 export class OwnTraffic implements Traffic {
@@ -33,6 +33,10 @@ export class OwnTraffic implements Traffic {
 
   async connections(): Promise<readonly ServedConnection[]> {
     return this.#plane.connections.list().map((connection) => ({ ...connection, worker: 1 }))
+  }
+
+  async tlsFailures(): Promise<readonly ServedTlsFailure[]> {
+    return this.#plane.tlsFailures.list().map((failure) => ({ ...failure, worker: 1 }))
   }
 
   async authorityUses(): Promise<AuthorityUses> {

@@ -9,6 +9,7 @@ import {
 import { type Headers, headerValue } from '../http/headers.ts'
 import { Exchange, type ExchangeOwner } from '../http/pump.ts'
 import type { Timer } from '../lib/clock.ts'
+import { unreachable } from '../lib/unreachable.ts'
 import type { RuleRef } from '../policy/decision.ts'
 import type { AccessSource } from '../telemetry/access-log.ts'
 import { requestIdOf, type TraceHop, traceHop } from '../telemetry/trace.ts'
@@ -234,7 +235,19 @@ function spokenBy({ reporter, source }: RequestSource, { method, version, header
 }
 
 function refusalOf({ code }: StreamFault): RefusalCode {
-  return code === 'upstream-malformed' || code === 'timed-out' ? code : 'upstream-gone'
+  switch (code) {
+    case 'upstream-malformed':
+    case 'timed-out':
+    case 'identity-expired':
+    case 'identity-withdrawn':
+      return code
+    case 'client-gone':
+    case 'closed-here':
+    case 'upstream-gone':
+      return 'upstream-gone'
+    default:
+      return unreachable(code)
+  }
 }
 
 export function ruleName({ policy, rule }: RuleRef): string {

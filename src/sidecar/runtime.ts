@@ -6,6 +6,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { PortSharing } from '../lib/listen.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { Credentials } from '../mtls/credentials.ts'
+import type { Distrust } from '../mtls/distrust.ts'
 import type { CompiledPolicy } from '../policy/compile.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import type { Logger } from '../telemetry/log.ts'
@@ -14,6 +15,7 @@ import type { MetricsOf } from '../telemetry/registry.ts'
 import type { RandomHex } from '../telemetry/trace.ts'
 import type { Connections } from './connections.ts'
 import type { Load, Tallies } from './tally.ts'
+import type { TlsFailures } from './tls-failures.ts'
 
 /** What both directions of the data path share in one thread. */
 export interface Runtime {
@@ -27,6 +29,9 @@ export interface Runtime {
   readonly credentials: Watch<Credentials>
   readonly policy: Watch<CompiledPolicy>
   readonly connections: Connections
+  /** Whom we believe no longer. */
+  readonly distrust: Distrust
+  readonly tlsFailures: TlsFailures
   /** What HTTP/2 peers sent and nobody has taken yet, against `maxHeldBytes`. */
   readonly budget: BodyBudget
   /** Requests in flight in the whole process. */

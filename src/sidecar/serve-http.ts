@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { RequestHandler } from '../http/exchange.ts'
+import type { Ending, RequestHandler } from '../http/exchange.ts'
 import { H1ServerConnection } from '../http/h1/server.ts'
 import { H2ServerConnection } from '../http/h2/server.ts'
 import { RawServerConnection } from '../http/raw/server.ts'
@@ -24,6 +24,8 @@ export interface HttpSource extends RequestSource {
   readonly expiresAtMs: number
   /** SHA-256, hexadecimal, of the roots that the SVIDs of both sides end at, each once; none without mutual TLS. */
   readonly authorities: readonly string[]
+  /** The client goes away: the error of its GOAWAY, and what it says. HTTP/2 only. */
+  readonly onGoingAway?: (error: number, debug: string) => void
 }
 
 /** Takes requests from an accepted connection, and keeps it among the open ones until it closes; then calls `onClosed`. */
@@ -51,7 +53,7 @@ export function serveHttp(source: HttpSource, handler: RequestHandler, onClosed:
     authorities,
     retire: () => codec.retire(),
     close: () => codec.close(),
-    destroy: () => codec.destroy(),
+    destroy: (ending) => codec.destroy(ending),
   }
   connections.add(open)
   codec.start?.()
@@ -63,7 +65,7 @@ interface ServerCodec {
   start?(): void
   retire(): void
   close(): void
-  destroy(): void
+  destroy(ending?: Ending): void
 }
 
 function serverCodec(source: HttpSource, handler: RequestHandler, onClosed: () => void): ServerCodec {
@@ -79,11 +81,12 @@ function serverCodec(source: HttpSource, handler: RequestHandler, onClosed: () =
       onClosed,
     })
   }
+  const goingAway = source.onGoingAway === undefined ? {} : { onGoingAway: source.onGoingAway }
   const onFault = (code: string): void => {
     metrics.httpProtocolErrors.with({ listener: reporter, code }).inc()
     log.warn({ listener: reporter, remote, peer: peerName, code }, 'request refused by the HTTP engine')
   }
   return spoken === 'http1'
     ? new H1ServerConnection(socket, { limits, sweep, handler, onFault, onClosed })
-    : new H2ServerConnection(socket, { limits, sweep, budget, handler, onFault, onClosed })
+    : new H2ServerConnection(socket, { limits, sweep, budget, handler, onFault, onClosed, ...goingAway })
 }

@@ -6,6 +6,7 @@ import type { MetricSnapshot } from '../telemetry/merge.ts'
 import type { AuthorityUses } from './trust-report.ts'
 import type { ConnectionRecord } from './connections.ts'
 import type { Snapshot } from './snapshot/snapshot.ts'
+import type { TlsFailureRecord } from './tls-failures.ts'
 
 /** Ports that are open. */
 export interface OpenPorts {
@@ -16,6 +17,11 @@ export interface OpenPorts {
 
 export interface ServedConnection extends ConnectionRecord {
   /** From 1; the number of the thread that has it. */
+  readonly worker: number
+}
+
+export interface ServedTlsFailure extends TlsFailureRecord {
+  /** As of `ServedConnection`. */
   readonly worker: number
 }
 
@@ -32,6 +38,8 @@ export interface Traffic {
   /** Undefined when all of it answers, else what does not. */
   notLive(): Promise<string | undefined>
   connections(): Promise<readonly ServedConnection[]>
+  /** The last mutual TLS connections that could not be. The newest first, of each thread. */
+  tlsFailures(): Promise<readonly ServedTlsFailure[]>
   /** Open mutual TLS connections that peers have opened, by the root that the SVID of one side ends at. */
   authorityUses(): Promise<AuthorityUses>
   /** What was counted in other threads. Rejects when one does not answer. */

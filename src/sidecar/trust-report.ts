@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../lib/clock.ts'
 import { trustDomainOf } from '../identity/spiffe-id.ts'
 import type { Watch } from '../lib/watch.ts'
+import { timestampOf } from '../rpc/time.ts'
 import type { Credentials } from '../mtls/credentials.ts'
 import type { TrustReport } from '../wire/outrider/policy/v1/TrustReport.ts'
 
@@ -70,7 +71,7 @@ export class TrustReporter {
   }
 
   async #reportOnce(): Promise<void> {
-    const { credentials, uses, send } = this.#options
+    const { credentials, uses, send, clock } = this.#options
     const { svid, bundles } = credentials.current
     const counted = this.#isReplacing ? await uses() : new Map<string, number>()
     if (this.#closed) return
@@ -82,6 +83,6 @@ export class TrustReporter {
     const text = JSON.stringify(report)
     if (text === this.#sent) return
     this.#sent = text
-    send(report)
+    send({ ...report, at: timestampOf(clock.now()) })
   }
 }

@@ -148,7 +148,7 @@ export const sidecarMetrics = {
   tlsHandshakeFailures: {
     name: 'outrider_tls_handshake_failures_total',
     type: 'counter',
-    help: 'TLS handshakes that failed.',
+    help: 'Mutual TLS connections that failed: in the handshake, or by a certificate that either side refuses (docs/guides/tls-failures.md).',
     labels: { listener: ['inbound', 'outbound', 'admin'], reason: 'a refusal code' },
   },
   httpProtocolErrors: {
@@ -220,6 +220,18 @@ export const sidecarMetrics = {
     type: 'counter',
     help: 'Attempts to renew the certificate of the workload.',
     labels: { result: ['renewed', 'failed'] },
+  },
+  svidAlarms: {
+    name: 'outrider_svid_alarms_total',
+    type: 'counter',
+    help: 'Certificates of the workload that were not renewed at 80 % of their lifetime (overdue), and at its end (expired).',
+    labels: { alarm: ['overdue', 'expired'] },
+  },
+  clockSkew: {
+    name: 'outrider_clock_skew_seconds',
+    type: 'gauge',
+    help: 'By how much this clock is ahead of the control server, seen when a certificate was issued; 0 within what the call took.',
+    labels: {},
   },
   controlConnected: {
     name: 'outrider_control_connected',

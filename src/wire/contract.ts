@@ -422,6 +422,14 @@ export const contract: object = {
                       "rule": "repeated",
                       "type": "string",
                       "id": 11
+                    },
+                    "clockAheadMs": {
+                      "type": "sint64",
+                      "id": 12
+                    },
+                    "svidNotBefore": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 13
                     }
                   },
                   "nested": {
@@ -622,7 +630,10 @@ export const contract: object = {
                   "oneofs": {
                     "evidence": {
                       "oneof": [
-                        "joinToken"
+                        "joinToken",
+                        "kubernetesToken",
+                        "x509Proof",
+                        "unixPeer"
                       ]
                     }
                   },
@@ -631,11 +642,39 @@ export const contract: object = {
                       "type": "string",
                       "id": 1
                     },
+                    "kubernetesToken": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "x509Proof": {
+                      "type": "X509Proof",
+                      "id": 3
+                    },
+                    "unixPeer": {
+                      "type": "UnixPeer",
+                      "id": 4
+                    },
                     "csr": {
                       "type": "bytes",
                       "id": 10
                     }
                   }
+                },
+                "X509Proof": {
+                  "fields": {
+                    "chain": {
+                      "rule": "repeated",
+                      "type": "bytes",
+                      "id": 1
+                    },
+                    "signature": {
+                      "type": "bytes",
+                      "id": 2
+                    }
+                  }
+                },
+                "UnixPeer": {
+                  "fields": {}
                 },
                 "RenewRequest": {
                   "fields": {
@@ -667,6 +706,10 @@ export const contract: object = {
                     "bundles": {
                       "type": "TrustBundleSet",
                       "id": 5
+                    },
+                    "serverTime": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 6
                     }
                   }
                 },
@@ -794,6 +837,10 @@ export const contract: object = {
                       "rule": "repeated",
                       "type": "AuthorityUse",
                       "id": 3
+                    },
+                    "at": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 4
                     }
                   }
                 },

@@ -9,7 +9,9 @@ import type { JwtAuthority as _outrider_identity_v1_JwtAuthority, JwtAuthority__
 import type { RenewRequest as _outrider_identity_v1_RenewRequest, RenewRequest__Output as _outrider_identity_v1_RenewRequest__Output } from './outrider/identity/v1/RenewRequest.ts';
 import type { TrustBundle as _outrider_identity_v1_TrustBundle, TrustBundle__Output as _outrider_identity_v1_TrustBundle__Output } from './outrider/identity/v1/TrustBundle.ts';
 import type { TrustBundleSet as _outrider_identity_v1_TrustBundleSet, TrustBundleSet__Output as _outrider_identity_v1_TrustBundleSet__Output } from './outrider/identity/v1/TrustBundleSet.ts';
+import type { UnixPeer as _outrider_identity_v1_UnixPeer, UnixPeer__Output as _outrider_identity_v1_UnixPeer__Output } from './outrider/identity/v1/UnixPeer.ts';
 import type { WatchTrustBundlesRequest as _outrider_identity_v1_WatchTrustBundlesRequest, WatchTrustBundlesRequest__Output as _outrider_identity_v1_WatchTrustBundlesRequest__Output } from './outrider/identity/v1/WatchTrustBundlesRequest.ts';
+import type { X509Proof as _outrider_identity_v1_X509Proof, X509Proof__Output as _outrider_identity_v1_X509Proof__Output } from './outrider/identity/v1/X509Proof.ts';
 
 type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
   new(...args: ConstructorParameters<Constructor>): Subtype;
@@ -31,7 +33,9 @@ export interface ProtoGrpcType {
         RenewRequest: MessageTypeDefinition<_outrider_identity_v1_RenewRequest, _outrider_identity_v1_RenewRequest__Output>
         TrustBundle: MessageTypeDefinition<_outrider_identity_v1_TrustBundle, _outrider_identity_v1_TrustBundle__Output>
         TrustBundleSet: MessageTypeDefinition<_outrider_identity_v1_TrustBundleSet, _outrider_identity_v1_TrustBundleSet__Output>
+        UnixPeer: MessageTypeDefinition<_outrider_identity_v1_UnixPeer, _outrider_identity_v1_UnixPeer__Output>
         WatchTrustBundlesRequest: MessageTypeDefinition<_outrider_identity_v1_WatchTrustBundlesRequest, _outrider_identity_v1_WatchTrustBundlesRequest__Output>
+        X509Proof: MessageTypeDefinition<_outrider_identity_v1_X509Proof, _outrider_identity_v1_X509Proof__Output>
       }
     }
   }

@@ -54,7 +54,7 @@ t.test('join tokens', async (t) => {
   refused(t, await join(ttl.stdout.trim()), 1, 'join-token-refused')
 
   const foreign = await other.token('web')
-  refused(t, await join(foreign), 1, 'control-pin-mismatch', /The token was not sent/)
+  refused(t, await join(foreign), 1, 'control-pin-mismatch', /No evidence was sent/)
   await readySidecar(beginSidecar(t, other.control.grpc, foreign, caller))
 
   refused(t, await join(used.slice(0, -5)), 1, 'token-malformed')

@@ -15,6 +15,8 @@ type Verb = (typeof verbs)[number]
 
 /** How long an unready mesh is left alone between two looks. */
 const LOOK_AGAIN_MS = 500
+/** How long the answer to a step waits for the sidecars to hear of it. */
+const SETTLES_WITHIN_MS = 2000
 
 export const command: Command = defineCommand({
   name: 'ca',
@@ -44,7 +46,10 @@ export const command: Command = defineCommand({
     if (!isVerb(verb) || more.length > 0 || (id !== '' && (verb === 'status' || verb === 'prepare'))) {
       throw new OutriderError('usage-arguments', 'status, prepare, activate [ID], taint [ID] or revoke [ID]')
     }
-    const list = await withAdmin(context, (admin) => take(verb, id, admin, context))
+    const list = await withAdmin(context, async (admin) => {
+      const taken = await take(verb, id, admin, context)
+      return verb === 'status' ? taken : settled(taken, admin, context)
+    })
     if (options.output !== 'table') {
       print(stdout, options.output, listJson(list), () => ({ columns: [], rows: [], empty: '' }))
       return exitCode.ok
@@ -100,6 +105,21 @@ async function take(
     revoke: () => patiently(() => admin.revokeAuthority({ id, force })),
   }
   return steps[verb]()
+}
+
+/** The state a moment later: after a step the new bundle is on its way to the sidecars. */
+async function settled(
+  taken: AuthorityList__Output,
+  admin: AdminClient,
+  { clock, signal }: Pick<CaContext, 'clock' | 'signal'>,
+): Promise<AuthorityList__Output> {
+  let list = taken
+  for (const untilMs = clock.monotonic() + SETTLES_WITHIN_MS; list.behindCount > 0 && clock.monotonic() < untilMs; ) {
+    await pause(SETTLES_WITHIN_MS / 20, clock, signal)
+    signal.throwIfAborted()
+    list = await admin.getAuthorities({})
+  }
+  return list
 }
 
 function material({ certificates, key }: CaContext['options']): { certificates: string; key: string } {

@@ -57,12 +57,13 @@ function controlJson({ startedAt, rootNotAfter, intermediateNotAfter, ...rest }:
   }
 }
 
-function sidecarJson({ connectedAt, lastSeen, svidNotAfter, state, ...rest }: Sidecar__Output): Json {
+function sidecarJson({ connectedAt, lastSeen, svidNotBefore, svidNotAfter, state, ...rest }: Sidecar__Output): Json {
   return {
     ...rest,
     state: wordOf(state),
     connectedAt: isoOf(connectedAt),
     lastSeen: isoOf(lastSeen),
+    svidNotBefore: isoOf(svidNotBefore),
     svidNotAfter: isoOf(svidNotAfter),
   }
 }

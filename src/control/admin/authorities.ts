@@ -2,6 +2,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import type { AdminHandlers } from '../../rpc/handler.ts'
 import { timestampOf } from '../../rpc/time.ts'
+import type { AuditEvent, AuditLog } from '../../telemetry/audit.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { AuthorityList } from '../../wire/outrider/admin/v1/AuthorityList.ts'
 import type { Authority as WireAuthority } from '../../wire/outrider/admin/v1/Authority.ts'
@@ -18,6 +19,7 @@ export interface AuthorityParts {
   readonly sessions: Sessions
   readonly sidecars: SidecarRegistry
   readonly clock: Clock
+  readonly audit: AuditLog
   readonly log: Logger
 }
 
@@ -32,6 +34,12 @@ const WIRE_STATE = {
   retired: 'STATE_RETIRED',
   tainted: 'STATE_TAINTED',
 } as const satisfies Record<AuthorityState, WireAuthority['state']>
+const EVENTS = {
+  prepare: 'authority-prepared',
+  activate: 'authority-activated',
+  taint: 'authority-tainted',
+  revoke: 'authority-revoked',
+} as const satisfies Record<string, AuditEvent['event']>
 /** Sidecars that are named, where more are counted. */
 const MAX_NAMED = 20
 
@@ -47,8 +55,9 @@ interface Dependence {
 
 /** The steps that replace a root, each of which shows who is not ready for it. */
 export function authorityHandlers(parts: AuthorityParts): AuthorityHandlers {
-  const { authority, log } = parts
-  const done = (step: string, { authority: { fingerprint } }: Standing, force: boolean): AuthorityList => {
+  const { authority, audit, log } = parts
+  const done = (step: keyof typeof EVENTS, { authority: { fingerprint } }: Standing, force: boolean): AuthorityList => {
+    audit.record({ event: EVENTS[step], authority: fingerprint })
     log.warn({ step, fingerprint, force, sequence: authority.bundle.current.sequence }, 'the trust bundle was changed')
     return list(parts)
   }

@@ -7,15 +7,16 @@ import type { AdminHandlers } from '../../rpc/handler.ts'
 import { protocols } from '../../rpc/load.ts'
 import { timestampOf } from '../../rpc/time.ts'
 import { formatJoinToken, TOKEN_SECRET_BYTES } from '../../rpc/token.ts'
+import type { AuditLog } from '../../telemetry/audit.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { ApplyOutcome } from '../../wire/outrider/admin/v1/ApplyOutcome.ts'
 import type { ControlStatus } from '../../wire/outrider/admin/v1/ControlStatus.ts'
 import type { ResourceRef__Output } from '../../wire/outrider/admin/v1/ResourceRef.ts'
 import type { Token } from '../../wire/outrider/admin/v1/Token.ts'
 import type { CertificateAuthority } from '../ca/certificate-authority.ts'
+import { hashSecret } from '../identity/attest/join-token.ts'
 import type { OwnIdentity } from '../own-identity.ts'
 import { authorityHandlers } from './authorities.ts'
-import { hashSecret } from '../identity/attest-token.ts'
 import type { Outcome, Refused } from '../publish/admit.ts'
 import type { Mesh } from '../publish/mesh.ts'
 import { publish, withdraw } from '../publish/path.ts'
@@ -32,6 +33,9 @@ export interface AdminParts {
   readonly identity: OwnIdentity
   readonly sessions: Sessions
   readonly sidecars: SidecarRegistry
+  readonly audit: AuditLog
+  /** Makes the store forget what is of no use any more. */
+  readonly prune: () => void
   readonly log: Logger
   readonly programVersion: string
   readonly startedAtMs: number
@@ -47,7 +51,7 @@ const MAX_LIST_BYTES = 60 * 1024 * 1024
 
 /** What operators may do. There is no permission to check: who can open the socket is the owner. */
 export function adminHandlers(parts: AdminParts): AdminHandlers {
-  const { mesh, authority, identity, sessions, sidecars, log } = parts
+  const { mesh, authority, identity, sessions, sidecars, audit, log } = parts
   const { store, catalogue, clock } = mesh
   const watch = watchResources(store)
   return {
@@ -93,7 +97,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       if (!(ttlMs >= 1000 && ttlMs <= MAX_TOKEN_TTL_MS)) {
         throw new OutriderError('token-ttl', 'a join token lives from 1 second to 24 hours', { place: 'ttl' })
       }
-      store.prune(clock.now())
+      parts.prune()
       if (store.listTokens().length >= MAX_TOKENS) {
         throw new OutriderError('too-many-tokens', `there are ${MAX_TOKENS} join tokens, and that is the limit`)
       }
@@ -101,6 +105,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       const secret = randomBytes(TOKEN_SECRET_BYTES).toString('base64url')
       const { id, hash } = hashSecret(secret)
       const expiresAtMs = clock.now() + ttlMs
+      audit.record({ event: 'token-created', tokenId: id, spiffeId, notAfter: new Date(expiresAtMs).toISOString() })
       store.addToken({ id, hash, spiffeId, expiresAtMs })
       log.info({ tokenId: id, spiffeId, until: new Date(expiresAtMs).toISOString() }, 'join token created')
       const token = formatJoinToken({ spiffeId, secret, rootFingerprint: identity.rootFingerprint })
@@ -113,6 +118,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       if (!store.revokeToken(id, clock.now())) {
         throw new OutriderError('token-not-found', `there is no unused join token ${id}`)
       }
+      audit.record({ event: 'token-revoked', tokenId: id })
       log.info({ tokenId: id }, 'join token revoked')
       return {}
     },
@@ -131,7 +137,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       grpcAddress: parts.grpcAddress(),
     }),
 
-    ...authorityHandlers({ authority, identity, sessions, sidecars, clock, log }),
+    ...authorityHandlers({ authority, identity, sessions, sidecars, clock, audit, log }),
   }
 }
 

@@ -44,7 +44,9 @@ function connected(session: Session): Sidecar {
     sentRevision: session.sentRevision,
     connectedAt: timestampOf(session.connectedAtMs),
     lastSeen: timestampOf(session.lastSeenMs),
+    svidNotBefore: timestampOf(session.peer.notBeforeMs),
     svidNotAfter: timestampOf(session.peer.notAfterMs),
     violations: [...session.violations],
+    clockAheadMs: Math.round(session.trust?.clockAheadMs ?? 0),
   }
 }

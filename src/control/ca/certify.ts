@@ -36,6 +36,8 @@ export interface CertificateRequest {
   readonly publicKey: KeyObject
   /** `publicKey`, where it is encoded already. */
   readonly subjectKey?: SubjectKey
+  /** Further names of the leaf. */
+  readonly dnsNames?: readonly string[]
 }
 
 export interface IssuedCertificate {
@@ -66,7 +68,7 @@ export function leafIssuer({ certificate, privateKey }: Credential, above: reado
     basicConstraints({ ca: false }),
     authorityKeyIdentifier(keyIdOf(certificate)),
   ]
-  return ({ id, publicKey, subjectKey = subjectKeyOf(publicKey) }, notAfterMs, nowMs) => {
+  return ({ id, publicKey, dnsNames, subjectKey = subjectKeyOf(publicKey) }, notAfterMs, nowMs) => {
     const { spki, keyId } = subjectKey
     const serial = randomBytes(SERIAL_BYTES)
     const validity = { notBeforeMs: wholeSeconds(nowMs - BACKDATE_MS), notAfterMs: wholeSeconds(notAfterMs) }
@@ -77,7 +79,7 @@ export function leafIssuer({ certificate, privateKey }: Credential, above: reado
         subject: emptyName,
         ...validity,
         spki,
-        extensions: [...constant, subjectKeyIdentifier(keyId), uriAltNames([id], true)],
+        extensions: [...constant, subjectKeyIdentifier(keyId), uriAltNames([id], true, dnsNames)],
       },
       sign,
     )

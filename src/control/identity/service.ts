@@ -4,14 +4,15 @@ import type { SpiffeId } from '../../identity/spiffe-id.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import type { Watch } from '../../lib/watch.ts'
-import { RateLimiter } from '../../ratelimit/limiter.ts'
-import { type LimitPlan, planLimit } from '../../ratelimit/plan.ts'
-import type { IdentityHandlers } from '../../rpc/handler.ts'
-import type { Caller } from '../../rpc/peer.ts'
+import type { Workload } from '../../policy/model.ts'
 import { wireBundles } from '../../rpc/bundles.ts'
+import type { IdentityHandlers } from '../../rpc/handler.ts'
+import type { Caller, RenewingCaller } from '../../rpc/peer.ts'
 import type { ServerStream } from '../../rpc/stream.ts'
 import { timestampOf } from '../../rpc/time.ts'
+import type { AuditLog } from '../../telemetry/audit.ts'
 import type { Logger } from '../../telemetry/log.ts'
+import type { AttestRequest__Output } from '../../wire/outrider/identity/v1/AttestRequest.ts'
 import type { IssuedSvid } from '../../wire/outrider/identity/v1/IssuedSvid.ts'
 import type { TrustBundleSet as WireBundleSet } from '../../wire/outrider/identity/v1/TrustBundleSet.ts'
 import type { CertificateAuthority } from '../ca/certificate-authority.ts'
@@ -20,104 +21,155 @@ import type { ControlMetrics } from '../metrics.ts'
 import { unregistered } from '../publish/path.ts'
 import type { Catalogue } from '../publish/catalogue.ts'
 import type { Store } from '../store/store.ts'
-import { checkToken, refusedToken } from './attest-token.ts'
+import { type Attestation, type Attestors, attest, type Evidence } from './attest/attestor.ts'
+import { type IssueLimits, IssueRates } from './limits.ts'
 
 export interface IdentityServiceParts {
   readonly authority: CertificateAuthority
   readonly bundles: Watch<TrustBundleSet>
   readonly store: Store
   readonly catalogue: Catalogue
+  readonly attestors: Attestors
+  readonly audit: AuditLog
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: ControlMetrics
   readonly options: IdentityServiceOptions
 }
 
-export interface IdentityServiceOptions {
+export interface IdentityServiceOptions extends IssueLimits {
   /** Lifetime of a certificate whose Workload says nothing else. */
   readonly svidTtlMs: number
-  /** First certificates per source address: sustained per second, and at once. */
-  readonly attestPerSecond: number
-  readonly attestBurst: number
+  /** How long after its end an SVID may still be renewed; 0: not at all. */
+  readonly expiredRenewalMs: number
   readonly maxWatchers: number
 }
 
-/** Renewals of one identity, which many sidecars may share. Far above need; it bounds what one stolen key can cost. */
-const RENEWALS_PER_SECOND = 100
-const RENEWAL_BURST = 1000
+type How = 'attest' | 'renew' | 'renew-expired'
 
-/** Gives out identities: to who has a join token, and anew to who has one already. */
+/** Gives out identities: to who proves a right to one, and anew to who has one already. */
 export function identityHandlers(parts: IdentityServiceParts): IdentityHandlers {
-  const { authority, bundles, store, catalogue, clock, log, metrics, options } = parts
-  const limiter = new RateLimiter(() => clock.monotonic())
-  const attestations = perKey('attestation', options.attestPerSecond, options.attestBurst)
-  const renewals = perKey('renewal', RENEWALS_PER_SECOND, RENEWAL_BURST)
+  const { bundles, store, catalogue, attestors, audit, clock, log, metrics, options } = parts
+  const rates = new IssueRates(options, clock)
   let watchers = 0
 
-  const sign = (request: CertificateRequest, nowMs: number): IssuedCertificate => {
+  /**
+   * Signs and records. Synchronous from the last look at the evidence on, so that nothing changes in between. The line of the
+   * audit log comes before the certificate is used up for good: what cannot be recorded is not given out.
+   */
+  const issue = (
+    how: How,
+    request: CertificateRequest,
+    { address, attestation, shown }: Asked,
+    nowMs: number,
+  ): IssuedSvid => {
     const workload = catalogue.workloadOf(request.id)
     if (workload === undefined) throw unregistered(request.id)
-    return authority.issue(request, workload.spec.ttlMs ?? options.svidTtlMs, nowMs)
+    if (attestation !== undefined) checkSelectors(workload, attestation)
+    checkRevoked(catalogue, request.id, shown)
+    rates.signing(how === 'attest')
+    const certificate = sign(parts, request, workload, nowMs)
+    const { serial, notAfterMs } = certificate
+    const issued = { serial, spiffeId: request.id, notAfterMs }
+    const { tokenId, selectors } = attestation ?? {}
+    const { dnsNames } = workload.spec
+    const until = new Date(notAfterMs).toISOString()
+    audit.record({
+      event: 'certificate-issued',
+      how,
+      source: attestation?.source ?? request.id,
+      address,
+      spiffeId: request.id,
+      serial,
+      notAfter: until,
+      ...(selectors === undefined || selectors.size === 0 ? {} : { selectors: [...selectors] }),
+      ...(dnsNames.length === 0 ? {} : { dnsNames }),
+      ...(tokenId === undefined ? {} : { tokenId }),
+    })
+    if (attestation?.record === undefined) store.recordIssued(issued)
+    else attestation.record(issued, nowMs)
+    log.info({ how, spiffeId: request.id, serial, until, tokenId, source: address }, 'certificate issued')
+    metrics.svidsIssued.inc()
+    return answer(certificate, request.id, bundles.current, nowMs)
   }
 
-  /** Every certificate and every refusal leaves a line and a count. */
-  const accounted = (caller: Caller, how: 'attest' | 'renew', work: () => Issued): IssuedSvid => {
+  const recordRefusal = (
+    how: How,
+    { address, attestation }: Asked,
+    spiffeId: SpiffeId | undefined,
+    thrown: unknown,
+    reason: string,
+  ): void => {
     try {
-      const { id, certificate, token } = work()
-      const { serial, notAfterMs } = certificate
-      const until = new Date(notAfterMs).toISOString()
-      log.info({ how, spiffeId: id, serial, until, tokenId: token, source: caller.source }, 'certificate issued')
-      metrics.svidsIssued.inc()
-      return {
-        spiffeId: id,
-        chain: [...certificate.chain],
-        notBefore: timestampOf(certificate.notBeforeMs),
-        notAfter: timestampOf(notAfterMs),
-        bundles: wireBundles(bundles.current),
-      }
+      audit.recordRefusal({
+        event: 'certificate-refused',
+        how,
+        ...(attestation === undefined ? {} : { source: attestation.source, selectors: [...attestation.selectors] }),
+        address,
+        ...(spiffeId === undefined ? {} : { spiffeId }),
+        reason,
+        ...(thrown instanceof OutriderError ? { message: thrown.message } : {}),
+      })
+    } catch (error) {
+      // Nothing was given out; the caller is told why, and not that our disk is full.
+      log.error({ error }, 'a refusal is missing in the audit log')
+    }
+  }
+
+  /** Every refusal leaves a line, here and in the audit log, and a count. */
+  const accounted = async (
+    caller: Caller,
+    how: How,
+    work: (asked: Asked) => IssuedSvid | Promise<IssuedSvid>,
+  ): Promise<IssuedSvid> => {
+    const asked: Asked = { address: caller.source }
+    try {
+      return await work(asked)
     } catch (thrown) {
       const reason = thrown instanceof OutriderError ? thrown.code : 'internal-error'
-      log.warn({ how, reason, source: caller.source, ...identityOf(caller), error: thrown }, 'certificate refused')
+      const spiffeId = asked.wanted ?? shownBy(caller)
+      log.warn({ how, reason, source: caller.source, spiffeId, error: thrown }, 'certificate refused')
       metrics.attestationsRefused.with({ reason }).inc()
+      recordRefusal(how, asked, spiffeId, thrown, reason)
       throw thrown
     }
   }
 
   return {
     attest: (request, caller) =>
-      accounted(caller, 'attest', () => {
-        limit(limiter, attestations, caller.source)
-        if (request.evidence !== 'joinToken' || request.joinToken === undefined) {
-          throw new OutriderError('evidence-missing', 'the request has no evidence that this server knows')
+      accounted(caller, 'attest', (asked) => {
+        rates.attestation(caller.source)
+        const evidence = evidenceOf(request, caller)
+        const csr = Buffer.from(request.csr)
+        const wanted = parseCsr(csr)
+        asked.wanted = wanted.id
+        const nowMs = clock.now()
+        const finish = (attestation: Attestation): IssuedSvid => {
+          asked.attestation = attestation
+          rates.attested(attestation.source)
+          return issue('attest', wanted, asked, clock.now())
         }
-        const now = clock.now()
-        const wanted = parseCsr(Buffer.from(request.csr))
-        const token = checkToken(request.joinToken, wanted.id, store, now)
-        const certificate = sign(wanted, now)
-        // The last step, so that a request that fails for another reason does not cost the token.
-        const { serial, notAfterMs } = certificate
-        if (!store.redeemToken(token.id, { serial, spiffeId: wanted.id, notAfterMs }, now)) {
-          throw refusedToken('was used already; each is for one sidecar')
-        }
-        return { id: wanted.id, certificate, token: token.id }
+        const attested = attest(attestors, evidence, { csr, wanted: wanted.id, nowMs })
+        // Without a turn in between where there need not be one: two requests must not both find a token unused.
+        return attested instanceof Promise ? attested.then(finish) : finish(attested)
       }),
 
-    renew: (request, caller) =>
-      accounted(caller, 'renew', () => {
-        limit(limiter, renewals, caller.peer.id)
-        const now = clock.now()
+    renew: (request, caller) => {
+      const { peer } = caller
+      const id = peer.kind === 'verified' ? peer.id : peer.expired.id
+      return accounted(caller, peer.kind === 'verified' ? 'renew' : 'renew-expired', (asked) => {
+        rates.renewal(id)
         const wanted = parseCsr(Buffer.from(request.csr))
-        if (wanted.id !== caller.peer.id) {
-          throw new OutriderError(
-            'identity-not-allowed',
-            `${caller.peer.id} may renew its own identity, not ${wanted.id}`,
-          )
+        asked.wanted = wanted.id
+        asked.shown = peer.kind === 'verified' ? peer.serial : peer.expired.serial
+        const nowMs = clock.now()
+        if (peer.kind === 'refused') checkExpired(peer.expired, parts, nowMs)
+        if (wanted.id !== id) {
+          throw new OutriderError('identity-not-allowed', `${id} may renew its own identity, not ${wanted.id}`)
         }
-        const certificate = sign(wanted, now)
-        const { serial, notAfterMs } = certificate
-        store.recordIssued({ serial, spiffeId: wanted.id, notAfterMs })
-        return { id: wanted.id, certificate }
-      }),
+        return issue(peer.kind === 'verified' ? 'renew' : 'renew-expired', wanted, asked, nowMs)
+      })
+    },
 
     watchTrustBundles: (_request, stream, { peer }) => {
       if (watchers >= options.maxWatchers) {
@@ -137,11 +189,94 @@ export function identityHandlers(parts: IdentityServiceParts): IdentityHandlers 
   }
 }
 
-interface Issued {
-  readonly id: SpiffeId
-  readonly certificate: IssuedCertificate
-  /** ID of the token that was used up. */
-  readonly token?: string
+/** A request, as far as it is known. */
+interface Asked {
+  readonly address: string
+  wanted?: SpiffeId
+  attestation?: Attestation
+  /** Serial number of the SVID that is renewed, hexadecimal. */
+  shown?: string
+}
+
+function sign(
+  { authority, options }: IdentityServiceParts,
+  { id, publicKey }: CertificateRequest,
+  { spec: { ttlMs, dnsNames } }: Workload,
+  nowMs: number,
+): IssuedCertificate {
+  return authority.issue({ id, publicKey, dnsNames }, ttlMs ?? options.svidTtlMs, nowMs)
+}
+
+function answer(
+  { chain, notBeforeMs, notAfterMs }: IssuedCertificate,
+  spiffeId: SpiffeId,
+  bundles: TrustBundleSet,
+  nowMs: number,
+): IssuedSvid {
+  return {
+    spiffeId,
+    chain: [...chain],
+    notBefore: timestampOf(notBeforeMs),
+    notAfter: timestampOf(notAfterMs),
+    bundles: wireBundles(bundles),
+    serverTime: timestampOf(nowMs),
+  }
+}
+
+function evidenceOf(request: AttestRequest__Output, { unix }: Caller): Evidence {
+  const { joinToken, kubernetesToken, x509Proof } = request
+  if (request.evidence === 'joinToken' && joinToken !== undefined) return { kind: 'join-token', secret: joinToken }
+  if (request.evidence === 'kubernetesToken' && kubernetesToken !== undefined)
+    return { kind: 'kubernetes', token: kubernetesToken }
+  if (request.evidence === 'x509Proof' && x509Proof) return { kind: 'x509', ...x509Proof }
+  if (request.evidence !== 'unixPeer')
+    throw new OutriderError('evidence-missing', 'the request has no evidence that this server knows')
+  if (unix === undefined)
+    throw new OutriderError('evidence-missing', 'who a process is, is asked on the attestation socket alone')
+  return { kind: 'unix', peer: unix }
+}
+
+/** Throws `identity-not-allowed` unless all that the Workload asks for was proved. */
+function checkSelectors(
+  { spec: { spiffeId, selectors } }: Workload,
+  { granted, selectors: proved }: Attestation,
+): void {
+  if (granted === spiffeId) return
+  if (selectors.length === 0)
+    throw new OutriderError('identity-not-allowed', `${spiffeId} has no selectors: it is given for a join token alone`)
+  const missing = selectors.filter((selector) => !proved.has(selector)).length
+  if (missing === 0) return
+  throw new OutriderError(
+    'identity-not-allowed',
+    `${missing} of the ${selectors.length} selectors of ${spiffeId} do not hold; proved are ${[...proved].join(', ')}`,
+  )
+}
+
+/** Throws `identity-revoked` or `svid-revoked`: what an operator has ended is not begun anew. */
+function checkRevoked(catalogue: Catalogue, id: SpiffeId, serial: string | undefined): void {
+  for (const { metadata, spec } of catalogue.revocations()) {
+    const by = `revoked by Revocation/${metadata.namespace}/${metadata.name}`
+    if (spec.spiffeIds.includes(id)) throw new OutriderError('identity-revoked', `${id} is ${by}`)
+    if (serial !== undefined && spec.serials.includes(serial))
+      throw new OutriderError('svid-revoked', `the SVID ${serial} is ${by}: attest anew`)
+  }
+}
+
+/** Throws `svid-expired` unless this SVID was issued here, to this identity, and has not expired too long ago. */
+function checkExpired(
+  { id, serial, notAfterMs }: (RenewingCaller['peer'] & { kind: 'refused' })['expired'],
+  { store, options: { expiredRenewalMs } }: IdentityServiceParts,
+  nowMs: number,
+): void {
+  const agoS = Math.ceil((nowMs - notAfterMs) / 1000)
+  if (expiredRenewalMs === 0) throw expired(`expired ${agoS} s ago`)
+  if (nowMs - notAfterMs > expiredRenewalMs)
+    throw expired(`expired ${agoS} s ago, and may be renewed for ${expiredRenewalMs / 1000} s (expiredRenewalMs)`)
+  if (store.findIssued(serial)?.spiffeId !== id) throw expired('is not on record here')
+}
+
+function expired(why: string): OutriderError<'svid-expired'> {
+  return new OutriderError('svid-expired', `the SVID ${why}: attest anew`)
 }
 
 /** Each message is the full set: one that waits for a slow reader is made worthless by the next. */
@@ -150,22 +285,6 @@ function follow(bundles: Watch<TrustBundleSet>, stream: ServerStream<WireBundleS
   return bundles.subscribe((set) => stream.send(wireBundles(set)))
 }
 
-function perKey(name: string, requests: number, burst: number): LimitPlan {
-  return planLimit({ scope: 'control', name, key: 'identity', requests, perMs: 1000, burst })
-}
-
-function limit(limiter: RateLimiter, plan: LimitPlan, key: string): void {
-  const verdict = limiter.check([plan], key)
-  if (!verdict.limited) return
-  throw new OutriderError(
-    'attestation-rate',
-    `too many requests: try again in ${verdict.retryAfterS} s (${plan.name})`,
-    {
-      retryable: true,
-    },
-  )
-}
-
-function identityOf({ peer }: Caller): { spiffeId?: string } {
-  return peer.kind === 'verified' ? { spiffeId: peer.id } : {}
+function shownBy({ peer }: Caller): SpiffeId | undefined {
+  return peer.kind === 'verified' ? peer.id : undefined
 }

@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../../lib/clock.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import { nameOf, resourceKey } from '../../policy/model.ts'
+import { millisecondsOf } from '../../rpc/time.ts'
 import type { ServerDuplex } from '../../rpc/stream.ts'
 import type { Hello__Output } from '../../wire/outrider/policy/v1/Hello.ts'
 import type { InboundListener__Output } from '../../wire/outrider/policy/v1/InboundListener.ts'
@@ -58,6 +59,8 @@ export interface TrustReport {
   readonly svidAuthority: string
   /** Open connections by the authority that one side's SVID ends at. */
   readonly connections: ReadonlyMap<string, number>
+  /** How far the clock of the sidecar is before ours; the time that the report travelled makes it less. */
+  readonly clockAheadMs: number
 }
 
 interface InFlight {
@@ -210,7 +213,7 @@ export class Session {
         this.#events.draining(this)
         break
       case 'trustReport':
-        this.trust = trustOf(message.trustReport!)
+        this.trust = trustOf(message.trustReport!, this.#clock.now())
         break
       case undefined:
         throw protocolError('an empty message, or one of a later version')
@@ -319,7 +322,7 @@ export class Session {
   }
 }
 
-function trustOf({ bundles, svidAuthority, uses }: TrustReport__Output): TrustReport {
+function trustOf({ bundles, svidAuthority, uses, at }: TrustReport__Output, nowMs: number): TrustReport {
   if (bundles.length > MAX_TRUST_ENTRIES || uses.length > MAX_TRUST_ENTRIES) {
     throw protocolError(`a report of trust has at most ${MAX_TRUST_ENTRIES} bundles, and as many authorities`)
   }
@@ -327,6 +330,7 @@ function trustOf({ bundles, svidAuthority, uses }: TrustReport__Output): TrustRe
     sequences: new Map(bundles.map(({ trustDomain, sequence }) => [trustDomain, sequence])),
     svidAuthority: hex(svidAuthority),
     connections: new Map(uses.map(({ authority, connections }) => [hex(authority), connections])),
+    clockAheadMs: (millisecondsOf(at) ?? nowMs) - nowMs,
   }
 }
 

@@ -234,9 +234,14 @@ class SqliteStore implements Store {
     this.#transaction(() => this.#run('DELETE FROM sidecars WHERE spiffe_id = ? AND sidecar_id = ?', [id, sidecarId]))
   }
 
-  prune(nowMs: number): void {
+  findIssued(serial: string): IssuedRecord | undefined {
+    const row = this.#get('SELECT * FROM issued WHERE serial = ?', [serial])
+    return row && { serial, spiffeId: spiffeId(row), notAfterMs: integer(row, 'not_after') }
+  }
+
+  prune(nowMs: number, keepExpiredMs: number): void {
     this.#transaction(() => {
-      this.#run('DELETE FROM issued WHERE not_after < ?', [nowMs])
+      this.#run('DELETE FROM issued WHERE not_after < ?', [nowMs - keepExpiredMs])
       this.#run('DELETE FROM tokens WHERE expires_at < ?', [nowMs - DAY_MS])
     })
   }

@@ -82,10 +82,12 @@ export interface Store {
   /** Uses up a token and records what was issued for it, both or neither. False when it is used, expired or revoked. */
   redeemToken(id: string, issued: IssuedRecord, nowMs: number): boolean
   recordIssued(issued: IssuedRecord): void
+  /** What was issued under this serial, until `prune` forgets it. */
+  findIssued(serial: string): IssuedRecord | undefined
 
   sidecars(): readonly SidecarRecord[]
   forgetSidecar(spiffeId: SpiffeId, sidecarId: string): void
-  /** Forgets what is of no use any more: expired certificates and tokens that ended a day ago. */
-  prune(nowMs: number): void
+  /** Forgets what is of no use any more: certificates that expired `keepExpiredMs` ago, and tokens that ended a day ago. */
+  prune(nowMs: number, keepExpiredMs: number): void
   close(): void
 }

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { cut } from '../cut.ts'
 import {
+  type Ending,
   type RequestHead,
   type RequestHandler,
   type RequestSink,
@@ -99,7 +100,13 @@ export class H1ServerConnection implements Sweepable {
     if (this.#stream === undefined && this.#head === undefined) this.#shutDown()
   }
 
-  destroy(): void {
+  /** With an ending, the exchange under way ends by that. */
+  destroy(ending?: Ending): void {
+    const stream = this.#stream
+    if (ending !== undefined) {
+      this.#stream = undefined
+      stream?.gone({ code: ending.code, message: ending.message, replay: 'never' })
+    }
     this.#socket.destroy()
   }
 

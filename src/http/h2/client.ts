@@ -3,6 +3,7 @@ import type { BodyBudget } from '../body-budget.ts'
 import {
   type ClientConnection,
   type ClientStream,
+  type Ending,
   NO_BODY,
   opensTunnel,
   type RequestHead,
@@ -28,6 +29,8 @@ export interface H2ClientOptions {
   readonly onRoom: (connection: H2ClientConnection) => void
   /** It takes no more requests: told to close, or the server goes away. It closes when the last exchange is over. */
   readonly onLeaving: (connection: H2ClientConnection) => void
+  /** Called before `onLeaving`: the error of the server's GOAWAY, and what it says. */
+  readonly onGoingAway?: (error: number, debug: string) => void
   /** The upstream sent bad bytes. */
   readonly onFault: (code: MessageFaultCode) => void
   readonly onClosed: (connection: H2ClientConnection) => void
@@ -81,9 +84,9 @@ export class H2ClientConnection implements ClientConnection, ConnectionOwner {
     this.#connection.close()
   }
 
-  destroy(): void {
+  destroy(ending?: Ending): void {
     this.#closing = true
-    this.#connection.destroy()
+    this.#connection.destroy(ending)
   }
 
   opened(stream: H2Stream): void {
@@ -100,7 +103,8 @@ export class H2ClientConnection implements ClientConnection, ConnectionOwner {
     }
   }
 
-  goingAway(): void {
+  goingAway(error: number, debug: string): void {
+    this.#options.onGoingAway?.(error, debug)
     this.#leave()
   }
 
@@ -259,7 +263,7 @@ class H2ClientStream implements ClientStream, StreamReceiver {
     this.#sink.responseEnd(trailers)
   }
 
-  onLost({ message, unprocessed, withoutError }: StreamLoss): void {
+  onLost({ message, unprocessed, withoutError, code }: StreamLoss): void {
     if (this.#over) return
     this.#over = true
     // node:http2 resets a response instead of ending it when its last byte closed the window and nobody reads the request.
@@ -268,6 +272,10 @@ class H2ClientStream implements ClientStream, StreamReceiver {
       return
     }
     const idempotent = this.#reused && !this.#received
+    if (code !== undefined) {
+      this.#sink.responseAborted({ code, message, replay: 'never' })
+      return
+    }
     const replay = unprocessed ? 'safe' : idempotent ? 'idempotent' : 'never'
     this.#sink.responseAborted({ code: 'upstream-gone', message: `the upstream stream was lost: ${message}`, replay })
   }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { BodyBudget } from '../body-budget.ts'
+import type { Ending, StreamFaultCode } from '../exchange.ts'
 import { Gather } from '../gather.ts'
 import { type Headers, noHeaders } from '../headers.ts'
 import type { HttpLimits } from '../limits.ts'
@@ -51,8 +52,8 @@ export interface ConnectionOwner {
   greeted(): void
   /** A stream has ended, or the peer changed how many there may be. */
   roomChanged(): void
-  /** The peer takes no more streams. */
-  goingAway(): void
+  /** The peer takes no more streams. `debug` is what it says beside the error, cut. */
+  goingAway(error: number, debug: string): void
   /** The peer broke the protocol. */
   faulted(code: H2FaultCode): void
   closed(): void
@@ -67,6 +68,8 @@ export interface ConnectionOptions {
 
 /** Our dynamic table for what we receive, in bytes: the default, which needs no setting. */
 const TABLE_BYTES = 4096
+/** Of what a peer says in GOAWAY. */
+const MAX_DEBUG_BYTES = 512
 /** How long a connection that we ended still reads, so that the peer gets to read our last frames. */
 const LINGER_MS = 1000
 /** The payload of the PING behind a first GOAWAY: its answer says that the peer has read that one. */
@@ -285,8 +288,22 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     this.#refuse()
   }
 
-  destroy(): void {
-    this.#socket.destroy()
+  /** Cuts the connection; with an ending, what is open on it ends by that. */
+  destroy(ending?: Ending): void {
+    if (ending === undefined || this.#closed || this.#ending) {
+      this.#socket.destroy()
+      return
+    }
+    // First: each stream that is lost would else be room for a request that is lost at once.
+    this.#ending = true
+    this.#reader.stopped = true
+    this.#loseAll(ending.message, ending.code)
+    if (ending.farewell === undefined) {
+      this.#socket.destroy()
+      return
+    }
+    this.#writer.goaway(this.#lastPeerStream, errorCodes.INADEQUATE_SECURITY, ending.farewell)
+    this.#finish(LINGER_MS)
   }
 
   /** A peer that breaks the protocol is told how, and loses the connection. */
@@ -470,13 +487,13 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     this.#owner.closed()
   }
 
-  #loseAll(message: string): void {
-    for (const stream of this.#streams.all()) this.#lose(stream, message, false)
+  #loseAll(message: string, code?: StreamFaultCode): void {
+    for (const stream of this.#streams.all()) this.#lose(stream, message, false, code)
   }
 
-  #lose(stream: H2Stream, message: string, unprocessed: boolean): void {
+  #lose(stream: H2Stream, message: string, unprocessed: boolean, code?: StreamFaultCode): void {
     this.#forget(stream, true)
-    stream.receiver?.onLost({ message, unprocessed })
+    stream.receiver?.onLost({ message, unprocessed, code })
   }
 
   #failStream(stream: H2Stream, code: H2FaultCode): H2FaultCode | undefined {
@@ -702,9 +719,10 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
     if (streamId !== 0) return 'h2-frame-unexpected'
     if (end - start < 8) return 'h2-frame-size'
     this.#peerGoesAway = true
+    const error = bytes.readUInt32BE(start + 4)
+    this.#owner.goingAway(error, bytes.toString('latin1', start + 8, Math.min(end, start + 8 + MAX_DEBUG_BYTES)))
     if (this.#options.role === 'client') {
       const last = bytes.readUInt32BE(start) & 0x7fff_ffff
-      this.#owner.goingAway()
       for (const stream of this.#streams.all()) {
         if (stream.id > last) this.#lose(stream, 'the peer goes away', true)
       }
@@ -866,9 +884,13 @@ export class H2Connection implements FrameSink, StreamCarrier, Sweepable {
    */
   #end(patienceMs: number = this.#options.limits.requestIdleTimeoutMs): void {
     if (this.#ending) return
-    const { sweep } = this.#options
     this.#ending = true
     this.#reader.stopped = true
+    this.#finish(patienceMs)
+  }
+
+  #finish(patienceMs: number): void {
+    const { sweep } = this.#options
     this.#lingerUntil = sweep.in(patienceMs)
     this.#writer.flush()
     this.#socket.end(() => {

@@ -155,10 +155,14 @@ export class FrameWriter {
     this.flushLater()
   }
 
-  goaway(lastStreamId: number, error: number): void {
-    const chunk = this.#frame(GOAWAY, 0, 0, 8)
-    chunk.writeUInt32BE(lastStreamId, this.#at - 8)
-    chunk.writeUInt32BE(error, this.#at - 4)
+  /** `debug` is ASCII. */
+  goaway(lastStreamId: number, error: number, debug = ''): void {
+    const { length } = debug
+    const chunk = this.#frame(GOAWAY, 0, 0, 8 + length)
+    const start = this.#at - length
+    chunk.writeUInt32BE(lastStreamId, start - 8)
+    chunk.writeUInt32BE(error, start - 4)
+    chunk.write(debug, start, length, 'latin1')
     this.flushLater()
   }
 

@@ -30,6 +30,7 @@ export const errorCodes = {
   COMPRESSION_ERROR: 9,
   CONNECT_ERROR: 10,
   ENHANCE_YOUR_CALM: 11,
+  INADEQUATE_SECURITY: 12,
 } as const
 
 export type ErrorName = keyof typeof errorCodes

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { BodyBudget } from '../body-budget.ts'
 import {
+  type Ending,
   NO_BODY,
   opensTunnel,
   type RequestHandler,
@@ -25,6 +26,8 @@ export interface H2ServerOptions {
   readonly handler: RequestHandler
   /** Bad bytes: for the log and the counters. Streams and connection are answered and ended by themselves. */
   readonly onFault: (code: MessageFaultCode) => void
+  /** The client takes our certificate for none, or goes away for another reason: the error of its GOAWAY, and what it says. */
+  readonly onGoingAway?: (error: number, debug: string) => void
   readonly onClosed: () => void
 }
 
@@ -50,8 +53,8 @@ export class H2ServerConnection implements ConnectionOwner {
     this.#connection.close()
   }
 
-  destroy(): void {
-    this.#connection.destroy()
+  destroy(ending?: Ending): void {
+    this.#connection.destroy(ending)
   }
 
   opened(stream: H2Stream, fields: string[], overflowed: boolean, ended: boolean): void {
@@ -75,7 +78,9 @@ export class H2ServerConnection implements ConnectionOwner {
 
   roomChanged(): void {}
 
-  goingAway(): void {}
+  goingAway(error: number, debug: string): void {
+    this.#options.onGoingAway?.(error, debug)
+  }
 
   faulted(code: H2FaultCode): void {
     this.#options.onFault(code)
@@ -204,10 +209,10 @@ class H2ServerStream implements ServerStream, StreamReceiver {
     else if (this.#tunnel || this.#request.upgrade === undefined) this.#sink!.requestEnd(noHeaders)
   }
 
-  onLost({ message }: StreamLoss): void {
+  onLost({ message, code = 'client-gone' }: StreamLoss): void {
     if (this.#over) return
     this.#over = true
-    this.#sink?.requestAborted({ code: 'client-gone', message, replay: 'never' })
+    this.#sink?.requestAborted({ code, message, replay: 'never' })
   }
 
   onWritable(): void {

@@ -1,3 +1,4 @@
+import type { StreamFaultCode } from '../exchange.ts'
 import type { Headers } from '../headers.ts'
 
 /** What one stream means: a request that came, or one that was sent. Called by its connection, in the order of the frames. */
@@ -20,6 +21,8 @@ export interface StreamLoss {
   readonly message: string
   /** The peer said that it did not look at the request. */
   readonly unprocessed: boolean
+  /** Where we have ended the whole connection: why. */
+  readonly code?: StreamFaultCode | undefined
   /** The peer reset it with NO_ERROR: what has come is not spoilt. */
   readonly withoutError?: boolean
 }

@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto'
 import type { Watch } from '../../lib/watch.ts'
+import { toPem } from '../../identity/x509.ts'
 import type { Credentials } from '../../mtls/credentials.ts'
 import { type AdminAnswer, type AdminPages, json, text } from '../../telemetry/admin-server.ts'
 import { type ProcessState, processPages } from '../../telemetry/process-pages.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import type { Traffic } from '../traffic.ts'
+import { presentedText } from '../tls-failures.ts'
+import type { ServedTlsFailure, Traffic } from '../traffic.ts'
 
 export interface AdminSources extends Omit<ProcessState, 'notLive' | 'elsewhere'> {
   readonly snapshot: Snapshot
-  readonly traffic: Pick<Traffic, 'connections' | 'metrics' | 'notLive'>
+  readonly traffic: Pick<Traffic, 'connections' | 'tlsFailures' | 'metrics' | 'notLive'>
   /** Undefined until the first SVID. */
   readonly credentials: () => Watch<Credentials> | undefined
 }
@@ -29,18 +31,21 @@ export function adminPages(sources: AdminSources): AdminPages {
       }),
     'GET /connections': async () =>
       json(
-        (await traffic.connections()).map(({ worker, listener, remote, peer, openedAtMs, expiresAtMs, requests }) => ({
-          worker,
-          listener,
-          remote,
-          peer,
+        (await traffic.connections()).map(({ openedAtMs, expiresAtMs, requests, authorities, ...who }) => ({
+          ...who,
           openedAt: new Date(openedAtMs).toISOString(),
           expiresAt: Number.isFinite(expiresAtMs) ? new Date(expiresAtMs).toISOString() : null,
           requests,
+          authorities,
         })),
       ),
+    'GET /tls-failures': async () => json((await traffic.tlsFailures()).map(shownFailure)),
     'GET /certs': () => certificates(sources.credentials()?.current),
   }
+}
+
+function shownFailure({ atMs, presented, ...rest }: ServedTlsFailure): object {
+  return { at: new Date(atMs).toISOString(), ...rest, presented: presentedText(presented) }
 }
 
 function certificates(credentials: Credentials | undefined): AdminAnswer {
@@ -52,15 +57,20 @@ function certificates(credentials: Credentials | undefined): AdminAnswer {
       serial: svid.serial,
       notBefore: new Date(svid.notBeforeMs).toISOString(),
       notAfter: new Date(svid.notAfterMs).toISOString(),
+      authority: svid.authorityFingerprint,
       chain: svid.chainDer.map((der) => createHash('sha256').update(der).digest('hex')),
+      pem: svid.chainPem,
     },
-    bundles: [...bundles.values()].map(({ trustDomain, sequence, authorities }) => ({
+    bundles: [...bundles.values()].map(({ trustDomain, sequence, authorities, tainted, jwtAuthorities }) => ({
       trustDomain,
       sequence,
-      authorities: authorities.map(({ fingerprint, notAfterMs }) => ({
+      authorities: authorities.map(({ fingerprint, notAfterMs, der }) => ({
         fingerprint,
         notAfter: new Date(notAfterMs).toISOString(),
+        tainted: tainted.has(fingerprint),
+        pem: toPem([der]),
       })),
+      jwtAuthorities: [...jwtAuthorities.keys()],
     })),
   })
 }

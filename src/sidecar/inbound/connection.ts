@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import type { VerifiedPeer } from '../../identity/verify.ts'
 import type { Address, Mapping } from '../../lib/address.ts'
 import type { AppProtocol } from '../../lib/app-protocol.ts'
 import type { Credentials } from '../../mtls/credentials.ts'
 import type { Terminator } from '../../mtls/server.ts'
 import type { Principal } from '../../policy/decision.ts'
 import type { RateLimiter } from '../../ratelimit/limiter.ts'
+import type { Foundation } from '../lifetime.ts'
 import type { Runtime } from '../runtime.ts'
 import type { HttpSource, Spoken } from '../serve-http.ts'
 import type { Sockets } from '../sockets.ts'
@@ -50,7 +50,7 @@ export interface Secured {
 export interface InboundConnection extends HttpSource {
   readonly inbound: Inbound
   /** Absent without mutual TLS. */
-  readonly peer: VerifiedPeer | undefined
+  readonly foundation: Foundation | undefined
   readonly principal: Principal
   /** The value of x-forwarded-client-cert for each request. */
   readonly clientCertificate: string | undefined

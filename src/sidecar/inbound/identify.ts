@@ -1,26 +1,31 @@
 import type { TLSSocket } from 'node:tls'
 import { formatAddress } from '../../lib/address.ts'
-import { acceptedPeerOf } from '../../mtls/peer.ts'
+import { sayFarewell } from '../../http/farewell.ts'
+import { farewellText } from '../../mtls/farewell.ts'
+import { acceptedPeerOf, isStranger, type PeerRefusal, withPresented } from '../../mtls/peer.ts'
 import type { AnonymousReason } from '../../policy/decision.ts'
+import { expiryOf } from '../lifetime.ts'
 import { RequestMeter } from '../meter.ts'
+import { refusalByPeer } from '../refused-by-peer.ts'
+import type { Runtime } from '../runtime.ts'
 import type { Detected, Inbound, InboundConnection, Secured } from './connection.ts'
 
 /**
  * Who the peer is, by every rule of the X.509-SVID standard and the bundle of the peer's own trust domain. Without an answer
- * the socket is closed before a byte was read from it or written to it.
+ * nothing is read from the socket: the peer is told what is wrong with its certificate, and the socket is closed.
  */
 export function identify(secured: Secured, inbound: Inbound): InboundConnection | undefined {
   const { runtime, app } = inbound
-  const { metrics, log, clock } = runtime
+  const { clock, distrust } = runtime
   const { socket, remote, credentials } = secured
   // The bundles of this moment: a root that was withdrawn during the handshake counts no more.
-  const peer = acceptedPeerOf(socket, runtime.credentials.current.bundles, clock.now())
+  const shown = acceptedPeerOf(socket, runtime.credentials.current.bundles, clock.now())
+  const peer = shown.kind === 'refused' ? shown : (withPresented(distrust.of(shown), socket) ?? shown)
   if (peer.kind === 'refused') {
-    metrics.tlsHandshakeFailures.with({ listener: 'inbound', reason: peer.code }).inc()
-    log.warn({ remote, reason: peer.code, detail: peer.message }, 'peer refused')
-    socket.destroy()
+    refusePeer(peer, secured, runtime)
     return undefined
   }
+  const foundation = { peer, svid: credentials.svid }
   countConnection(inbound, 'mutual_tls')
   return {
     inbound,
@@ -29,7 +34,7 @@ export function identify(secured: Secured, inbound: Inbound): InboundConnection 
     spoken: agreedProtocol(socket),
     authority: formatAddress(app),
     remote,
-    peer,
+    foundation,
     peerName: peer.id,
     principal: { kind: 'peer', id: peer.id },
     reporter: 'inbound',
@@ -37,9 +42,26 @@ export function identify(secured: Secured, inbound: Inbound): InboundConnection 
     explain: true,
     meter: new RequestMeter(runtime, 'inbound', peer.id, 'mutual_tls'),
     clientCertificate: `By=${credentials.svid.id};Hash=${peer.fingerprint};URI=${peer.id}`,
-    expiresAtMs: Math.min(peer.notAfterMs, credentials.svid.notAfterMs),
+    expiresAtMs: expiryOf(foundation),
     authorities: [...new Set([peer.authorityFingerprint, credentials.svid.authorityFingerprint])],
+    onGoingAway: (error, debug) => {
+      const refusal = refusalByPeer(error, debug, credentials.svid, clock.now())
+      if (refusal === undefined) return
+      runtime.tlsFailures.report({ listener: 'inbound', remote, peer: peer.id, ...refusal }, 'peer refused us')
+    },
   }
+}
+
+function refusePeer(refusal: PeerRefusal, { socket, remote }: Secured, { tlsFailures, clock }: Runtime): void {
+  const { code, message, presented, expected } = refusal
+  tlsFailures.report(
+    { listener: 'inbound', remote, reason: code, detail: message, presented, expected },
+    'peer refused',
+  )
+  const role = agreedProtocol(socket) === 'http2' ? 'http2-server' : 'http1-server'
+  // Sidecars speak HTTP/2. Of HTTP/1.1 a stranger gets not one byte.
+  if (role === 'http1-server' && isStranger(refusal)) socket.destroy()
+  else sayFarewell(socket, role, code, farewellText(refusal, clock.now()), clock)
 }
 
 /** A client without TLS, where the listener takes it: nobody in particular, and why. */
@@ -56,7 +78,7 @@ export function identifyPlain(detected: Detected, inbound: Inbound): InboundConn
     spoken: shown === 'tls' ? 'tcp' : shown,
     authority: formatAddress(app),
     remote,
-    peer: undefined,
+    foundation: undefined,
     peerName: 'anonymous',
     principal: { kind: 'anonymous', why },
     reporter: 'inbound',

@@ -1,26 +1,20 @@
+import { describePresented } from '../../identity/presented.ts'
+import { handshakeFailure } from '../../mtls/handshake-failure.ts'
 import type { Accepted, Inbound, Secured } from './connection.ts'
 
 /** The TLS 1.3 handshake, bounded by `handshakeTimeoutMs`. A failed one is counted by its reason and logged. */
 export function terminate(accepted: Accepted, inbound: Inbound, next: (secured: Secured) => void): void {
   const { socket, remote } = accepted
+  const { tlsFailures, credentials } = inbound.runtime
   inbound.terminator.terminate(socket, {
     onSecured: (secured, credentials) => next({ socket: secured, remote, credentials }),
     onFailed: (error) => {
-      const reason = handshakeFailure(error)
-      const { metrics, log } = inbound.runtime
-      metrics.tlsHandshakeFailures.with({ listener: 'inbound', reason }).inc()
-      log.info({ remote, reason, detail: error.message }, 'TLS handshake failed')
+      const { code, message } = handshakeFailure(error, 'server')
+      const refused = code === 'peer-refused-us'
+      // Without it what we had shown is of no interest.
+      const presented = refused ? describePresented(credentials.current.svid.chainDer) : undefined
+      const failure = { listener: 'inbound', remote, reason: code, detail: message, presented } as const
+      tlsFailures.report(failure, refused ? 'peer refused us' : 'TLS handshake failed', refused ? 'warn' : 'info')
     },
   })
-}
-
-/** OpenSSL's words are many and change: what becomes a label is one of a few. */
-function handshakeFailure(error: Error & { code?: string }): string {
-  const code = error.code ?? ''
-  if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return 'handshake-timed-out'
-  if (code === 'ECONNRESET' || code === 'EPIPE') return 'client-gone'
-  if (code === 'ERR_SSL_UNSUPPORTED_PROTOCOL' || code === 'ERR_SSL_NO_PROTOCOLS_AVAILABLE') return 'version-unsupported'
-  if (code === 'ERR_SSL_HTTP_REQUEST' || code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'not-tls'
-  if (code === 'ERR_SSL_NO_APPLICATION_PROTOCOL') return 'no-application-protocol'
-  return code.startsWith('ERR_SSL_') ? 'handshake-malformed' : 'handshake-failed'
 }

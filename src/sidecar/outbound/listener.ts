@@ -46,25 +46,22 @@ export interface MeshEndpoints {
 /** They follow policy and credentials until `release`. */
 export function openEndpoints(runtime: Runtime): MeshEndpoints {
   const { config, sweep, clock, metrics, credentials, policy, log } = runtime
-  const endpoints = new Endpoints((target, service) => {
-    const onRefused = (reason: string, message: string): void => {
-      metrics.tlsHandshakeFailures.with({ listener: 'outbound', reason }).inc()
-      log.warn({ service, reason, detail: message }, 'upstream refused')
-    }
-    return new UpstreamPool({
-      dial: dialMesh(target, credentials, config.upstreamConnectTimeoutMs, clock, onRefused),
-      speak: speakHttp2(runtime, 'https', (code) =>
-        log.warn({ service, code }, 'an upstream sent a malformed response'),
-      ),
-      multiplexed: true,
-      keepsIdle: true,
-      maxConnections: shareOf(config.maxMeshConnections, runtime),
-      queueTimeoutMs: config.upstreamQueueTimeoutMs,
-      sweep,
-      clock,
-      active: metrics.upstreamConnectionsActive.with({ service }),
-    })
-  })
+  const endpoints = new Endpoints(
+    (target, service) =>
+      new UpstreamPool({
+        dial: dialMesh(target, service, runtime),
+        speak: speakHttp2(runtime, 'https', (code) =>
+          log.warn({ service, code }, 'an upstream sent a malformed response'),
+        ),
+        multiplexed: true,
+        keepsIdle: true,
+        maxConnections: shareOf(config.maxMeshConnections, runtime),
+        queueTimeoutMs: config.upstreamQueueTimeoutMs,
+        sweep,
+        clock,
+        active: metrics.upstreamConnectionsActive.with({ service }),
+      }),
+  )
   endpoints.update(policy.current)
   const unsubscribe = [
     policy.subscribe((current) => endpoints.update(current)),

@@ -20,7 +20,7 @@ export function dialApplication({ host, port }: Address, timeoutMs: number, cloc
     socket.once('connect', () => {
       timer.cancel()
       socket.off('error', onError)
-      done({ kind: 'connected', socket, expiresAtMs: Number.POSITIVE_INFINITY })
+      done({ kind: 'connected', socket })
     })
   }
 }

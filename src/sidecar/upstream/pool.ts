@@ -1,15 +1,28 @@
 import type { Duplex } from 'node:stream'
-import type { ClientConnection } from '../../http/exchange.ts'
+import type { ClientConnection, Ending } from '../../http/exchange.ts'
 import type { Sweep, Sweepable } from '../../http/sweep.ts'
-import type { Clock, Timer } from '../../lib/clock.ts'
+import type { Clock } from '../../lib/clock.ts'
 import { Fifo } from '../../lib/fifo.ts'
 import type { Gauge } from '../../telemetry/series.ts'
 import type { RefusalCode } from '../refusal.ts'
 
 export type Dialled =
-  /** `expiresAtMs`: wall-clock time from which nothing may be sent on it. */
-  | { readonly kind: 'connected'; readonly socket: Duplex; readonly expiresAtMs: number }
+  | {
+      readonly kind: 'connected'
+      readonly socket: Duplex
+      /** Of connections that do not live for ever: is given the connection to end it in time. Returns the way out. */
+      readonly follow?: (connection: PooledConnection) => () => void
+      readonly word?: UpstreamWord
+    }
   | { readonly kind: 'failed'; readonly code: RefusalCode; readonly message: string }
+
+/** What an upstream lets us know before it closes. */
+export interface UpstreamWord {
+  /** Why it does not accept us; undefined while it has not said so. */
+  readonly refusal: string | undefined
+  /** The error of its GOAWAY (RFC 9113 section 6.8), and what it says beside it. */
+  goingAway(error: number, debug: string): void
+}
 
 /** Opens one connection and answers once. */
 export type Dial = (done: (result: Dialled) => void) => void
@@ -22,7 +35,8 @@ export interface PooledConnection extends ClientConnection {
   readonly load: number
   /** Ends after the exchanges under way. */
   close(): void
-  destroy(): void
+  /** With an ending, the exchanges under way end by that. */
+  destroy(ending?: Ending): void
 }
 
 export interface PoolEvents {
@@ -31,6 +45,8 @@ export interface PoolEvents {
   /** It takes no more requests, and closes when the last exchange on it is over. Of multiplexed ones only. */
   readonly onLeaving: (connection: PooledConnection) => void
   readonly onClosed: (connection: PooledConnection) => void
+  /** The server goes away: error and debug data of its GOAWAY. Before `onLeaving`. */
+  readonly onGoingAway: (error: number, debug: string) => void
 }
 
 /** Speaks HTTP on a connection that was opened. */
@@ -66,17 +82,18 @@ interface Waiting {
 
 interface Open {
   readonly era: number
-  /** Ends it before it expires. */
-  timer: Timer | undefined
+  readonly word: UpstreamWord | undefined
+  unfollow: (() => void) | undefined
   /** It had room once: the upstream speaks what we speak. */
   proven: boolean
   /** It takes no more requests. */
   leaving: boolean
+  /** Whoever waited for it has been told that it came to nothing. */
+  given: boolean
 }
 
-/** A connection takes no more exchanges this long before it expires; what is not over when it does, is cut. */
-const EXPIRY_MARGIN = 0.05
-const LONGEST_EXPIRY_MARGIN_MS = 10_000
+const CLOSED = 'the connection closed before it could carry a request'
+const MAY_BE = 'some servers do that when they do not accept our certificate'
 /**
  * Requests on every multiplexed connection from which on another one is opened. What shares a connection shares its writes,
  * so that few are cheaper than many.
@@ -221,7 +238,7 @@ export class UpstreamPool implements Sweepable {
       const current = era === this.#era
       if (result.kind === 'failed') {
         if (current) this.#openingFailed(result.code, result.message)
-      } else if (current) this.#adopt(result.socket, result.expiresAtMs)
+      } else if (current) this.#adopt(result)
       else result.socket.destroy()
       this.#dialForWaiting()
     })
@@ -238,32 +255,19 @@ export class UpstreamPool implements Sweepable {
     while (!this.#closed && this.#waiting.size > this.#dialling && this.#mayDial) this.#dial()
   }
 
-  #adopt(socket: Duplex, expiresAtMs: number): void {
-    const { clock, active, speak } = this.#options
+  #adopt({ socket, follow, word }: Extract<Dialled, { kind: 'connected' }>): void {
+    const { active, speak } = this.#options
     const connection = speak(socket, {
       onRoom: (connection) => this.#offer(connection),
       onLeaving: (connection) => this.#leave(connection),
       onClosed: (connection) => this.#forget(connection),
+      onGoingAway: (error, debug) => word?.goingAway(error, debug),
     })
-    this.#open.set(connection, {
-      era: this.#era,
-      timer: this.#closeBefore(connection, expiresAtMs, clock),
-      proven: false,
-      leaving: false,
-    })
+    const open: Open = { era: this.#era, word, unfollow: undefined, proven: false, leaving: false, given: false }
+    this.#open.set(connection, open)
     active.add(1)
+    open.unfollow = follow?.(connection)
     if (connection.room > 0) this.#offer(connection)
-  }
-
-  #closeBefore(connection: PooledConnection, expiresAtMs: number, clock: Clock): Timer | undefined {
-    if (expiresAtMs === Number.POSITIVE_INFINITY) return undefined
-    const left = expiresAtMs - clock.now()
-    const margin = Math.min(LONGEST_EXPIRY_MARGIN_MS, left * EXPIRY_MARGIN)
-    return clock.after(left - margin, () => {
-      const open = this.#open.get(connection)
-      if (open !== undefined) open.timer = clock.after(margin, () => connection.destroy())
-      connection.close()
-    })
   }
 
   #offer(connection: PooledConnection): void {
@@ -287,21 +291,29 @@ export class UpstreamPool implements Sweepable {
     if (open === undefined) return
     open.leaving = true
     this.#withdraw(connection)
+    // Who waited for it would only meet the next refusal.
+    if (open.word?.refusal !== undefined) this.#giveUp(open)
     this.#dialForWaiting()
   }
 
   #forget(connection: PooledConnection): void {
     const open = this.#open.get(connection)
     if (open === undefined) return
-    open.timer?.cancel()
+    open.unfollow?.()
     this.#open.delete(connection)
     this.#options.active.add(-1)
     this.#withdraw(connection)
-    // One that was retired says nothing about the upstream.
-    if (!open.proven && open.era === this.#era) {
-      this.#openingFailed('upstream-unreachable', 'the connection closed before it could carry a request')
-    }
+    this.#giveUp(open)
     this.#dialForWaiting()
+  }
+
+  /** The connection came to nothing. One that was retired says nothing about the upstream. */
+  #giveUp(open: Open): void {
+    if (open.proven || open.given || open.era !== this.#era) return
+    open.given = true
+    const refusal = open.word?.refusal
+    if (refusal !== undefined) this.#openingFailed('peer-refused-us', refusal)
+    else this.#openingFailed('upstream-unreachable', open.word === undefined ? CLOSED : `${CLOSED}; ${MAY_BE}`)
   }
 
   #withdraw(connection: PooledConnection): void {

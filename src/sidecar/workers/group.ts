@@ -17,7 +17,7 @@ import type { MetricsOf } from '../../telemetry/registry.ts'
 import { atPorts } from '../data-plane.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { AuthorityUses } from '../trust-report.ts'
-import type { OpenPorts, ServedConnection, Traffic } from '../traffic.ts'
+import type { OpenPorts, ServedConnection, ServedTlsFailure, Traffic } from '../traffic.ts'
 import { clearLoad, loadsMemory } from './balance.ts'
 import { SinkInTurns } from './lines.ts'
 import type { SentPolicy, SharedMemory, ToWorker } from './messages.ts'
@@ -138,6 +138,14 @@ export class WorkerGroup implements Traffic {
     const lists = await this.#askAll(async (thread, { worker }) => {
       const { connections } = await thread.ask('connections')
       return connections.map((connection) => ({ ...connection, worker }))
+    })
+    return lists.flat()
+  }
+
+  async tlsFailures(): Promise<readonly ServedTlsFailure[]> {
+    const lists = await this.#askAll(async (thread, { worker }) => {
+      const { failures } = await thread.ask('tls-failures')
+      return failures.map((failure) => ({ ...failure, worker }))
     })
     return lists.flat()
   }

@@ -8,6 +8,7 @@ import type { LogLevel } from '../../telemetry/log.ts'
 import type { MetricSnapshot } from '../../telemetry/merge.ts'
 import type { ConnectionRecord } from '../connections.ts'
 import type { HeldResources } from '../snapshot/snapshot.ts'
+import type { TlsFailureRecord } from '../tls-failures.ts'
 import type { OpenPorts } from '../traffic.ts'
 import type { AuthorityUses } from '../trust-report.ts'
 
@@ -65,6 +66,7 @@ export type Answer =
   | { readonly about: 'metrics'; readonly metrics: MetricSnapshot }
   | { readonly about: 'authority-uses'; readonly uses: AuthorityUses }
   | { readonly about: 'connections'; readonly connections: readonly ConnectionRecord[] }
+  | { readonly about: 'tls-failures'; readonly failures: readonly TlsFailureRecord[] }
 
 export type ToWorker =
   | { readonly kind: 'credentials'; readonly credentials: SentCredentials }

@@ -74,6 +74,8 @@ function serve(main: MessagePort, start: WorkerStart): void {
         return { about, uses: plane.connections.authorityUses() }
       case 'connections':
         return { about, connections: plane.connections.list() }
+      case 'tls-failures':
+        return { about, failures: plane.tlsFailures.list() }
       default:
         return unreachable(about)
     }

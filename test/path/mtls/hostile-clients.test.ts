@@ -113,7 +113,7 @@ const hostile: readonly Hostile[] = [
 ]
 
 for (const { what, reason, leaf, options: tls } of hostile) {
-  t.test(`nothing is answered to ${what}`, async (t) => {
+  t.test(`nothing is served to ${what}`, async (t) => {
     const own: ConnectionOptions = leaf === undefined ? { rejectUnauthorized: false } : clientTls(ca, leaf)
     await refused(t, reason, () => {
       const client = wireTls(t, api.inbound, { ...own, ...tls })
@@ -197,6 +197,14 @@ t.test('the good client is served', async (t) => {
   t.match(app.seen.at(-1)?.headers['x-forwarded-client-cert'], `URI=${idOf('web')}`)
 })
 
+/** Reasons of those who are not of this mesh, as far as anybody can see. */
+const strangers: ReadonlySet<string> = new Set([
+  'no-certificate',
+  'trust-domain-unknown',
+  'key-id-mismatch',
+  'ca-foreign-id',
+])
+
 async function refused(t: Test, reason: string, open: () => Wire, sidecar = api): Promise<void> {
   const labels = { listener: 'inbound', reason }
   const before = await sidecar.metric(FAILURES, labels)
@@ -206,7 +214,10 @@ async function refused(t: Test, reason: string, open: () => Wire, sidecar = api)
     ({ message }) => message === 'peer refused' || message === 'TLS handshake failed',
   )
   await client.closed
-  t.equal(client.text.includes('HTTP'), false)
+  // Who has shown an SVID may be told what is wrong with it, and nothing else. A stranger is told nothing.
+  t.match(client.text, /^(?:HTTP\/1\.1 403 Forbidden\r\n[^]*\r\n\r\noutrider: ([a-z0-9-]+): [ -~]+\n)?$/)
+  if (strangers.has(reason)) t.equal(client.text, '')
+  else if (client.text !== '') t.match(client.text, new RegExp(`\\r\\noutrider: ${reason}: `))
   t.match(line, { reason, remote: /^127\.0\.0\.1:\d+$/ })
   t.equal(await sidecar.metric(FAILURES, labels), before + 1)
   t.equal(app.seen.length, asked)

@@ -187,6 +187,10 @@ t.test('one view of all threads', async (t) => {
   wireTcp(t, group.inbound).socket.end('no TLS either')
   const failures = { listener: 'inbound', reason: 'not-tls' }
   await eventually(async () => (await group.metric('outrider_tls_handshake_failures_total', failures)) === 2, 'counted')
+  t.match(await group.group.tlsFailures(), [
+    { reason: 'not-tls', detail: /does not speak TLS/, worker: /^[12]$/ },
+    { reason: 'not-tls', worker: /^[12]$/ },
+  ])
   t.same(
     group.lines.items.filter(({ message }) => message === 'TLS handshake failed'),
     [],

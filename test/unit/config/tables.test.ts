@@ -11,7 +11,7 @@ const tables: Readonly<Record<string, OptionTable>> = { sidecarOptions, controlO
 for (const [tableName, table] of Object.entries(tables)) {
   t.test(`${tableName}: every option is well formed`, async (t) => {
     for (const [name, option] of Object.entries(table)) {
-      t.match(name, /^[a-z][A-Za-z]*$/)
+      t.match(name, /^[a-z][A-Za-z0-9]*$/)
       t.match(option.doc, /\.$/, `${name} is described in sentences`)
       t.equal(option.type === 'duration', name.endsWith('Ms'), `${name}: the name carries the unit`)
       if (option.type === 'integer' && option.unit === 'bytes') t.match(name, /Bytes$/)
@@ -82,4 +82,15 @@ t.test('what weakens the mesh is known', async (t) => {
     'inbound 0.0.0.0:2 mode=permissive',
     'inbound [::1]:3 mode=plaintext',
   ])
+})
+
+t.test('keys of a cluster are nothing without an issuer, and the other way round', async (t) => {
+  const flags = { kubernetes: 'jwks', 'kubernetes-jwks': '/keys.json', 'kubernetes-issuer': 'https://cluster.example' }
+  t.equal(loadControlConfig({ env: {}, flags }).kubernetesJwks, '/keys.json')
+  for (const missing of ['kubernetes-jwks', 'kubernetes-issuer']) {
+    t.throws(() => loadControlConfig({ env: {}, flags: { ...flags, [missing]: '' } }), {
+      code: 'config-options-disagree',
+      place: 'kubernetes',
+    })
+  }
 })

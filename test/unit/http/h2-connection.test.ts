@@ -59,8 +59,8 @@ class Receiver implements StreamReceiver {
     this.events.push('end')
   }
 
-  onLost({ message, unprocessed }: StreamLoss): void {
-    this.events.push(`lost${unprocessed ? ' unprocessed' : ''}: ${message}`)
+  onLost({ message, unprocessed, code }: StreamLoss): void {
+    this.events.push(`lost${unprocessed ? ' unprocessed' : ''}${code === undefined ? '' : ` ${code}`}: ${message}`)
   }
 
   onWritable(): void {
@@ -118,8 +118,8 @@ class Side implements ConnectionOwner {
     this.onRoom()
   }
 
-  goingAway(): void {
-    this.events.push('going away')
+  goingAway(error: number, debug: string): void {
+    this.events.push(debug === '' ? 'going away' : `going away ${error} ${debug}`)
   }
 
   faulted(code: H2FaultCode): void {
@@ -945,3 +945,34 @@ t.test('who reads in pieces and gives the windows back in such is no flood', asy
   }
   t.strictSame(side.told(), ['opened 1 / ended'])
 })
+
+t.test('what a peer says in GOAWAY, in either role, is heard and cut', async (t) => {
+  for (const role of ['server', 'client'] as const) {
+    const side = new Side(role, { settings: [] })
+    side.feed(goaway(0, 'INADEQUATE_SECURITY', `why: ${'x'.repeat(1000)}`))
+    t.same(
+      side.events.filter((event) => event.startsWith('going away')),
+      [`going away 12 why: ${'x'.repeat(512 - 5)}`],
+      role,
+    )
+  }
+})
+
+t.test(
+  'a connection that is cut with an ending: its streams end by that, and the peer hears the farewell',
+  async (t) => {
+    const ending = { code: 'identity-withdrawn', message: 'believed no longer' } as const
+    for (const farewell of [undefined, 'outrider: revoked: since now']) {
+      const side = await ready(server())
+      side.feed(get(1))
+      side.connection.destroy({ ...ending, farewell })
+      t.equal(side.receivers.get(1)!.events.at(-1), 'lost identity-withdrawn: believed no longer')
+      t.same(await side.sent(), farewell === undefined ? [] : ['GOAWAY 1 INADEQUATE_SECURITY'])
+      t.equal(side.socket.destroyed, farewell === undefined)
+      side.feed(get(3))
+      t.notOk(side.receivers.has(3), 'nothing is looked at any more')
+      side.clock.advance(3000)
+      t.ok(side.socket.destroyed)
+    }
+  },
+)

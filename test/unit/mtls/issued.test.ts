@@ -1,5 +1,6 @@
 import t from 'tap'
 import { parseCsr } from '../../../src/identity/csr.ts'
+import { OutriderError } from '../../../src/lib/errors.ts'
 import { type Issued, IssuedSource, type IssuedSourceOptions } from '../../../src/mtls/source/issued.ts'
 import { makeTestCa, type Overrides } from '../../fixtures/ca.ts'
 import { TestClock } from '../../fixtures/clock.ts'
@@ -20,6 +21,9 @@ interface Bench {
   readonly clock: TestClock
   /** What happened, in order. */
   readonly events: string[]
+  readonly alarms: string[]
+  /** By how much the clock is said to be ahead, in milliseconds. */
+  readonly skews: number[]
   readonly options: IssuedSourceOptions
   /** How later CSRs are answered. */
   answer: (csr: Buffer) => Promise<Issued>
@@ -28,9 +32,13 @@ interface Bench {
 function bench(random = 0.5): Bench {
   const clock = new TestClock()
   const events: string[] = []
+  const alarms: string[] = []
+  const skews: number[] = []
   const made: Bench = {
     clock,
     events,
+    alarms,
+    skews,
     answer: (csr) => Promise.resolve(sign(csr, clock)),
     options: {
       id: ID,
@@ -46,6 +54,8 @@ function bench(random = 0.5): Bench {
       random: () => random,
       onRenewed: () => events.push('renewed'),
       onRenewalFailed: (reason, retryInMs) => events.push(`failed: ${reason}; again in ${retryInMs}`),
+      onAlarm: (alarm) => alarms.push(alarm),
+      onClockSkew: (aheadMs) => skews.push(aheadMs),
     },
   }
   return made
@@ -106,7 +116,7 @@ t.test('a fleet does not renew as one', async (t) => {
   }
 })
 
-t.test('a renewal that fails is tried again ever more slowly, and the SVID stays', async (t) => {
+t.test('a renewal that fails has a second chance at once, then ever more slowly, and the SVID stays', async (t) => {
   const made = bench()
   const { options, clock, events } = made
   const source = await IssuedSource.open(options)
@@ -114,7 +124,7 @@ t.test('a renewal that fails is tried again ever more slowly, and the SVID stays
   const good = made.answer
   made.answer = () => Promise.reject(new Error('no server'))
   clock.advance(30 * MINUTE_MS)
-  for (const seconds of [72, 144, 288, 300, 300]) {
+  for (const seconds of [2, 72, 144, 288, 300]) {
     await until(() => events.at(-1)?.startsWith('failed') === true)
     t.equal(events.at(-1), `failed: no server; again in ${seconds * 1000}`)
     t.equal(source.credentials.current, first)
@@ -200,4 +210,123 @@ t.test('an SVID for somebody else is not used', async (t) => {
     return { chain: ca.issue('/ns/default/sa/other', { spki }).chainDer, bundles: ca.bundles() }
   }
   await t.rejects(IssuedSource.open(made.options), { code: 'svid-id-unexpected' })
+})
+
+t.test('alarms at 80 % of the lifetime and at its end, once each, and none when it is renewed', async (t) => {
+  const made = bench()
+  const { options, clock, events, alarms } = made
+  const source = await IssuedSource.open(options)
+  clock.advance(30 * MINUTE_MS)
+  await until(() => events.at(-1) === 'renewed')
+  clock.advance(29 * MINUTE_MS)
+  t.same(alarms, [], 'the timers of the first SVID are gone')
+  made.answer = () => Promise.reject(new Error('no server'))
+  clock.advance(19 * MINUTE_MS - 1)
+  t.same(alarms, [])
+  clock.advance(1)
+  t.same(alarms, ['overdue'])
+  clock.advance(12 * MINUTE_MS)
+  t.same(alarms, ['overdue', 'expired'])
+  clock.advance(HOUR_MS)
+  t.same(alarms, ['overdue', 'expired'])
+  source.close()
+  t.equal(clock.pending, 0)
+})
+
+/** Moves the clock from the next renewal, in `ms`, on for as long as they fail; gives when each was made, in seconds. */
+async function attempts({ clock, events }: Bench, ms: number, untilMs: number): Promise<number[]> {
+  const times: number[] = []
+  for (let next = ms; clock.monotonic() + next < untilMs; ) {
+    events.length = 0
+    clock.advance(next)
+    times.push(clock.monotonic() / 1000)
+    await until(() => events.length > 1)
+    const [, again] = /again in ([\d.]+)$/.exec(events.at(-1) ?? '') ?? []
+    if (again === undefined) break
+    next = Number(again)
+  }
+  return times
+}
+
+t.test('at the end of the SVID, and from then on every few seconds', async (t) => {
+  for (const random of [0, 0.5, 0.999]) {
+    const made = bench(random)
+    const { clock, options, events } = made
+    const source = await IssuedSource.open(options)
+    const good = made.answer
+    made.answer = () => Promise.reject(new Error('no server'))
+    const times = await attempts(made, (0.4 + 0.2 * random) * HOUR_MS, HOUR_MS + 5 * MINUTE_MS)
+    const end = times.findIndex((at) => at > 3599.9)
+    t.ok(Math.abs(times[end]! - 3600) < 0.1, 'at the end')
+    t.ok(end >= 5 && end <= 12, `${end} attempts before`)
+    const pauses = times.slice(end + 1).map((at, index) => at - times[end + index]!)
+    t.ok(pauses.length > 50)
+    t.ok(Math.max(...pauses) <= 5 && Math.min(...pauses) >= 3, `${Math.min(...pauses)} to ${Math.max(...pauses)} s`)
+    made.answer = good
+    await attempts(made, 5_000, Number.POSITIVE_INFINITY)
+    t.equal(events.at(-1), 'renewed', 'by itself')
+    t.ok(source.credentials.current.svid.notAfterMs > clock.now())
+    source.close()
+    t.equal(clock.pending, 0)
+  }
+})
+
+t.test('evidence that can be shown again is, when the SVID is of no use', async (t) => {
+  const made = bench()
+  const { clock, events } = made
+  const refusals: OutriderError[] = []
+  const options: IssuedSourceOptions = {
+    ...made.options,
+    renew: (csr) => {
+      const refusal = refusals.pop()
+      return refusal === undefined ? made.options.renew(csr) : Promise.reject(refusal)
+    },
+    attestAgain: (csr) => {
+      events.push('attest again')
+      return made.answer(csr)
+    },
+  }
+  const source = await IssuedSource.open(options)
+  refusals.push(new OutriderError('peer-unauthenticated', 'refused'))
+  clock.advance(30 * MINUTE_MS)
+  await until(() => events.at(-1) === 'renewed')
+  t.same(events, ['attest', 'attest again', 'renewed'])
+
+  events.length = 0
+  refusals.push(new OutriderError('rpc-unavailable', 'no server', { retryable: true }))
+  clock.advance(30 * MINUTE_MS)
+  await until(() => events.length > 0)
+  t.match(events, [/^failed: no server/], 'not while the SVID is good and the server is only away')
+
+  events.length = 0
+  for (let count = 0; count < 3; count += 1) refusals.push(new OutriderError('rpc-unavailable', 'no server'))
+  clock.step(HOUR_MS)
+  clock.advance(2_000)
+  await until(() => events.at(-1) === 'renewed')
+  t.same(events, ['attest again', 'renewed'])
+  source.close()
+})
+
+t.test('a clock that differs is told, and named when the SVID cannot be used', async (t) => {
+  const made = bench()
+  const { clock, options, skews } = made
+  const serverAt =
+    (offsetMs: number, overrides: Overrides = {}) =>
+    (csr: Buffer): Promise<Issued> =>
+      Promise.resolve({ ...sign(csr, clock, overrides), serverTimeMs: clock.now() + offsetMs })
+  const over = { notBeforeMs: clock.now() - 2 * HOUR_MS, notAfterMs: clock.now() - HOUR_MS }
+  made.answer = serverAt(15_000)
+  ;(await IssuedSource.open(options)).close()
+  made.answer = serverAt(-90_000)
+  ;(await IssuedSource.open(options)).close()
+  t.same(skews, [-15_000, 90_000], 'in both directions')
+  made.answer = serverAt(45_000, { notBeforeMs: clock.now() + 25_000 })
+  await t.rejects(IssuedSource.open(options), {
+    code: 'clock-skew',
+    message: 'this clock is 45 s behind the control server, 20 s are tolerated: the new SVID cannot be used',
+  })
+  made.answer = serverAt(-2 * HOUR_MS, over)
+  await t.rejects(IssuedSource.open(options), { code: 'clock-skew', message: /7200 s ahead of/ })
+  made.answer = serverAt(0, over)
+  await t.rejects(IssuedSource.open(options), { code: 'expired' }, 'with clocks that agree it is something else')
 })

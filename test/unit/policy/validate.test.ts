@@ -65,22 +65,35 @@ t.test('defaults are filled in', async (t) => {
     resource: {
       kind: 'Workload',
       metadata: { name: 'x', namespace: 'default' },
-      spec: { ...workload, upstreams: [{ namespace: 'default', name: '*' }] },
+      spec: { ...workload, selectors: [], dnsNames: [], upstreams: [{ namespace: 'default', name: '*' }] },
     },
   })
-  t.match(validateResource(document('Workload', { ...workload, ttl: '1h', upstreams: ['a', 'b/c', 'd/*', '*'] })), {
-    resource: {
-      spec: {
-        ttlMs: 3_600_000,
-        upstreams: [
-          { namespace: 'shop', name: 'a' },
-          { namespace: 'b', name: 'c' },
-          { namespace: 'd', name: '*' },
-          { namespace: '*', name: '*' },
-        ],
+  t.match(
+    validateResource(
+      document('Workload', {
+        ...workload,
+        ttl: '1h',
+        selectors: ['k8s:ns:shop', 'k8s:sa:web'],
+        dnsNames: ['web.example.org'],
+        upstreams: ['a', 'b/c', 'd/*', '*'],
+      }),
+    ),
+    {
+      resource: {
+        spec: {
+          ttlMs: 3_600_000,
+          selectors: ['k8s:ns:shop', 'k8s:sa:web'],
+          dnsNames: ['web.example.org'],
+          upstreams: [
+            { namespace: 'shop', name: 'a' },
+            { namespace: 'b', name: 'c' },
+            { namespace: 'd', name: '*' },
+            { namespace: '*', name: '*' },
+          ],
+        },
       },
     },
-  })
+  )
 })
 
 t.test('all violations at once, each with its field', async (t) => {

@@ -1,8 +1,10 @@
 import t from 'tap'
 import { adminPages } from '../../../src/sidecar/admin/pages.ts'
+import { describePresented } from '../../../src/identity/presented.ts'
 import { Connections, type OpenConnection } from '../../../src/sidecar/connections.ts'
 import { Snapshot } from '../../../src/sidecar/snapshot/snapshot.ts'
 import { takeUpdate } from '../../../src/sidecar/snapshot/path.ts'
+import { TlsFailures } from '../../../src/sidecar/tls-failures.ts'
 import { createLogger } from '../../../src/telemetry/log.ts'
 import { sidecarMetrics } from '../../../src/telemetry/names.ts'
 import { createMetrics } from '../../../src/telemetry/registry.ts'
@@ -30,6 +32,7 @@ t.test('what the sidecar knows', async (t) => {
   t.teardown(() => registry.destroy())
   const snapshot = new Snapshot(clock, new OwnBuckets(), registry.metrics, log)
   const connections = new Connections()
+  const failures = new TlsFailures(registry.metrics, log, clock)
   const elsewhere = createMetrics(sidecarMetrics, clock)
   t.teardown(() => elsewhere.destroy())
   let notLive: string | undefined
@@ -46,6 +49,7 @@ t.test('what the sidecar knows', async (t) => {
       notReady: () => notReady,
       traffic: {
         connections: async () => connections.list().map((connection) => ({ ...connection, worker: 2 })),
+        tlsFailures: async () => failures.list().map((failure) => ({ ...failure, worker: 2 })),
         metrics: async () => [elsewhere.snapshot()],
         notLive: async () => notLive,
       },
@@ -101,6 +105,16 @@ t.test('what the sidecar knows', async (t) => {
   connections.add(open)
   t.match(JSON.parse((await ask('GET', '/connections')).body), [
     { worker: 2, peer: 'application', expiresAt: null, requests: 3 },
+  ])
+
+  const shown = describePresented(ca.issue('/ns/default/sa/api').chainDer)
+  const failure = { listener: 'outbound', remote: '127.0.0.1:2', reason: 'expired', detail: 'long ago' } as const
+  failures.report({ ...failure, presented: shown }, 'upstream refused')
+  failures.report({ ...failure, reason: 'not-tls' }, 'TLS handshake failed')
+  failures.close()
+  t.match(JSON.parse((await ask('GET', '/tls-failures')).body), [
+    { worker: 2, reason: 'not-tls', at: '2026-01-01T00:00:00.000Z' },
+    { ...failure, presented: { ids: ['spiffe://test.local/ns/default/sa/api'], notAfter: /Z$/ } },
   ])
 
   t.match(await ask('GET', '/log-level'), { body: 'info\n' })

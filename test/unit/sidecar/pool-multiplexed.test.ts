@@ -8,11 +8,18 @@ import {
   type RequestHead,
   type ServerStream,
 } from '../../../src/http/exchange.ts'
+import { sayFarewell } from '../../../src/http/farewell.ts'
 import { H2ClientConnection } from '../../../src/http/h2/client.ts'
 import { H2ServerConnection } from '../../../src/http/h2/server.ts'
 import { noHeaders } from '../../../src/http/headers.ts'
 import { Sweep } from '../../../src/http/sweep.ts'
-import { type Dialled, type PoolOptions, UpstreamPool, type Waiter } from '../../../src/sidecar/upstream/pool.ts'
+import {
+  type Dialled,
+  type PooledConnection,
+  type PoolOptions,
+  UpstreamPool,
+  type Waiter,
+} from '../../../src/sidecar/upstream/pool.ts'
 import { TestClock } from '../../fixtures/clock.ts'
 import { testLimits } from '../../fixtures/http.ts'
 
@@ -52,6 +59,8 @@ class Asker implements Waiter {
     this.outcome = code
   }
 }
+
+type Connected = Extract<Dialled, { kind: 'connected' }>
 
 /** The server's end of one connection. */
 interface Served {
@@ -104,7 +113,7 @@ class Bench {
   }
 
   /** The oldest dial succeeds, and the server greets. */
-  async connect({ streams = 1000, expiresAtMs = Number.POSITIVE_INFINITY } = {}): Promise<Served> {
+  async connect({ streams = 1000, ...dialled }: Partial<Connected> & { streams?: number } = {}): Promise<Served> {
     const [client, server] = duplexPair()
     const requests: ServerStream[] = []
     const served: Served = {
@@ -123,7 +132,7 @@ class Bench {
         onClosed: () => void (served.closed = true),
       }),
     }
-    this.dials.shift()!({ kind: 'connected', socket: client, expiresAtMs })
+    this.dials.shift()!({ kind: 'connected', socket: client, ...dialled })
     await settled()
     return served
   }
@@ -176,7 +185,7 @@ t.test('before the server has greeted nothing is sent', async (t) => {
   const bench = new Bench()
   const askers = bench.ask(1)
   const [client] = duplexPair()
-  bench.dials.shift()!({ kind: 'connected', socket: client, expiresAtMs: Number.POSITIVE_INFINITY })
+  bench.dials.shift()!({ kind: 'connected', socket: client })
   await settled()
   t.same(outcomes(askers), { waits: 1 })
   t.equal(bench.dials.length, 0)
@@ -315,26 +324,60 @@ t.test('what was being opened when the pool was retired is not used', async (t) 
   const askers = bench.ask(2)
   bench.pool.retire()
   const [client] = duplexPair()
-  bench.dials.shift()!({ kind: 'connected', socket: client, expiresAtMs: Number.POSITIVE_INFINITY })
+  bench.dials.shift()!({ kind: 'connected', socket: client })
   t.ok(client.destroyed)
   t.same(outcomes(askers), { waits: 2 })
   await bench.connect()
   t.same(outcomes(askers), { sent: 2 })
 })
 
-t.test('a connection takes nothing new shortly before it expires, and is cut when it does', async (t) => {
+t.test('a connection is ended by whoever follows it, and replaced before', async (t) => {
   const bench = new Bench({ maxConnections: 1 })
   const askers = bench.ask(1)
-  const first = await bench.connect({ expiresAtMs: bench.clock.now() + 10_000 })
-  bench.clock.advance(9500)
+  let followed: PooledConnection | undefined
+  let stopped = 0
+  const follow = (connection: PooledConnection): (() => void) => {
+    followed = connection
+    return () => void (stopped += 1)
+  }
+  const first = await bench.connect({ follow })
+  followed!.close()
   askers.push(...bench.ask(1))
   t.same(outcomes(askers), { sent: 1, waits: 1 })
   await bench.connect()
   t.same(outcomes(askers), { sent: 2 })
-  bench.clock.advance(500)
+  t.equal(stopped, 0)
+  followed!.destroy({ code: 'identity-expired', message: 'the certificate has expired' })
   await settled()
-  t.same(outcomes(askers), { 'upstream-gone never': 1, sent: 1 })
+  t.same(outcomes(askers), { 'identity-expired never': 1, sent: 1 })
   t.ok(first.client.destroyed)
+  t.equal(stopped, 1)
+})
+
+t.test('whoever waits for a connection hears why the server does not accept us, once', async (t) => {
+  const bench = new Bench({ maxConnections: 1 })
+  const askers = bench.ask(3)
+  const [client, server] = duplexPair()
+  const heard: string[] = []
+  const word = {
+    refusal: undefined as string | undefined,
+    goingAway(error: number, debug: string): void {
+      heard.push(`${error} ${debug}`)
+      this.refusal = 'expired: long ago'
+    },
+  }
+  bench.dials.shift()!({ kind: 'connected', socket: client, word })
+  sayFarewell(server, 'http2-server', 'expired', 'outrider: expired: long ago', bench.clock)
+  await settled()
+  await settled()
+  t.same(heard, ['12 outrider: expired: long ago'])
+  t.same(outcomes(askers), { 'peer-refused-us': 3 })
+  t.equal(bench.dials.length, 0, 'nobody is left to dial for')
+  bench.clock.advance(2000)
+  await settled()
+  t.equal(bench.active, 0)
+  t.same(outcomes(bench.ask(1)), { waits: 1 })
+  t.equal(bench.dials.length, 1, 'the next one tries again')
 })
 
 t.test('close and destroy', async (t) => {

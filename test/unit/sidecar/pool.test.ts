@@ -5,7 +5,13 @@ import { type ClientConnection, NO_BODY, type RequestHead, type ResponseSink } f
 import { H1ClientConnection } from '../../../src/http/h1/client.ts'
 import { noHeaders } from '../../../src/http/headers.ts'
 import { Sweep } from '../../../src/http/sweep.ts'
-import { type Dialled, type PoolOptions, UpstreamPool, type Waiter } from '../../../src/sidecar/upstream/pool.ts'
+import {
+  type Dialled,
+  type PooledConnection,
+  type PoolOptions,
+  UpstreamPool,
+  type Waiter,
+} from '../../../src/sidecar/upstream/pool.ts'
 import { TestClock } from '../../fixtures/clock.ts'
 import { testLimits } from '../../fixtures/http.ts'
 
@@ -19,6 +25,8 @@ const head: RequestHead = {
   acceptsTrailers: false,
   version: 'HTTP/1.1',
 }
+
+type Connected = Extract<Dialled, { kind: 'connected' }>
 
 /** A request that wants a connection, and what became of it. */
 class Asker implements Waiter {
@@ -76,11 +84,11 @@ class Bench {
   }
 
   /** The oldest dial succeeds. Returns our end of the connection; the other end answers each request, or nothing. */
-  connect({ expiresAtMs = Number.POSITIVE_INFINITY, silent = false } = {}): Duplex {
+  connect({ silent = false, ...dialled }: Partial<Connected> & { silent?: boolean } = {}): Duplex {
     const [socket, server] = duplexPair()
     server.on('error', () => {}).resume()
     if (!silent) server.on('data', () => server.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'))
-    this.dials.shift()!({ kind: 'connected', socket, expiresAtMs })
+    this.dials.shift()!({ kind: 'connected', socket, ...dialled })
     return socket
   }
 
@@ -293,26 +301,30 @@ t.test('a destroyed pool cuts what it carries, and what is still being opened', 
   t.equal(bench.dials.length, 0)
 })
 
-t.test('a connection takes nothing new shortly before it expires, and is cut when it does', async (t) => {
+t.test('a connection is ended by whoever follows it', async (t) => {
   const bench = new Bench()
+  const followed: PooledConnection[] = []
+  let stopped = 0
+  const follow = (connection: PooledConnection): (() => void) => {
+    followed.push(connection)
+    return () => void (stopped += 1)
+  }
   const first = bench.ask()
-  bench.connect({ expiresAtMs: bench.clock.now() + 10_000, silent: true })
+  const socket = bench.connect({ follow, silent: true })
   const cut = exchange(first)
-  bench.clock.advance(9500)
+  followed[0]!.close()
   await settled()
   t.equal(bench.active, 1, 'the exchange under way goes on')
-  bench.clock.advance(499)
-  await settled()
-  t.equal(bench.active, 1)
-  bench.clock.advance(1)
+  followed[0]!.destroy()
   await t.rejects(cut)
+  await closed(socket)
+  t.equal(stopped, 1)
 
   const second = bench.ask()
-  const idle = bench.connect({ expiresAtMs: bench.clock.now() + 10_000 })
+  const idle = bench.connect({ follow })
   await exchange(second)
-  bench.clock.advance(9499)
-  t.equal(idle.destroyed, false)
-  bench.clock.advance(1)
+  followed[1]!.close()
   t.equal(bench.ask().state, 'waits')
   await closed(idle)
+  t.equal(stopped, 2)
 })

@@ -21,8 +21,8 @@ class FakeConnection implements OpenConnection {
   readonly remote = '127.0.0.1:1'
   readonly peer = 'peer'
   readonly openedAtMs = 0
-  readonly authorities = []
   readonly expiresAtMs = 0
+  readonly authorities = []
   requests = 0
   retired = 0
 

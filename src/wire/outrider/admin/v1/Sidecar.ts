@@ -42,6 +42,8 @@ export interface Sidecar {
   'programVersion'?: (string);
   'listeners'?: (string)[];
   'violations'?: (string)[];
+  'clockAheadMs'?: (number | string | Long);
+  'svidNotBefore'?: (_google_protobuf_Timestamp | null);
 }
 
 export interface Sidecar__Output {
@@ -56,4 +58,6 @@ export interface Sidecar__Output {
   'programVersion': (string);
   'listeners': (string)[];
   'violations': (string)[];
+  'clockAheadMs': (number);
+  'svidNotBefore': (_google_protobuf_Timestamp__Output | null);
 }

@@ -9,6 +9,7 @@ export interface IssuedSvid {
   'notBefore'?: (_google_protobuf_Timestamp | null);
   'notAfter'?: (_google_protobuf_Timestamp | null);
   'bundles'?: (_outrider_identity_v1_TrustBundleSet | null);
+  'serverTime'?: (_google_protobuf_Timestamp | null);
 }
 
 export interface IssuedSvid__Output {
@@ -17,4 +18,5 @@ export interface IssuedSvid__Output {
   'notBefore': (_google_protobuf_Timestamp__Output | null);
   'notAfter': (_google_protobuf_Timestamp__Output | null);
   'bundles': (_outrider_identity_v1_TrustBundleSet__Output | null);
+  'serverTime': (_google_protobuf_Timestamp__Output | null);
 }

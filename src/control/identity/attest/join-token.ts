@@ -1,7 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { SpiffeId } from '../../identity/spiffe-id.ts'
-import { OutriderError } from '../../lib/errors.ts'
-import type { Store, TokenRecord } from '../store/store.ts'
+import type { SpiffeId } from '../../../identity/spiffe-id.ts'
+import { OutriderError } from '../../../lib/errors.ts'
+import type { Store, TokenRecord } from '../../store/store.ts'
+import type { Attestor } from './attestor.ts'
 
 /** Of the hash: enough that two tokens never share it, too little to tell the secret. */
 const ID_BYTES = 6
@@ -19,10 +20,28 @@ export function hashSecret(secret: string): HashedSecret {
 }
 
 /**
- * The token with this secret, if it may still be used for `wanted`. Using it up is the store's, in one step with the
- * record of what was issued. Errors: `join-token-refused`, `identity-not-allowed`.
+ * Join tokens: an operator has made one for one sidecar of one Workload, and who has it is that sidecar. Errors:
+ * `join-token-refused`, `identity-not-allowed`.
  */
-export function checkToken(secret: string, wanted: SpiffeId, store: Store, nowMs: number): TokenRecord {
+export function joinTokenAttestor(store: Store): Attestor<'join-token'> {
+  return {
+    attest({ secret }, { wanted, nowMs }) {
+      const { id, spiffeId } = checkToken(secret, wanted, store, nowMs)
+      return {
+        source: `join-token:${id}`,
+        selectors: new Set(),
+        granted: spiffeId,
+        tokenId: id,
+        record: (issued, atMs) => {
+          if (!store.redeemToken(id, issued, atMs)) throw refusedToken('was used already; each is for one sidecar')
+        },
+      }
+    },
+  }
+}
+
+/** The token with this secret, if it may still be used for `wanted`. */
+function checkToken(secret: string, wanted: SpiffeId, store: Store, nowMs: number): TokenRecord {
   const { id, hash } = hashSecret(secret)
   const token = store.findToken(id)
   if (token?.hash.length !== hash.length || !timingSafeEqual(token.hash, hash)) {
@@ -41,6 +60,6 @@ export function checkToken(secret: string, wanted: SpiffeId, store: Store, nowMs
   return token
 }
 
-export function refusedToken(why: string): OutriderError<'join-token-refused'> {
+function refusedToken(why: string): OutriderError<'join-token-refused'> {
   return new OutriderError('join-token-refused', `the join token ${why}: create a new one (outrider token create)`)
 }

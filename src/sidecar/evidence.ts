@@ -1,0 +1,143 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { SidecarConfig } from '../config/sidecar.ts'
+import { parseBundle, type TrustBundle } from '../identity/bundle.ts'
+import { signProof } from '../identity/proof.ts'
+import { controlIdOf, parseSpiffeId, type SpiffeId, trustDomainOf } from '../identity/spiffe-id.ts'
+import { fromPem, parseCertificate } from '../identity/x509.ts'
+import type { Clock } from '../lib/clock.ts'
+import { describeError, OutriderError } from '../lib/errors.ts'
+import { unreachable } from '../lib/unreachable.ts'
+import { learnTrustBundle } from '../rpc/bootstrap.ts'
+import { type JoinToken, parseJoinToken } from '../rpc/token.ts'
+import type { AttestRequest } from '../wire/outrider/identity/v1/AttestRequest.ts'
+
+/** What the sidecar has in place of an identity, until it has one. */
+export interface Evidence {
+  /** The identity that it is for. */
+  readonly id: SpiffeId
+  /** Whether it may be shown again, after an outage or a restart. */
+  readonly reusable: boolean
+  /** What the first connection to the control server is verified with. */
+  readonly learnTrust: () => Promise<TrustBundle>
+  /** The evidence for a request with this CSR. Files are read anew, because others renew them. */
+  show(csr: Buffer): Omit<AttestRequest, 'csr'>
+}
+
+/**
+ * The evidence that the options name. Errors: `join-token-missing`, `join-token-unreadable`, `token-malformed`,
+ * `evidence-incomplete`, `evidence-unreadable`, and those of SPIFFE IDs.
+ */
+export function evidenceOf(config: SidecarConfig, clock: Clock): Evidence {
+  switch (config.attestation) {
+    case 'join-token': {
+      const { spiffeId: id, secret, rootFingerprint } = joinToken(config)
+      return {
+        id,
+        reusable: false,
+        learnTrust: () => learnPinned(config, id, rootFingerprint, clock),
+        show: () => ({ joinToken: secret }),
+      }
+    }
+    case 'kubernetes':
+      return {
+        ...reusable(config, clock),
+        show: () => ({ kubernetesToken: readText(config.kubernetesTokenFile, 'kubernetesTokenFile').trim() }),
+      }
+    case 'x509': {
+      const certFile = needed(config.x509CertFile, 'x509CertFile')
+      const keyFile = needed(config.x509KeyFile, 'x509KeyFile')
+      return {
+        ...reusable(config, clock),
+        show: (csr) => {
+          const chain = readPem(certFile, 'x509CertFile')
+          return { x509Proof: { chain, signature: signProof(readKey(keyFile), csr) } }
+        },
+      }
+    }
+    default:
+      return unreachable(config.attestation)
+  }
+}
+
+function reusable(config: SidecarConfig, clock: Clock): Omit<Evidence, 'show'> {
+  const { trustBundleFile, rootSha256 } = config
+  const id = parseSpiffeId(needed(config.spiffeId, 'spiffeId'))
+  if ((trustBundleFile === undefined) === (rootSha256 === undefined)) {
+    throw incomplete(
+      'one of trustBundleFile and rootSha256 is needed: without a root anybody could pass for the control server',
+    )
+  }
+  const learnTrust =
+    rootSha256 === undefined
+      ? async () => bundleIn(trustBundleFile!, id)
+      : () => learnPinned(config, id, rootSha256, clock)
+  return { id, reusable: true, learnTrust }
+}
+
+function learnPinned(
+  { controlAddress: address }: SidecarConfig,
+  id: SpiffeId,
+  rootFingerprint: string,
+  clock: Clock,
+): Promise<TrustBundle> {
+  return learnTrustBundle({ address, rootFingerprint, serverId: controlIdOf(trustDomainOf(id)), clock })
+}
+
+function bundleIn(path: string, id: SpiffeId): TrustBundle {
+  return parseBundle({ trustDomain: trustDomainOf(id), authorities: readPem(path, 'trustBundleFile'), sequence: 0 })
+}
+
+function joinToken({ joinToken: given, joinTokenFile }: SidecarConfig): JoinToken {
+  if (given !== undefined) return parseJoinToken(given.reveal())
+  if (joinTokenFile === undefined) {
+    throw new OutriderError(
+      'join-token-missing',
+      'there is no join token: set OUTRIDER_JOIN_TOKEN or joinTokenFile (make one with "outrider token create")',
+    )
+  }
+  try {
+    return parseJoinToken(readFileSync(joinTokenFile, 'utf8'))
+  } catch (cause) {
+    if (cause instanceof OutriderError) throw cause
+    throw new OutriderError('join-token-unreadable', `the join token file ${joinTokenFile} cannot be read`, { cause })
+  }
+}
+
+function needed(value: string | undefined, option: string): string {
+  if (value !== undefined) return value
+  throw incomplete(`${option} is needed with this kind of attestation`)
+}
+
+function incomplete(message: string): OutriderError<'evidence-incomplete'> {
+  return new OutriderError('evidence-incomplete', message)
+}
+
+function readText(path: string, option: string): string {
+  return readable(path, option, () => readFileSync(path, 'utf8'))
+}
+
+function readPem(path: string, option: string): Buffer[] {
+  return readable(path, option, () => {
+    const chain = fromPem(readFileSync(path, 'utf8'))
+    for (const der of chain) parseCertificate(der)
+    if (chain.length === 0) throw new Error('there is no certificate in it')
+    return chain
+  })
+}
+
+function readKey(path: string): KeyObject {
+  return readable(path, 'x509KeyFile', () => createPrivateKey(readFileSync(path, 'utf8')))
+}
+
+/** Whoever renews the file may be in the middle of it: another try later may succeed. */
+function readable<T>(path: string, option: string, read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    throw new OutriderError('evidence-unreadable', `${path} cannot be used: ${describeError(cause)}`, {
+      place: option,
+      retryable: true,
+    })
+  }
+}
