@@ -11,6 +11,7 @@ import { learnTrustBundle } from '../../src/rpc/bootstrap.ts'
 import { bundlesOf } from '../../src/rpc/bundles.ts'
 import { connectAdmin, connectControl } from '../../src/rpc/client.ts'
 import { parseJoinToken } from '../../src/rpc/token.ts'
+import { cpuMicroseconds } from '../measure.ts'
 import { readWords } from './words.ts'
 
 const word = readWords(process.argv.slice(2))
@@ -49,6 +50,8 @@ const members = await Promise.all(tokens.map(join))
 
 let renewals = 0
 let errors = 0
+const server = [Number(word('pid'))]
+const before = cpuMicroseconds(server)
 const start = performance.now()
 const end = start + seconds * 1000
 await Promise.all(
@@ -64,5 +67,6 @@ await Promise.all(
   }),
 )
 const perSecond = renewals / ((performance.now() - start) / 1000)
+const cpuUs = cpuMicroseconds(server) - before
 for (const member of members) member.close()
-console.log(JSON.stringify({ renewals, perSecond, errors }))
+console.log(JSON.stringify({ renewals, perSecond, cpuUs, errors }))

@@ -5,7 +5,6 @@ import { TRUST_DOMAIN } from '../certificates.ts'
 import { runClient } from '../clients/run.ts'
 import { type ControlServer, startControl } from '../control-server.ts'
 import { errors, type Figure, type Values } from '../figures.ts'
-import { cpuMicroseconds } from '../measure.ts'
 import { outrider } from '../subjects/outrider.ts'
 import type { Contest, Scenario } from './scenario.ts'
 
@@ -31,11 +30,10 @@ async function measureRenewals(
   const file = join(folder, 'members.yaml')
   writeFileSync(file, documents.join('\n---\n'))
   await control.command('apply', '-f', file)
-  const words = { address: control.grpc, socket: control.socket, workloads: connections, prefix: PREFIX }
+  const server = { address: control.grpc, socket: control.socket, pid: control.child.pid }
+  const words = { ...server, workloads: connections, prefix: PREFIX }
   await runClient('renewals.ts', { ...words, seconds: WARM_UP_S }, signal)
-  const before = cpuMicroseconds([control.child.pid])
-  const result = await runClient('renewals.ts', { ...words, seconds }, signal)
-  return { ...result, cpuUs: cpuMicroseconds([control.child.pid]) - before }
+  return runClient('renewals.ts', { ...words, seconds }, signal)
 }
 
 async function round(contest: Contest): Promise<Values> {
