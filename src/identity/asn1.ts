@@ -219,9 +219,17 @@ export function sequence(...elements: readonly Uint8Array[]): Buffer {
   return encode(tags.sequence, ...elements)
 }
 
+/** Those that are written are constants of this program. */
+const MAX_KNOWN_OIDS = 64
+const knownOids = new Map<string, Buffer>()
+
 /** An object identifier from its content octets in hexadecimal. */
 export function oid(hex: string): Buffer {
-  return encode(tags.oid, Buffer.from(hex, 'hex'))
+  const known = knownOids.get(hex)
+  if (known !== undefined) return known
+  const made = encode(tags.oid, Buffer.from(hex, 'hex'))
+  if (knownOids.size < MAX_KNOWN_OIDS) knownOids.set(hex, made)
+  return made
 }
 
 export function bitString(content: Uint8Array, unusedBits = 0): Buffer {
