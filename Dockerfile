@@ -22,8 +22,8 @@ RUN npm run build
 FROM ${NODE_IMAGE} AS runtime
 WORKDIR /root/image/outrider
 COPY package.json package-lock.json .npmrc ./
-# Node comes from the official image here, not from npm's optional packages.
-RUN npm ci --omit=dev --omit=optional --ignore-scripts
+# Node comes from the official image here, not from npm's optional packages; of those only koffi is left.
+RUN npm ci --omit=dev --ignore-scripts && rm -rf node_modules/node-linux-* node_modules/.bin
 WORKDIR /root/image
 RUN mkdir -p etc tmp usr/local/bin var/lib/outrider \
   && cp /usr/local/bin/node usr/local/bin/node \

@@ -25,7 +25,7 @@ const options = ['--longs=Number', '--enums=String', '--defaults', '--oneofs', '
 const extensions = ['--importFileExtension=.ts', '--targetFileExtension=.ts']
 
 function generate(outDir: string): void {
-  const protos = globSync('*/v1/*.proto', { cwd: protoFolder }).toSorted()
+  const protos = globSync('**/*.proto', { cwd: protoFolder }).toSorted()
   generateTypes(protos, outDir)
   writeFileSync(join(outDir, 'contract.ts'), contractOf(protos))
 }
@@ -49,9 +49,14 @@ function generateTypes(protos: readonly string[], outDir: string): void {
   for (const file of globSync('**/*.ts', { cwd: outDir })) {
     const path = join(outDir, file)
     // The generator writes the checkout's place on this machine into a comment: keep what is the same everywhere.
-    writeFileSync(path, readFileSync(path, 'utf8').replace(/^\/\/ Original file: (?:.*\/proto\/)?/gm, '// From '))
+    const text = readFileSync(path, 'utf8').replace(/^\/\/ Original file: (?:.*\/proto\/)?/gm, '// From ')
+    writeFileSync(path, text.includes(': SubtypeConstructor<') ? text : text.replace(forServices, ''))
   }
 }
+
+/** What the generator writes for services, and where there are none too: it would be unused. */
+const forServices =
+  /^import type \* as grpc from '@grpc\/grpc-js';\n|^type SubtypeConstructor<.*\n {2}new\(.*\n\};\n\n/gm
 
 function contents(folder: string): Map<string, string> {
   const files = globSync('**/*.ts', { cwd: folder }).toSorted()

@@ -53,7 +53,12 @@ export function configOptions(table: OptionTable): CommandOptions {
  */
 export async function configSources({ options, env }: Pick<CommandContext, 'options' | 'env'>): Promise<ConfigSources> {
   const { config: fileName, ...flags } = options
-  const defaults = { sidecarId: hostname() }
+  const endpoint = env['SPIFFE_ENDPOINT_SOCKET']
+  const defaults = {
+    sidecarId: hostname(),
+    // SPIFFE Workload Endpoint standard, section 4.
+    ...(endpoint === undefined ? {} : { spiffeEndpointSocket: endpoint }),
+  }
   if (typeof fileName !== 'string') return { env, flags, defaults }
   return { env, flags, defaults, fileName, file: await readDocument(fileName) }
 }

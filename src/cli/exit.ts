@@ -10,6 +10,7 @@ const exitByError: Readonly<Record<string, ExitCode>> = {
   'sidecar-unreachable': exitCode.unreachable,
   'resource-not-found': exitCode.notFound,
   'token-not-found': exitCode.notFound,
+  'trust-domain-not-found': exitCode.notFound,
   'rpc-not-found': exitCode.notFound,
   'ca-unknown': exitCode.notFound,
   'resource-in-use': exitCode.conflict,

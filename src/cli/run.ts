@@ -23,6 +23,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   delete: { summary: 'Delete resources', load: () => import('./commands/delete.ts') },
   token: { summary: 'Create, list and revoke join tokens', load: () => import('./commands/token.ts') },
   ca: { summary: 'Show the roots of the mesh and replace them', load: () => import('./commands/ca.ts') },
+  bundle: { summary: 'Print a trust bundle in the SPIFFE format', load: () => import('./commands/bundle.ts') },
   identity: {
     summary: 'Show and verify identities, and who has which',
     load: () => import('./commands/identity.ts'),

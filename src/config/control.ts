@@ -48,6 +48,38 @@ export const controlOptions = {
     optional: true,
     doc: 'PEM file of the private key of the first certificate in `caCertificatesFile`, P-256 or P-384. It is copied into the data folder.',
   },
+  bundleEndpoint: {
+    type: 'address',
+    use: 'listen',
+    default: '',
+    optional: true,
+    doc: 'Where the trust bundle of this mesh is published for meshes that federate with it, as a SPIFFE bundle endpoint over TLS. Empty: nowhere.',
+  },
+  bundleEndpointProfile: {
+    type: 'enum',
+    values: ['https_spiffe', 'https_web'],
+    default: 'https_spiffe',
+    doc: 'How others know the bundle endpoint: by its SPIFFE ID `/outrider/control`, or by a certificate of the Web PKI for its host name.',
+  },
+  bundleEndpointCertificateFile: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'PEM file of the certificate chain of the bundle endpoint, for `https_web`. Read anew when it changes.',
+  },
+  bundleEndpointKeyFile: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'PEM file of the private key that belongs to `bundleEndpointCertificateFile`.',
+  },
+  bundleRefreshHintMs: {
+    type: 'duration',
+    default: '5m',
+    min: '10s',
+    max: '24h',
+    doc: 'How soon others are told to ask the bundle endpoint again. A root must be published for longer than this before it signs.',
+  },
   svidTtlMs: {
     type: 'duration',
     default: '24h',
@@ -217,6 +249,18 @@ export function loadControlConfig(sources: ConfigSources<typeof controlOptions>)
       'config-options-disagree',
       'caCertificatesFile and caKeyFile go together: give both or neither',
       { place: 'caKeyFile' },
+    )
+  }
+  const { bundleEndpoint, bundleEndpointProfile, bundleEndpointCertificateFile, bundleEndpointKeyFile } = config
+  const files = [bundleEndpointCertificateFile, bundleEndpointKeyFile].filter((file) => file !== undefined).length
+  const web = bundleEndpoint !== undefined && bundleEndpointProfile === 'https_web'
+  if (files !== (web ? 2 : 0)) {
+    throw new OutriderError(
+      'config-options-disagree',
+      web
+        ? 'https_web needs bundleEndpointCertificateFile and bundleEndpointKeyFile'
+        : 'bundleEndpointCertificateFile and bundleEndpointKeyFile are for a bundleEndpoint with the profile https_web',
+      { place: 'bundleEndpointProfile' },
     )
   }
   return config

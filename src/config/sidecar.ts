@@ -64,6 +64,58 @@ export const sidecarOptions = {
     expects: '64 hexadecimal digits in lower case',
     doc: 'In place of trustBundleFile: SHA-256 of the root certificate (DER), as `outrider status` shows it.',
   },
+  identitySource: {
+    type: 'enum',
+    values: ['control', 'workload-api', 'files'],
+    default: 'control',
+    doc: 'Where the certificate of the workload and the roots come from: the control server, which issues them; a SPIFFE Workload API such as that of a SPIRE agent, at spiffeEndpointSocket; or identityCertificate, identityKey and identityBundle, which something else renews.',
+  },
+  spiffeEndpointSocket: {
+    type: 'string',
+    default: '',
+    optional: true,
+    doc: 'Where the Workload API is that identitySource workload-api takes the identity from: unix:///path/of/a/socket or tcp://ADDRESS:PORT. The default is what SPIFFE_ENDPOINT_SOCKET says.',
+  },
+  identityCertificate: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'The certificates of identitySource files: PEM, that of the workload first, then intermediates. The file is read again when it changes.',
+  },
+  identityKey: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'The private key of identityCertificate: PEM, not encrypted. Refused where users outside its owner and group can read it.',
+  },
+  identityBundle: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'The roots of the trust domain of identityCertificate: PEM.',
+  },
+  controlTrustDomain: {
+    type: 'string',
+    default: '',
+    optional: true,
+    pattern: '[a-z0-9._-]{1,255}',
+    expects: 'a trust domain name',
+    doc: 'The trust domain of the control server, for an identity from elsewhere whose trust domain is another. The default is that of the workload.',
+  },
+  workloadApiSocket: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'Unix socket on which the processes of the workload get its identity, by the SPIFFE Workload API and by the secret discovery of Envoy. Everybody can open it, and workloadApiUids may have the private key. Empty: none.',
+  },
+  workloadApiUids: {
+    type: 'string',
+    default: '',
+    optional: true,
+    pattern: '\\d{1,10}(?:,\\d{1,10}){0,63}',
+    expects: '1 to 64 user IDs, with commas between them',
+    doc: 'Users who may have the identity of the workload from workloadApiSocket. The default is the user that the sidecar runs as.',
+  },
   sidecarId: {
     type: 'string',
     default: '',
@@ -338,5 +390,37 @@ export function loadSidecarConfig(sources: ConfigSources<typeof sidecarOptions>)
       },
     )
   }
+  checkIdentitySource(config)
   return config
+}
+
+function checkIdentitySource({
+  identitySource,
+  spiffeEndpointSocket,
+  identityCertificate,
+  identityKey,
+  identityBundle,
+  workloadApiSocket,
+}: SidecarConfig): void {
+  if (identitySource === 'workload-api' && spiffeEndpointSocket === undefined) {
+    throw disagree(
+      'spiffeEndpointSocket',
+      'identitySource is workload-api, and spiffeEndpointSocket does not say where',
+    )
+  }
+  if (identitySource === 'workload-api' && spiffeEndpointSocket === `unix://${workloadApiSocket}`) {
+    throw disagree('spiffeEndpointSocket', 'spiffeEndpointSocket is our own workloadApiSocket')
+  }
+  const files = { identityCertificate, identityKey, identityBundle }
+  for (const [name, path] of Object.entries(files)) {
+    if ((path === undefined) === (identitySource !== 'files')) continue
+    throw disagree(
+      name,
+      path === undefined ? `identitySource is files, and ${name} is not given` : `${name} needs identitySource files`,
+    )
+  }
+}
+
+function disagree(place: string, message: string): OutriderError<'config-options-disagree'> {
+  return new OutriderError('config-options-disagree', message, { place })
 }

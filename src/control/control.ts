@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { ControlConfig } from '../config/control.ts'
-import type { TrustBundleSet } from '../identity/bundle.ts'
+import type { TrustBundle, TrustBundleSet } from '../identity/bundle.ts'
 import { parseTrustDomain } from '../identity/spiffe-id.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import { type Address, formatAddress } from '../lib/address.ts'
@@ -9,9 +9,9 @@ import type { Drainable } from '../lib/drain.ts'
 import { describeError, OutriderError } from '../lib/errors.ts'
 import { listen } from '../lib/listen.ts'
 import type { Random } from '../lib/random.ts'
-import { WatchCell } from '../lib/watch.ts'
+import { type Watch, WatchCell } from '../lib/watch.ts'
 import { adminService, attestService, type IdentityHandlers, identityService, policyService } from '../rpc/handler.ts'
-import type { PeerCredentials } from '../rpc/peer.ts'
+import type { PeerCredentials } from '../lib/peer-credentials.ts'
 import { type RpcServer, type ServerEvents, type ServerLimits, serveSocket, serveTls } from '../rpc/server.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
 import { openAuditLog } from '../telemetry/audit.ts'
@@ -24,6 +24,10 @@ import { CertificateAuthority, hasAuthority } from './ca/certificate-authority.t
 import { openDataFolder } from './data-folder.ts'
 import { openAttestors } from './identity/attest/open.ts'
 import { readHandedIn } from './ca/handed-in.ts'
+import { CertificateFiles, type CertificatePair } from './federation/certificate-files.ts'
+import { type BundleServer, serveBundle } from './federation/endpoint.ts'
+import { Federation } from './federation/federation.ts'
+import { jwtIssuer } from './identity/jwt.ts'
 import { identityHandlers } from './identity/service.ts'
 import { OwnIdentity } from './own-identity.ts'
 import { Catalogue } from './publish/catalogue.ts'
@@ -48,6 +52,8 @@ export interface ControlServer extends Drainable {
   readonly adminSocket: string
   /** `host:port` of the admin endpoint, when there is one. */
   readonly adminAddress: string | undefined
+  /** `host:port` of the bundle endpoint, when there is one. */
+  readonly bundleEndpoint: string | undefined
   readonly metrics: MetricRegistry<typeof controlMetrics>
 }
 
@@ -73,7 +79,9 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => folder.release())
     const store = openSqliteStore(join(folder.path, 'outrider.db'))
     undo.push(() => store.close())
-    const audit = openAuditLog(config.auditLogPath ?? join(folder.path, 'audit.log'), clock)
+    const audit = openAuditLog(config.auditLogPath ?? join(folder.path, 'audit.log'), clock, (error) =>
+      log.error({ error }, 'a refusal is missing in the audit log'),
+    )
     undo.push(() => audit.close())
 
     const trustDomain = parseTrustDomain(config.trustDomain)
@@ -89,9 +97,10 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
         ? undefined
         : readHandedIn(caCertificatesFile, caKeyFile)
     const authority = CertificateAuthority.open(folder.path, trustDomain, clock, given)
-    const bundles = new WatchCell<TrustBundleSet>(new Map([[trustDomain, authority.bundle.current]]))
-    undo.push(authority.bundle.subscribe((bundle) => bundles.set(new Map([[trustDomain, bundle]]))))
-    const identity = new OwnIdentity(authority, bundles, store, audit, config.svidTtlMs, clock, log)
+    // The only one that callers are verified with: nobody of another trust domain is a client of this server.
+    const own = new WatchCell<TrustBundleSet>(new Map([[trustDomain, authority.bundle.current]]))
+    undo.push(authority.bundle.subscribe((bundle) => own.set(new Map([[trustDomain, bundle]]))))
+    const identity = new OwnIdentity(authority, own, store, audit, config.svidTtlMs, clock, log)
     undo.push(() => identity.close())
 
     const registry = createMetrics(controlMetrics, clock)
@@ -103,6 +112,19 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     const catalogue = new Catalogue(store.list().map(({ resource }) => resource))
     // The first to hear of a commit: whoever is told later finds the catalogue current.
     store.watch(({ changes }) => catalogue.follow(changes))
+    const federation = new Federation({
+      own: authority.bundle,
+      store,
+      catalogue,
+      dataDir: folder.path,
+      clock,
+      random,
+      audit,
+      log,
+      metrics,
+    })
+    undo.push(() => federation.close())
+    const { bundles } = federation
     const sidecars = new SidecarRegistry(store, catalogue, clock, config.endpointGraceMs, log)
     undo.push(() => sidecars.close())
     const mesh: Mesh = {
@@ -130,10 +152,19 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       metrics,
       options,
     })
-    const services = [identityService(identities), policyService({ subscribe: sessions.subscribe })]
+    const issueJwtSvid = jwtIssuer({ signer: () => authority.jwtSigner, trustDomain, catalogue, audit, clock, log })
+    const services = [
+      identityService({ ...identities, issueJwtSvid }),
+      policyService({ subscribe: sessions.subscribe }),
+    ]
     const limits = { maxMessageBytes: config.maxMessageBytes, maxConnections: config.maxSidecars + SPARE_CONNECTIONS }
     const grpc = await serveTls(config.listen, identity.credentials, services, limits, clock, eventsTo(log))
     undo.push(() => grpc.destroy())
+    const bundleServer = await openBundleEndpoint(
+      config,
+      { bundle: authority.bundle, credentials: identity.credentials, clock, log },
+      undo,
+    )
     const admin = await serveSocket(
       config.adminSocket ?? join(folder.path, 'admin.sock'),
       [
@@ -144,12 +175,15 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
             identity,
             sessions,
             sidecars,
+            federation,
             audit,
             prune,
             log,
             programVersion,
             startedAtMs: clock.now(),
             grpcAddress: () => grpc.address,
+            bundleEndpoint: bundleServer?.address,
+            bundleRefreshHintMs: config.bundleRefreshHintMs,
           }),
         ),
       ],
@@ -169,6 +203,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       grpcAddress: grpc.address,
       adminSocket: admin.address,
       adminAddress,
+      bundleEndpoint: bundleServer?.address,
       metrics: registry,
       close: async () => {
         notReady = 'stopping'
@@ -212,6 +247,34 @@ async function openAdmin(
     server.closeAllConnections()
   })
   return formatAddress(await listen(server, address, 'admin'))
+}
+
+interface EndpointParts {
+  readonly bundle: Watch<TrustBundle>
+  /** The own SVID. */
+  readonly credentials: Watch<CertificatePair>
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** Publishes the own trust bundle where that is wanted. */
+async function openBundleEndpoint(
+  config: ControlConfig,
+  { bundle, credentials, clock, log }: EndpointParts,
+  undo: (() => void)[],
+): Promise<BundleServer | undefined> {
+  const { bundleEndpoint: address, bundleEndpointCertificateFile, bundleEndpointKeyFile, bundleRefreshHintMs } = config
+  if (address === undefined) return undefined
+  let certificate = credentials
+  if (bundleEndpointCertificateFile !== undefined && bundleEndpointKeyFile !== undefined) {
+    const files = new CertificateFiles(bundleEndpointCertificateFile, bundleEndpointKeyFile, clock, log)
+    undo.push(() => files.close())
+    certificate = files.pair
+  }
+  const server = await serveBundle({ address, certificate, bundle, refreshHintMs: bundleRefreshHintMs, log })
+  undo.push(() => server.close())
+  log.info({ bundleEndpoint: server.address, profile: config.bundleEndpointProfile }, 'the trust bundle is published')
+  return server
 }
 
 /** Undoes in the opposite order; each step once, whoever comes first. */

@@ -282,3 +282,35 @@ export function fromPem(text: string): Buffer[] {
     throw new OutriderError('certificate-malformed', 'is not a PEM text of certificates')
   return blocks.map((block) => Buffer.from(block.replaceAll(/-----[A-Z ]+-----/g, ''), 'base64'))
 }
+
+/** More than any chain or bundle has. */
+const MAX_CONCATENATED = 64
+
+/**
+ * Takes DER certificates apart that stand one after the other, as the SPIFFE Workload API sends them. Looks at their lengths
+ * alone. Throws `certificate-malformed`.
+ */
+export function splitDer(bytes: Uint8Array): Buffer[] {
+  const all = Buffer.from(bytes)
+  const parts: Buffer[] = []
+  for (let start = 0; start < all.length; ) {
+    const length = lengthOfSequence(all.subarray(start))
+    if (length === undefined || length > all.length - start || parts.length >= MAX_CONCATENATED)
+      throw new OutriderError(
+        'certificate-malformed',
+        `is not a row of at most ${MAX_CONCATENATED} DER certificates, from byte ${start} on`,
+      )
+    parts.push(all.subarray(start, start + length))
+    start += length
+  }
+  return parts
+}
+
+/** Of the SEQUENCE that `bytes` begin with, header included; up to 16 MiB (X.690, 8.1.3). */
+function lengthOfSequence(bytes: Buffer): number | undefined {
+  const [tag, first = 0] = bytes
+  if (tag !== tags.sequence) return undefined
+  if (first < 0x80) return 2 + first
+  const count = first & 0x7f
+  return count >= 1 && count <= 3 && bytes.length > 2 + count ? 2 + count + bytes.readUIntBE(2, count) : undefined
+}

@@ -34,7 +34,13 @@ export function revokedSvids(policy: Watch<{ readonly revocations: Revocations }
       const by = revokedBy(peer, policy.current.revocations)
       if (by === undefined) return undefined
       const message = `the SVID of ${peer.id} with the serial number ${peer.serial} is revoked`
-      return { kind: 'refused', code: 'svid-revoked', message, expected: `one that ${by} does not revoke` }
+      return {
+        kind: 'refused',
+        code: 'svid-revoked',
+        message,
+        expected: `one that ${by} does not revoke`,
+        member: true,
+      }
     },
     subscribe: (changed) => policy.subscribe(changed),
   }

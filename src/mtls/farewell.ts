@@ -3,7 +3,7 @@ import { CLOCK_SKEW_MS, span } from '../identity/validity.ts'
 /*
  * What the side that refuses a certificate tells the other one before it closes. In TLS 1.3 neither learns of the other's verdict by
  * the handshake: both verify after it. One line of printable ASCII: `outrider: CODE: MESSAGE; clock TIME`, TIME as in
- * RFC 3339 in UTC. Over HTTP/2 it is the debug data of GOAWAY (RFC 9113 section 6.8), over HTTP/1.1 the body of a 403, for peers that are no strangers.
+ * RFC 3339 in UTC. Over HTTP/2 it is the debug data of GOAWAY (RFC 9113 section 6.8), over HTTP/1.1 the body of a 403, for those who were of this mesh, or will be.
  */
 
 /** In bytes; the message is cut for it. */

@@ -26,6 +26,8 @@ export interface PeerRefusal {
   readonly presented?: Presented | undefined
   /** What would have been accepted. For our own log only. */
   readonly expected?: string
+  /** A root of ours vouches for the chain all the same: it was good once, or will be. */
+  readonly member?: boolean
 }
 
 /** These say that the chain does not lead to a root of ours. */
@@ -51,7 +53,10 @@ export function peerOf(socket: TLSSocket, bundles: TrustBundleSet, nowMs: number
   if (peer.kind === 'refused') {
     const presented = describePresented(chain)
     const expected = rootCodes.has(peer.code) ? { expected: expectedRoots(presented, bundles) } : {}
-    return { ...peer, presented, ...expected }
+    const timely = peer.code !== 'expired' && peer.code !== 'not-yet-valid'
+    // At the moment for which it was issued.
+    const member = !timely && presented !== undefined && isGoodAt(chain, bundles, presented.notBeforeMs)
+    return { ...peer, presented, ...expected, member }
   }
   if (socket.authorized) return peer
   const message = `OpenSSL did not accept the chain: ${String(socket.authorizationError)}`
@@ -107,9 +112,8 @@ export function withPresented(refusal: PeerRefusal | undefined, socket: TLSSocke
   return refusal && { ...refusal, presented: describePresented(presentedChain(socket)) }
 }
 
-/** Whether nothing speaks for the peer being of the mesh: it shows no certificate, or one that leads to no root of ours. */
-export function isStranger({ code }: PeerRefusal): boolean {
-  return code === 'no-certificate' || code === 'chain-not-authorized' || rootCodes.has(code)
+function isGoodAt(chain: readonly Buffer[], bundles: TrustBundleSet, atMs: number): boolean {
+  return verifyPeer(chain, bundles, atMs).kind === 'verified'
 }
 
 /** Whether a peer that was verified before would still find the root of its chain in `bundles`. */

@@ -1,9 +1,10 @@
-import type { SpiffeId } from '../identity/spiffe-id.ts'
+import type { BundleDocument } from '../identity/bundle-document.ts'
+import type { SpiffeId, TrustDomain as TrustDomainName } from '../identity/spiffe-id.ts'
 import type { AppProtocol } from '../lib/app-protocol.ts'
 
 export const apiVersion = 'outrider.mesh/v1'
 
-export const kinds = ['AuthorizationPolicy', 'RateLimit', 'Revocation', 'Service', 'Workload'] as const
+export const kinds = ['AuthorizationPolicy', 'RateLimit', 'Revocation', 'Service', 'TrustDomain', 'Workload'] as const
 export type Kind = (typeof kinds)[number]
 
 /** The namespace of a resource that names none. */
@@ -173,8 +174,38 @@ export interface Revocation {
   }
 }
 
+/** A foreign trust domain whose identities are believed: where its trust bundle comes from. */
+export interface TrustDomain {
+  readonly kind: 'TrustDomain'
+  readonly metadata: Metadata
+  readonly spec: {
+    readonly trustDomain: TrustDomainName
+    /** Where its bundle is published; absent: `bundle` is all there is. */
+    readonly bundleEndpoint?: BundleEndpoint
+    /** What is believed before the endpoint has been asked. */
+    readonly bundle?: BundleDocument
+  }
+}
+
+/** A SPIFFE bundle endpoint. SPIFFE Federation standard, section 5. */
+export type BundleEndpoint = {
+  /** `https:`, without user information and fragment. */
+  readonly url: string
+} & (
+  | {
+      readonly profile: 'https_web'
+      /** PEM file, on the machine of the control server, of the CAs that may certify the endpoint; absent: those of the Web. */
+      readonly caFile?: string
+    }
+  | {
+      readonly profile: 'https_spiffe'
+      /** What the endpoint has to be. */
+      readonly spiffeId: SpiffeId
+    }
+)
+
 /** What an operator writes, checked and with defaults filled in. */
-export type Resource = AuthorizationPolicy | RateLimit | Revocation | Service | Workload
+export type Resource = AuthorizationPolicy | RateLimit | Revocation | Service | TrustDomain | Workload
 
 /** A service as a sidecar sees it: workloads resolved to identities, endpoints complete. */
 export interface ResolvedService {

@@ -1,6 +1,8 @@
+import type { BundleDocument } from '../identity/bundle-document.ts'
+import { parseFederatedBundle } from '../identity/federated-bundle.ts'
 import { parseIdPattern } from '../identity/match.ts'
 import { parseSerial } from '../identity/revocation.ts'
-import { parseSpiffeId, parseTrustDomain } from '../identity/spiffe-id.ts'
+import { parseSpiffeId, parseTrustDomain, trustDomainOf } from '../identity/spiffe-id.ts'
 import { appProtocols } from '../lib/app-protocol.ts'
 import { parseDuration } from '../lib/duration.ts'
 import { OutriderError } from '../lib/errors.ts'
@@ -11,6 +13,7 @@ import { parseSelector, selectorsFault } from './match/selector.ts'
 import { parseNamespace } from './match/source.ts'
 import {
   apiVersion,
+  type BundleEndpoint,
   defaultNamespace,
   type Kind,
   kinds,
@@ -65,8 +68,11 @@ export function validateResolved(document: unknown): Validation<ResolvedResource
   return validate(document, resolvedSchemas)
 }
 
-function validate<T>(document: unknown, schemas: Readonly<Record<Kind, Reader<T>>>): Validation<T> {
-  const kind = kindOf(document)
+function validate<K extends Kind, T>(document: unknown, schemas: Readonly<Record<K, Reader<T>>>): Validation<T> {
+  const kind = kindOf(
+    document,
+    kinds.filter((kind): kind is K => Object.hasOwn(schemas, kind)),
+  )
   if (typeof kind !== 'string') return { ok: false, violations: [kind] }
   const violations: Violation[] = []
   const resource = schemas[kind](document, '', (violation) => {
@@ -76,7 +82,7 @@ function validate<T>(document: unknown, schemas: Readonly<Record<Kind, Reader<T>
   return resource === undefined ? { ok: false, violations } : { ok: true, resource }
 }
 
-function kindOf(document: unknown): Kind | Violation {
+function kindOf<K extends Kind>(document: unknown, kinds: readonly K[]): K | Violation {
   if (typeof document !== 'object' || document === null || Array.isArray(document))
     return { field: '', code: 'type-mismatch', message: `a resource is a mapping, not ${describe(document)}` }
   const kind: unknown = 'kind' in document ? document.kind : undefined
@@ -258,6 +264,82 @@ const revocationSpec = andThen(
       : report({ field, code: 'entry-empty', message: 'names nothing to revoke: give serials or spiffeIds' }),
 )
 
+/** The address of a bundle endpoint. SPIFFE Federation standard, sections 5.2.1.1 and 5.2.2.1. */
+function parseBundleEndpointUrl(text: string): string {
+  const url = URL.parse(text)
+  if (url?.protocol !== 'https:' || url.username !== '' || url.password !== '' || /[#@\s]/.test(text))
+    throw new OutriderError(
+      'url-malformed',
+      `the URL of a bundle endpoint begins with https:// and has neither a user nor a fragment: ${JSON.stringify(text.slice(0, 100))}`,
+    )
+  return url.href
+}
+
+const bundleEndpoint: Reader<BundleEndpoint> = andThen(
+  object({
+    url: parsed(parseBundleEndpointUrl, MAX_STRING),
+    profile: oneOf(['https_web', 'https_spiffe']),
+    spiffeId: optional(spiffeId),
+    caFile: optional(text(parseCaFile)),
+  }),
+  ({ url, profile, spiffeId, caFile }, field, report) => {
+    if (profile === 'https_web') {
+      if (spiffeId === undefined) return { url, profile, ...(caFile === undefined ? {} : { caFile }) }
+      const message = 'https_web knows the endpoint by its host name: leave it out, or use https_spiffe'
+      return report({ field: pathOf(field, 'spiffeId'), code: 'field-not-applicable', message })
+    }
+    if (spiffeId === undefined) {
+      const message = 'is required: https_spiffe knows the endpoint by its SPIFFE ID alone'
+      return report({ field: pathOf(field, 'spiffeId'), code: 'field-missing', message })
+    }
+    if (caFile === undefined) return { url, profile, spiffeId }
+    const message = 'https_spiffe believes a trust bundle: give that as spec.bundle, or use https_web'
+    return report({ field: pathOf(field, 'caFile'), code: 'field-not-applicable', message })
+  },
+)
+
+function parseCaFile(text: string): void {
+  if (!text.startsWith('/'))
+    throw new OutriderError('path-relative', 'a file is named by its whole path, from the root of the file system')
+}
+
+/** A document of the SPIFFE bundle format, as a mapping; to be read when the trust domain is known. */
+const bundleDocument: Reader<object> = (value, field, report) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? value
+    : report({ field, code: 'type-mismatch', message: `must be a SPIFFE bundle, not ${describe(value)}` })
+
+const trustDomainSpec = andThen(
+  object({
+    trustDomain: parsed(parseTrustDomain, MAX_STRING),
+    bundleEndpoint: optional(bundleEndpoint),
+    bundle: optional(bundleDocument),
+  }),
+  ({ trustDomain, bundleEndpoint: endpoint, bundle: given }, field, report) => {
+    const at = pathOf(field, 'bundle')
+    if (given === undefined) {
+      if (endpoint === undefined)
+        return report({ field, code: 'entry-empty', message: 'has no bundle: give bundleEndpoint, bundle or both' })
+      // Later bundles are verified with the one before; the first has to come from the operator.
+      if (endpoint.profile === 'https_spiffe' && trustDomainOf(endpoint.spiffeId) === trustDomain)
+        return report({ field: at, code: 'field-missing', message: 'is required: what is the endpoint verified with?' })
+      return { trustDomain, bundleEndpoint: endpoint }
+    }
+    let bundle: BundleDocument
+    try {
+      bundle = parseFederatedBundle(Buffer.from(JSON.stringify(given)), trustDomain)
+    } catch (thrown) {
+      if (thrown instanceof RangeError)
+        return report({ field: at, code: 'json-too-deep', message: 'is nested too deep' })
+      if (!(thrown instanceof OutriderError)) throw thrown
+      return report({ field: at, code: thrown.code, message: thrown.message })
+    }
+    if (bundle.bundle.authorities.length === 0)
+      return report({ field: at, code: 'bundle-empty', message: 'has no authority of X.509-SVIDs: it trusts nobody' })
+    return { trustDomain, bundle, ...(endpoint === undefined ? {} : { bundleEndpoint: endpoint }) }
+  },
+)
+
 const revocation = envelope('Revocation', revocationSpec)
 const authorizationPolicy = envelope('AuthorizationPolicy', authorizationPolicySpec)
 const rateLimit = envelope('RateLimit', rateLimitSpec)
@@ -271,6 +353,7 @@ const schemas: Readonly<Record<Kind, Reader<Resource>>> = {
     metadata,
     spec: { ...spec, workloads: spec.workloads.map((text) => reference(text, metadata.namespace)) },
   })),
+  TrustDomain: envelope('TrustDomain', trustDomainSpec),
   Workload: andThen(
     envelope('Workload', workloadSpec),
     ({ kind, metadata, spec: { spiffeId, ttl, selectors, dnsNames, upstreams } }) => ({
@@ -296,7 +379,7 @@ const resolvedServiceSpec = object({
   endpoints: list(object({ address: text(parseAddress), port, appPort: port }), { max: MAX_ENDPOINTS }),
 })
 
-const resolvedSchemas: Readonly<Record<Kind, Reader<ResolvedResource>>> = {
+const resolvedSchemas: Readonly<Record<ResolvedResource['kind'], Reader<ResolvedResource>>> = {
   AuthorizationPolicy: authorizationPolicy,
   RateLimit: rateLimit,
   Revocation: revocation,

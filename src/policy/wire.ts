@@ -13,7 +13,7 @@ import type { ServiceSpec__Output } from '../wire/outrider/policy/v1/ServiceSpec
 import type { SourceMatch } from '../wire/outrider/policy/v1/SourceMatch.ts'
 import type { UnreadableResource } from './compile.ts'
 import type * as model from './model.ts'
-import { apiVersion, type Kind, type ResolvedResource, type Violation } from './model.ts'
+import { apiVersion, type ResolvedResource, type Violation } from './model.ts'
 import { validateResolved } from './validate.ts'
 
 /** What a message says, or what is wrong with it and what must be closed because of that. */
@@ -63,7 +63,7 @@ export function toWire(resource: ResolvedResource, revision: number): WireResour
   }
 }
 
-type SpecOf<K extends Kind> = Extract<ResolvedResource, { kind: K }>['spec']
+type SpecOf<K extends ResolvedResource['kind']> = Extract<ResolvedResource, { kind: K }>['spec']
 
 function policyToWire({ workloads, action, rules }: SpecOf<'AuthorizationPolicy'>): AuthorizationPolicySpec {
   return {
@@ -127,7 +127,7 @@ function specDocument(kind: string, message: Resource__Output): unknown {
     Revocation: revocation && present(revocation),
     Service: service && serviceDocument(service),
     Workload: workload,
-  } satisfies Record<Kind, unknown>
+  } satisfies Record<ResolvedResource['kind'], unknown>
   return specs[kind] ?? undefined
 }
 

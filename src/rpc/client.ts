@@ -21,6 +21,8 @@ import type { DeleteRequest } from '../wire/outrider/admin/v1/DeleteRequest.ts'
 import type { DeleteResponse__Output } from '../wire/outrider/admin/v1/DeleteResponse.ts'
 import type { GetAuthoritiesRequest } from '../wire/outrider/admin/v1/GetAuthoritiesRequest.ts'
 import type { GetRequest } from '../wire/outrider/admin/v1/GetRequest.ts'
+import type { BundleDocument__Output } from '../wire/outrider/admin/v1/BundleDocument.ts'
+import type { GetBundleRequest } from '../wire/outrider/admin/v1/GetBundleRequest.ts'
 import type { GetStatusRequest } from '../wire/outrider/admin/v1/GetStatusRequest.ts'
 import type { ListRequest } from '../wire/outrider/admin/v1/ListRequest.ts'
 import type { ListResponse__Output } from '../wire/outrider/admin/v1/ListResponse.ts'
@@ -36,12 +38,19 @@ import type { StoredResource__Output } from '../wire/outrider/admin/v1/StoredRes
 import type { WatchRequest } from '../wire/outrider/admin/v1/WatchRequest.ts'
 import type { AttestRequest } from '../wire/outrider/identity/v1/AttestRequest.ts'
 import type { IdentityServiceClient } from '../wire/outrider/identity/v1/IdentityService.ts'
+import type { IssueJwtSvidRequest } from '../wire/outrider/identity/v1/IssueJwtSvidRequest.ts'
+import type { IssuedJwtSvid__Output } from '../wire/outrider/identity/v1/IssuedJwtSvid.ts'
 import type { IssuedSvid__Output } from '../wire/outrider/identity/v1/IssuedSvid.ts'
 import type { RenewRequest } from '../wire/outrider/identity/v1/RenewRequest.ts'
 import type { TrustBundleSet__Output } from '../wire/outrider/identity/v1/TrustBundleSet.ts'
 import type { PolicyUpdate__Output } from '../wire/outrider/policy/v1/PolicyUpdate.ts'
 import type { SubscribeRequest } from '../wire/outrider/policy/v1/SubscribeRequest.ts'
+import type { JWTBundlesResponse__Output } from '../wire/JWTBundlesResponse.ts'
+import type { JWTSVIDRequest } from '../wire/JWTSVIDRequest.ts'
+import type { JWTSVIDResponse__Output } from '../wire/JWTSVIDResponse.ts'
+import type { X509SVIDResponse__Output } from '../wire/X509SVIDResponse.ts'
 import { fromServiceError } from './errors.ts'
+import { WORKLOAD_HEADER } from './handler.ts'
 import { protocols } from './load.ts'
 import { privateKeyPem, rootsPem, serverRefusal } from './peer.ts'
 
@@ -63,6 +72,7 @@ export interface ControlClient {
   /** Works without an SVID. */
   attest(request: AttestRequest): Promise<IssuedSvid__Output>
   renew(request: RenewRequest): Promise<IssuedSvid__Output>
+  issueJwtSvid(request: IssueJwtSvidRequest): Promise<IssuedJwtSvid__Output>
   watchTrustBundles(): ClientStream<TrustBundleSet__Output>
   subscribe(): ClientDuplex<SubscribeRequest, PolicyUpdate__Output>
   /** Opens no new call; streams that are open go on until they are cancelled. */
@@ -129,6 +139,7 @@ export function connectControl(options: ControlClientOptions): ControlClient {
   return {
     attest: (request) => unary(target, (...rest) => identity().attest(request, ...rest)),
     renew: (request) => unary(target, (...rest) => identity().renew(request, ...rest)),
+    issueJwtSvid: (request) => unary(target, (...rest) => identity().issueJwtSvid(request, ...rest)),
     watchTrustBundles: () => reading(identity().watchTrustBundles({}), target),
     subscribe: () => duplex(new PolicyService(target, UNUSED, current()).subscribe(), target),
     close: () => {
@@ -155,6 +166,7 @@ interface AdminMethods {
   revokeToken(request: RevokeTokenRequest): RevokeTokenResponse__Output
   listSidecars(request: ListSidecarsRequest): ListSidecarsResponse__Output
   getStatus(request: GetStatusRequest): ControlStatus__Output
+  getBundle(request: GetBundleRequest): BundleDocument__Output
   getAuthorities(request: GetAuthoritiesRequest): AuthorityList__Output
   prepareAuthority(request: PrepareAuthorityRequest): AuthorityList__Output
   activateAuthority(request: AuthorityStepRequest): AuthorityList__Output
@@ -182,6 +194,7 @@ export function connectAdmin(socketPath: string): AdminClient {
     revokeToken: (request) => unary(socketPath, (...rest) => client.revokeToken(request, ...rest)),
     listSidecars: (request) => unary(socketPath, (...rest) => client.listSidecars(request, ...rest)),
     getStatus: (request) => unary(socketPath, (...rest) => client.getStatus(request, ...rest)),
+    getBundle: (request) => unary(socketPath, (...rest) => client.getBundle(request, ...rest)),
     getAuthorities: (request) => unary(socketPath, (...rest) => client.getAuthorities(request, ...rest)),
     prepareAuthority: (request) => unary(socketPath, (...rest) => client.prepareAuthority(request, ...rest)),
     activateAuthority: (request) => unary(socketPath, (...rest) => client.activateAuthority(request, ...rest)),
@@ -220,15 +233,44 @@ function withIssuers(certificate: PeerCertificate): DetailedPeerCertificate {
   return certificate as DetailedPeerCertificate
 }
 
+/** A client of a SPIFFE Workload API. Failed calls end with the error that rpc/errors.ts makes. */
+export interface WorkloadClient {
+  fetchX509Svid(): ClientStream<X509SVIDResponse__Output>
+  fetchJwtBundles(): ClientStream<JWTBundlesResponse__Output>
+  fetchJwtSvid(request: JWTSVIDRequest): Promise<JWTSVIDResponse__Output>
+  close(): void
+}
+
+/**
+ * A client of the Workload API behind `target`, a gRPC name such as `unix:/run/agent.sock` or `127.0.0.1:8000`. Nothing is opened
+ * before the first call.
+ */
+export function connectWorkloadApi(target: string): WorkloadClient {
+  const client = new (protocols().workload.SpiffeWorkloadAPI)(target, UNUSED, CHANNEL_OPTIONS)
+  return {
+    fetchX509Svid: () => reading(client.FetchX509SVID({}, workloadHeader()), target),
+    fetchJwtBundles: () => reading(client.FetchJWTBundles({}, workloadHeader()), target),
+    fetchJwtSvid: (request) => unary(target, (...rest) => client.FetchJWTSVID(request, ...rest), workloadHeader()),
+    close: () => client.close(),
+  }
+}
+
+function workloadHeader(): grpc.Metadata {
+  const metadata = new grpc.Metadata()
+  metadata.set(WORKLOAD_HEADER, 'true')
+  return metadata
+}
+
 function unary<Out>(
   target: string,
   start: (metadata: grpc.Metadata, options: grpc.CallOptions, done: grpc.requestCallback<Out>) => unknown,
+  metadata: grpc.Metadata = new grpc.Metadata(),
 ): Promise<Out> {
   return new Promise((resolve, reject) => {
     const fail = (thrown: unknown): void => reject(fromServiceError(thrown, target))
     try {
       // The deadline is a date by the interface of grpc-js: wall-clock time of this machine, not of our clock.
-      start(new grpc.Metadata(), { deadline: new Date(Date.now() + CALL_DEADLINE_MS) }, (error, response) => {
+      start(metadata, { deadline: new Date(Date.now() + CALL_DEADLINE_MS) }, (error, response) => {
         if (error !== null) fail(error)
         else if (response === undefined) fail(new Error('the answer is empty'))
         else resolve(response)

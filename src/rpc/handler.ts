@@ -3,13 +3,17 @@ import { OutriderError } from '../lib/errors.ts'
 import type { AdminServiceHandlers } from '../wire/outrider/admin/v1/AdminService.ts'
 import type { IdentityServiceHandlers } from '../wire/outrider/identity/v1/IdentityService.ts'
 import type { PolicyServiceHandlers } from '../wire/outrider/policy/v1/PolicyService.ts'
+import type { SecretDiscoveryServiceHandlers } from '../wire/envoy/service/secret/v3/SecretDiscoveryService.ts'
+import type { SpiffeWorkloadAPIHandlers } from '../wire/SpiffeWorkloadAPI.ts'
 import { toStatus } from './errors.ts'
 import { protocols } from './load.ts'
 import {
   type AuthenticatedCaller,
   type Caller,
+  type LocalCaller,
   type RenewingCaller,
   requireIdentity,
+  requireLocal,
   requireRenewable,
 } from './peer.ts'
 import { type Endable, openDuplex, openStream, type ServerDuplex, type ServerStream } from './stream.ts'
@@ -30,6 +34,7 @@ type Bidi<Method, Who> =
 export interface IdentityHandlers {
   readonly attest: Unary<IdentityServiceHandlers['Attest'], Caller>
   readonly renew: Unary<IdentityServiceHandlers['Renew'], RenewingCaller>
+  readonly issueJwtSvid: Unary<IdentityServiceHandlers['IssueJwtSvid'], AuthenticatedCaller>
   readonly watchTrustBundles: ServerStreaming<IdentityServiceHandlers['WatchTrustBundles'], AuthenticatedCaller>
 }
 
@@ -48,6 +53,7 @@ export interface AdminHandlers {
   readonly revokeToken: Unary<AdminServiceHandlers['RevokeToken'], Caller>
   readonly listSidecars: Unary<AdminServiceHandlers['ListSidecars'], Caller>
   readonly getStatus: Unary<AdminServiceHandlers['GetStatus'], Caller>
+  readonly getBundle: Unary<AdminServiceHandlers['GetBundle'], Caller>
   readonly getAuthorities: Unary<AdminServiceHandlers['GetAuthorities'], Caller>
   readonly prepareAuthority: Unary<AdminServiceHandlers['PrepareAuthority'], Caller>
   readonly activateAuthority: Unary<AdminServiceHandlers['ActivateAuthority'], Caller>
@@ -55,14 +61,36 @@ export interface AdminHandlers {
   readonly revokeAuthority: Unary<AdminServiceHandlers['RevokeAuthority'], Caller>
 }
 
+/** The SPIFFE Workload API, on a Unix socket. */
+export interface WorkloadHandlers {
+  readonly fetchX509Svid: ServerStreaming<SpiffeWorkloadAPIHandlers['FetchX509SVID'], LocalCaller>
+  readonly fetchX509Bundles: ServerStreaming<SpiffeWorkloadAPIHandlers['FetchX509Bundles'], LocalCaller>
+  readonly fetchJwtSvid: Unary<SpiffeWorkloadAPIHandlers['FetchJWTSVID'], LocalCaller>
+  readonly fetchJwtBundles: ServerStreaming<SpiffeWorkloadAPIHandlers['FetchJWTBundles'], LocalCaller>
+  readonly validateJwtSvid: Unary<SpiffeWorkloadAPIHandlers['ValidateJWTSVID'], LocalCaller>
+}
+
+/** Envoy's secret discovery service, on the same socket. */
+export interface SecretHandlers {
+  readonly streamSecrets: Bidi<SecretDiscoveryServiceHandlers['StreamSecrets'], LocalCaller>
+  readonly deltaSecrets: Bidi<SecretDiscoveryServiceHandlers['DeltaSecrets'], LocalCaller>
+  readonly fetchSecrets: Unary<SecretDiscoveryServiceHandlers['FetchSecrets'], LocalCaller>
+}
+
+/** What is known of a call before its handler runs. */
+type Call = Pick<grpc.ServerUnaryCall<unknown, unknown>, 'getPeer' | 'getAuthContext' | 'metadata'>
+
 /** What every handler of one server shares. */
 export interface HandlerContext {
-  callerOf(call: Pick<grpc.ServerUnaryCall<unknown, unknown>, 'getPeer' | 'getAuthContext'>): Caller
+  callerOf(call: Call): Caller
   /** Streaming calls that are not over. */
   readonly open: Set<Endable>
   /** A handler threw something that is not an `OutriderError`: a bug, of which the caller is told nothing. */
   onBug(method: string, thrown: unknown): void
 }
+
+/** SPIFFE Workload Endpoint standard, section 3. */
+export const WORKLOAD_HEADER = 'workload.spiffe.io'
 
 /** Services that are ready to be added to a gRPC server. */
 export interface BoundService {
@@ -76,6 +104,7 @@ export function identityService(handlers: IdentityHandlers): BoundService {
     bind: (context): IdentityServiceHandlers => ({
       Attest: unary(context, 'Attest', anyone, handlers.attest),
       Renew: unary(context, 'Renew', requireRenewable, handlers.renew),
+      IssueJwtSvid: unary(context, 'IssueJwtSvid', requireIdentity, handlers.issueJwtSvid),
       WatchTrustBundles: serverStreaming(context, 'WatchTrustBundles', requireIdentity, handlers.watchTrustBundles),
     }),
   }
@@ -96,10 +125,7 @@ export function policyService(handlers: PolicyHandlers): BoundService {
   return {
     definition: protocols().policy.PolicyService.service,
     bind: (context): PolicyServiceHandlers => ({
-      Subscribe: (call) => {
-        const stream = openDuplex(call, context.open, (thrown) => told(context, 'Subscribe', thrown))
-        guard(context, 'Subscribe', stream, () => handlers.subscribe(stream, requireIdentity(context.callerOf(call))))
-      },
+      Subscribe: duplex(context, 'Subscribe', requireIdentity, handlers.subscribe),
     }),
   }
 }
@@ -118,6 +144,7 @@ export function adminService(handlers: AdminHandlers): BoundService {
       RevokeToken: unary(context, 'RevokeToken', anyone, handlers.revokeToken),
       ListSidecars: unary(context, 'ListSidecars', anyone, handlers.listSidecars),
       GetStatus: unary(context, 'GetStatus', anyone, handlers.getStatus),
+      GetBundle: unary(context, 'GetBundle', anyone, handlers.getBundle),
       GetAuthorities: unary(context, 'GetAuthorities', anyone, handlers.getAuthorities),
       PrepareAuthority: unary(context, 'PrepareAuthority', anyone, handlers.prepareAuthority),
       ActivateAuthority: unary(context, 'ActivateAuthority', anyone, handlers.activateAuthority),
@@ -127,6 +154,42 @@ export function adminService(handlers: AdminHandlers): BoundService {
   }
 }
 
+export function workloadService(handlers: WorkloadHandlers): BoundService {
+  return {
+    definition: protocols().workload.SpiffeWorkloadAPI.service,
+    bind: (context): SpiffeWorkloadAPIHandlers => ({
+      FetchX509SVID: serverStreaming(context, 'FetchX509SVID', workload, handlers.fetchX509Svid),
+      FetchX509Bundles: serverStreaming(context, 'FetchX509Bundles', workload, handlers.fetchX509Bundles),
+      FetchJWTSVID: unary(context, 'FetchJWTSVID', workload, handlers.fetchJwtSvid),
+      FetchJWTBundles: serverStreaming(context, 'FetchJWTBundles', workload, handlers.fetchJwtBundles),
+      ValidateJWTSVID: unary(context, 'ValidateJWTSVID', workload, handlers.validateJwtSvid),
+    }),
+  }
+}
+
+export function secretService(handlers: SecretHandlers): BoundService {
+  return {
+    definition: protocols().secrets.SecretDiscoveryService.service,
+    bind: (context): SecretDiscoveryServiceHandlers => ({
+      StreamSecrets: duplex(context, 'StreamSecrets', requireLocal, handlers.streamSecrets),
+      DeltaSecrets: duplex(context, 'DeltaSecrets', requireLocal, handlers.deltaSecrets),
+      FetchSecrets: unary(context, 'FetchSecrets', requireLocal, handlers.fetchSecrets),
+    }),
+  }
+}
+
+/**
+ * Throws `workload-header-missing` without the metadata that keeps a request that somebody was made to send from passing for
+ * one of its own (SPIFFE Workload Endpoint standard, section 3).
+ */
+function workload(caller: Caller, { metadata }: Call): LocalCaller {
+  const values = metadata.get(WORKLOAD_HEADER)
+  if (values.length !== 1 || values[0] !== 'true') {
+    throw new OutriderError('workload-header-missing', `the call has no metadata "${WORKLOAD_HEADER}: true"`)
+  }
+  return requireLocal(caller)
+}
+
 function anyone(caller: Caller): Caller {
   return caller
 }
@@ -134,14 +197,14 @@ function anyone(caller: Caller): Caller {
 function unary<In, Out, Who>(
   context: HandlerContext,
   method: string,
-  admit: (caller: Caller) => Who,
+  admit: (caller: Caller, call: Call) => Who,
   handle: (request: In, caller: Who) => Out | Promise<Out>,
 ): grpc.handleUnaryCall<In, Out> {
   return (call, callback) => {
     const run = async (): Promise<void> => {
       let response: Out
       try {
-        response = await handle(call.request, admit(context.callerOf(call)))
+        response = await handle(call.request, admit(context.callerOf(call), call))
       } catch (thrown) {
         callback(toStatus(told(context, method, thrown)))
         return
@@ -155,12 +218,24 @@ function unary<In, Out, Who>(
 function serverStreaming<In, Out, Who>(
   context: HandlerContext,
   method: string,
-  admit: (caller: Caller) => Who,
+  admit: (caller: Caller, call: Call) => Who,
   handle: (request: In, stream: ServerStream<Out>, caller: Who) => void,
 ): grpc.handleServerStreamingCall<In, Out> {
   return (call) => {
     const stream = openStream(call, context.open)
-    guard(context, method, stream, () => handle(call.request, stream, admit(context.callerOf(call))))
+    guard(context, method, stream, () => handle(call.request, stream, admit(context.callerOf(call), call)))
+  }
+}
+
+function duplex<In, Out, Who>(
+  context: HandlerContext,
+  method: string,
+  admit: (caller: Caller, call: Call) => Who,
+  handle: (stream: ServerDuplex<In, Out>, caller: Who) => void,
+): grpc.handleBidiStreamingCall<In, Out> {
+  return (call) => {
+    const stream = openDuplex(call, context.open, (thrown) => told(context, method, thrown))
+    guard(context, method, stream, () => handle(stream, admit(context.callerOf(call), call)))
   }
 }
 
@@ -176,7 +251,7 @@ function guard(context: HandlerContext, method: string, stream: Endable, handle:
 function told(context: HandlerContext, method: string, thrown: unknown): OutriderError {
   if (thrown instanceof OutriderError) return thrown
   context.onBug(method, thrown)
-  return new OutriderError('internal-error', 'internal error; the log of the control server has more', {
+  return new OutriderError('internal-error', 'internal error; the log of the server has more', {
     source: 'internal',
     cause: thrown,
   })

@@ -5,10 +5,15 @@ import type { ProtoGrpcType as AdminProto } from '../wire/admin.ts'
 import { contract } from '../wire/contract.ts'
 import type { ProtoGrpcType as IdentityProto } from '../wire/identity.ts'
 import type { ProtoGrpcType as PolicyProto } from '../wire/policy.ts'
+import type { ProtoGrpcType as SecretsProto } from '../wire/sds.ts'
+import type { ProtoGrpcType as TlsProto } from '../wire/tls.ts'
+import type { ProtoGrpcType as WorkloadProto } from '../wire/workload.ts'
 
 type Identity = IdentityProto['outrider']['identity']['v1']
 type Policy = PolicyProto['outrider']['policy']['v1']
 type Admin = AdminProto['outrider']['admin']['v1']
+type Secrets = SecretsProto['envoy']['service']['secret']['v3']
+type Tls = TlsProto['envoy']['extensions']['transport_sockets']['tls']['v3']
 
 /** The services of the process contracts, and the messages that travel outside of calls, as proto/ describes them. */
 export interface Protocols {
@@ -17,10 +22,17 @@ export interface Protocols {
   readonly admin: Pick<Admin, 'AdminService'> & {
     readonly ApplyRefusal: Pick<Admin['ApplyRefusal'], 'serialize' | 'deserialize'>
   }
+  readonly workload: Pick<WorkloadProto, 'SpiffeWorkloadAPI'>
+  readonly secrets: Pick<Secrets, 'SecretDiscoveryService'> & {
+    readonly Secret: Pick<Tls['Secret'], 'serialize' | 'deserialize'>
+    readonly SPIFFECertValidatorConfig: Pick<Tls['SPIFFECertValidatorConfig'], 'serialize' | 'deserialize'>
+  }
 }
 
 /** Must equal the options in proto/generate.ts: the types of src/wire describe what these make. */
 const OPTIONS = { longs: Number, enums: String, defaults: true, oneofs: true } as const
+
+const TLS = 'envoy.extensions.transport_sockets.tls.v3'
 
 let loaded: Protocols | undefined
 
@@ -36,6 +48,12 @@ export function protocols(): Protocols {
       admin: {
         AdminService: client('outrider.admin.v1.AdminService'),
         ApplyRefusal: codecOf(root.lookupType('outrider.admin.v1.ApplyRefusal')),
+      },
+      workload: { SpiffeWorkloadAPI: client('SpiffeWorkloadAPI') },
+      secrets: {
+        SecretDiscoveryService: client('envoy.service.secret.v3.SecretDiscoveryService'),
+        Secret: codecOf(root.lookupType(`${TLS}.Secret`)),
+        SPIFFECertValidatorConfig: codecOf(root.lookupType(`${TLS}.SPIFFECertValidatorConfig`)),
       },
     })
   }

@@ -5,6 +5,7 @@ import type { SpiffeId } from '../identity/spiffe-id.ts'
 import { type RefusedPeer, type VerifiedPeer, verifyPeer } from '../identity/verify.ts'
 import { parseCertificate, toPem } from '../identity/x509.ts'
 import { OutriderError } from '../lib/errors.ts'
+import type { PeerCredentials } from '../lib/peer-credentials.ts'
 import { unreachable } from '../lib/unreachable.ts'
 import { presentedChain } from '../lib/presented-chain.ts'
 
@@ -30,13 +31,6 @@ export interface RefusedCertificate extends RefusedPeer {
 /** Who is at the other end of a connection. */
 export type Peer = VerifiedPeer | RefusedCertificate | AnonymousPeer
 
-/** The process at the other end of a Unix socket, as the kernel says (unix(7), SO_PEERCRED). */
-export interface PeerCredentials {
-  readonly uid: number
-  readonly gid: number
-  readonly pid: number
-}
-
 /** Who makes a call, and from where. */
 export interface Caller {
   readonly peer: Peer
@@ -44,6 +38,11 @@ export interface Caller {
   readonly source: string
   /** On a socket whose server asks for them. */
   readonly unix?: PeerCredentials
+}
+
+/** A caller that the kernel has named. */
+export interface LocalCaller extends Caller {
+  readonly unix: PeerCredentials
 }
 
 /** A caller whose certificate was verified. */
@@ -59,10 +58,7 @@ export interface RenewingCaller extends Caller {
 /** Whom a server believes. */
 export interface Trust {
   readonly bundles: TrustBundleSet
-  /**
-   * The intermediates that sign here, DER. A server must know them: of what a client presented, Node 24.21 shows the
-   * server the leaf alone (nodejs/node#65579), and so does grpc-js.
-   */
+  /** The intermediates that sign here, DER: of what a client presented, grpc-js shows a handler the leaf alone. */
   readonly issuers: readonly Buffer[]
 }
 
@@ -80,20 +76,39 @@ export function peerOf(leaf: Buffer | undefined, { bundles, issuers }: Trust, no
 }
 
 /**
- * Why the certificates of open connections were refused. To a handler grpc-js shows a certificate only when OpenSSL
- * accepted it, so that without this an expired one would look like none.
+ * What a handler is not shown of open connections. Why a certificate was refused: grpc-js shows one only when OpenSSL accepted
+ * it, so that without this an expired one would look like none. And the intermediates that were presented, where a
+ * certificate comes from an issuer below our roots that is not ours.
  */
 export class RefusedConnections {
   readonly #reasons = new Map<string, RefusedCertificate>()
+  readonly #issuers = new Map<string, readonly Buffer[]>()
 
   /** Called once per connection, after its handshake. */
   note(socket: TLSSocket, trust: Trust, nowMs: number): RefusedCertificate | undefined {
-    const peer = peerOf(presentedChain(socket)[0], trust, nowMs)
+    const [leaf, ...presented] = presentedChain(socket)
+    const peer = peerOf(leaf, trust, nowMs)
     if (peer.kind !== 'refused') return undefined
     const address = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`
-    this.#reasons.set(address, peer)
-    socket.once('close', () => this.#reasons.delete(address))
-    return peer
+    const foreign = peerOf(leaf, { ...trust, issuers: presented }, nowMs)
+    socket.once('close', () => {
+      this.#reasons.delete(address)
+      this.#issuers.delete(address)
+    })
+    if (foreign.kind === 'verified') {
+      this.#issuers.set(address, presented)
+      return undefined
+    }
+    // An SVID that has expired may be of before the day on which our intermediate was certified anew.
+    const reason = foreign.kind === 'refused' && foreign.expired !== undefined ? foreign : peer
+    this.#reasons.set(address, reason)
+    return reason
+  }
+
+  /** What the certificate of a connection is verified with; `address` as grpc-js names a peer. */
+  trustOf(address: string, trust: Trust): Trust {
+    const issuers = this.#issuers.get(address)
+    return issuers === undefined ? trust : { ...trust, issuers }
   }
 
   /** `address` as grpc-js names a peer. */
@@ -124,6 +139,13 @@ export function requireRenewable(caller: Caller): RenewingCaller {
     return { ...caller, peer: { ...peer, expired: peer.expired } }
   }
   return requireIdentity(caller)
+}
+
+/** Throws `caller-unknown` unless the kernel has named the caller. */
+export function requireLocal(caller: Caller): LocalCaller {
+  const { unix } = caller
+  if (unix !== undefined) return { ...caller, unix }
+  throw new OutriderError('caller-unknown', 'this call is for processes of this machine that the kernel can name')
 }
 
 /** Why a server is not the control server, or `undefined` when it is. */

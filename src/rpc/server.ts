@@ -10,9 +10,10 @@ import type { Clock } from '../lib/clock.ts'
 import type { Drainable } from '../lib/drain.ts'
 import { OutriderError } from '../lib/errors.ts'
 import { listen, listenOnSocket } from '../lib/listen.ts'
+import type { PeerCredentials } from '../lib/peer-credentials.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { BoundService, HandlerContext } from './handler.ts'
-import { type Caller, type PeerCredentials, peerOf, RefusedConnections, type Trust } from './peer.ts'
+import { type Caller, peerOf, RefusedConnections, type Trust } from './peer.ts'
 import type { Endable } from './stream.ts'
 
 /** What a TLS server shows and whom it believes. */
@@ -44,6 +45,8 @@ export interface ServerLimits {
 export interface RpcServer extends Drainable {
   /** `host:port` with the real port, or the path of the Unix socket. */
   readonly address: string
+  /** As `Drainable`; streams that are open end with `reason`. */
+  close(reason?: OutriderError): Promise<void>
 }
 
 /** A dead peer is noticed after these two together. */
@@ -77,7 +80,7 @@ export async function serveTls(
     const leaf = call.getAuthContext().sslPeerCertificate?.raw
     const address = call.getPeer()
     return {
-      peer: refused.reason(address) ?? peerOf(leaf, credentials.current, clock.now()),
+      peer: refused.reason(address) ?? peerOf(leaf, refused.trustOf(address, credentials.current), clock.now()),
       source: address.replace(/:\d+$/, ''),
     }
   }
@@ -244,16 +247,9 @@ class Engine {
     const stopped = new Promise<void>((resolve) => server.once('close', () => resolve()))
     return {
       address,
-      close: async () => {
+      close: async (reason = controlStopping()) => {
         server.close()
-        for (const stream of this.#open) {
-          stream.end(
-            new OutriderError('control-stopping', 'the control server is stopping', {
-              source: 'dependency',
-              retryable: true,
-            }),
-          )
-        }
+        for (const stream of this.#open) stream.end(reason)
         // Its callback comes too early: Node has then asked every session to close, and grpc-js takes that for closed.
         this.#grpc.tryShutdown(() => {})
         await stopped
@@ -265,6 +261,13 @@ class Engine {
       },
     }
   }
+}
+
+function controlStopping(): OutriderError {
+  return new OutriderError('control-stopping', 'the control server is stopping', {
+    source: 'dependency',
+    retryable: true,
+  })
 }
 
 function secureContext(credentials: ServerCredentials): Pick<TlsOptions, 'ca' | 'cert' | 'key'> {
@@ -289,7 +292,7 @@ async function removeStale(path: string): Promise<void> {
     probe.once('error', () => resolve(false))
   })
   if (alive) {
-    throw new OutriderError('socket-in-use', 'another control server answers on this socket', { place: path })
+    throw new OutriderError('socket-in-use', 'another process answers on this socket', { place: path })
   }
   rmSync(path, { force: true })
 }

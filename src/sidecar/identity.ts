@@ -10,6 +10,8 @@ import type { Random } from '../lib/random.ts'
 import { WatchCell } from '../lib/watch.ts'
 import { type Credentials, onNewSvid } from '../mtls/credentials.ts'
 import { describeSkew, type Issued, IssuedSource, isSkewed } from '../mtls/source/issued.ts'
+import type { Alarm } from '../mtls/source/lifetime-alarm.ts'
+import type { CredentialsSource } from '../mtls/source/source.ts'
 import { bundlesOf } from '../rpc/bundles.ts'
 import { type ClientStream, type ControlClient, connectControl } from '../rpc/client.ts'
 import { millisecondsOf } from '../rpc/time.ts'
@@ -20,10 +22,14 @@ import type { IssuedSvid__Output } from '../wire/outrider/identity/v1/IssuedSvid
 import type { TrustBundleSet__Output } from '../wire/outrider/identity/v1/TrustBundleSet.ts'
 import { type Evidence, evidenceOf } from './evidence.ts'
 
+/** Has a token made for our own SPIFFE ID. Rejects with why there is none. */
+export type RequestJwtSvid = (audience: readonly string[]) => Promise<string>
+
 /** Who we are, kept current, and the channel to the control server that shows it. */
 export interface Identity {
-  readonly source: IssuedSource
+  readonly source: CredentialsSource
   readonly client: ControlClient
+  readonly jwtSvid: RequestJwtSvid
   close(): void
 }
 
@@ -41,6 +47,17 @@ const ALARMS = {
   overdue: 'the SVID is not renewed at 80 % of its lifetime: it ends soon, and with it all traffic',
   expired: 'the SVID has expired: nothing is served before there is another one',
 } as const
+
+/** Says and counts that the SVID was not replaced in time. */
+export function alarming({
+  log,
+  metrics,
+}: Pick<IdentityOptions, 'log' | 'metrics'>): (alarm: Alarm, svid: Svid) => void {
+  return (alarm, { serial, notAfterMs }) => {
+    metrics.svidAlarms.with({ alarm }).inc()
+    log.error({ alarm, serial, notAfter: new Date(notAfterMs).toISOString() }, ALARMS[alarm])
+  }
+}
 
 const RETRY = { initialMs: 200, maxMs: 10_000, jitter: 0.3 }
 
@@ -74,10 +91,7 @@ export async function establishIdentity(options: IdentityOptions): Promise<Ident
         metrics.svidRenewals.with({ result: 'failed' }).inc()
         log.error({ reason, retryInMs: Math.round(retryInMs) }, 'SVID not renewed')
       },
-      onAlarm: (alarm, { serial, notAfterMs }) => {
-        metrics.svidAlarms.with({ alarm }).inc()
-        log.error({ alarm, serial, notAfter: new Date(notAfterMs).toISOString() }, ALARMS[alarm])
-      },
+      onAlarm: alarming(options),
       onClockSkew: (aheadMs) => {
         metrics.clockSkew.set(aheadMs / 1000)
         if (isSkewed(aheadMs)) log.warn({ aheadMs: Math.round(aheadMs) }, describeSkew(aheadMs))
@@ -99,6 +113,7 @@ export async function establishIdentity(options: IdentityOptions): Promise<Ident
   return {
     source,
     client,
+    jwtSvid: async (audience) => (await client.issueJwtSvid({ audience: [...audience] })).token,
     close: () => {
       for (const stop of unsubscribe) stop()
       watching.close()

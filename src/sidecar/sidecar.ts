@@ -3,6 +3,7 @@ import { type Address, formatAddress, isUnspecified, type Mapping } from '../lib
 import { type SidecarConfig, sidecarOptions } from '../config/sidecar.ts'
 import { weakenedBy } from '../config/weakened.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { Drainable } from '../lib/drain.ts'
 import type { Random } from '../lib/random.ts'
 import { waitFor } from '../lib/watch.ts'
 import { fileSink } from '../telemetry/file-sink.ts'
@@ -11,6 +12,7 @@ import { sidecarMetrics } from '../telemetry/names.ts'
 import { createMetrics } from '../telemetry/registry.ts'
 import { adminPages } from './admin/pages.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
+import { adoptIdentity } from './adopt-identity.ts'
 import { establishIdentity, type Identity } from './identity.ts'
 import { listen, stopListening } from '../lib/listen.ts'
 import { OwnTraffic } from './own-traffic.ts'
@@ -20,6 +22,7 @@ import { onNewSvid } from '../mtls/credentials.ts'
 import { TrustReporter } from './trust-report.ts'
 import type { OpenPorts, Traffic } from './traffic.ts'
 import { WorkerGroup } from './workers/group.ts'
+import { serveWorkloadApi } from './workload-api/serve.ts'
 
 export interface SidecarOptions {
   readonly config: SidecarConfig
@@ -63,6 +66,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const snapshot = new Snapshot(clock, traffic.buckets, metrics, log)
   let notReady: string | undefined = 'no identity yet'
   let identity: Identity | undefined
+  let workloadApi: Drainable | undefined
   let subscription: Subscription | undefined
   let reporter: TrustReporter | undefined
   let unfollow: (() => void) | undefined
@@ -78,6 +82,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const adminServer = createAdminServer(pages, log)
 
   const release = async (): Promise<void> => {
+    workloadApi?.destroy()
     reporter?.close()
     unfollow?.()
     subscription?.close()
@@ -89,9 +94,12 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 
   try {
     const admin = await listen(adminServer, config.admin, 'admin')
-    identity = await establishIdentity({ config, clock, random, log, metrics, signal })
-    const { source, client } = identity
+    const establish = config.identitySource === 'control' ? establishIdentity : adoptIdentity
+    identity = await establish({ config, clock, random, log, metrics, signal })
+    const { source, client, jwtSvid } = identity
     log.info({ id: source.credentials.current.svid.id }, 'identity established')
+    // Before there is a policy: whoever shares the identity does not wait for ours.
+    workloadApi = await serveWorkloadApi({ config, credentials: source.credentials, jwtSvid, clock, log, metrics })
     notReady = 'no policy yet'
     subscription = new Subscription({
       open: () => client.subscribe(),
@@ -126,6 +134,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       async drain() {
         notReady = 'draining'
         leaving.draining()
+        // Its streams are told; what is left of it goes with the rest.
+        void workloadApi?.close()
         const inTime = await traffic.drain()
         await release()
         return inTime

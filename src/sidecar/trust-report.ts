@@ -75,10 +75,16 @@ export class TrustReporter {
     const { svid, bundles } = credentials.current
     const counted = this.#isReplacing ? await uses() : new Map<string, number>()
     if (this.#closed) return
+    // Roots of federated trust domains are not the control server's to give up, and there may be more of them than it reads.
+    const own = bundles.get(trustDomainOf(svid.id))?.authorities ?? []
+    const ownUses = own.flatMap(({ fingerprint }) => {
+      const connections = counted.get(fingerprint)
+      return connections === undefined ? [] : [{ authority: Buffer.from(fingerprint, 'hex'), connections }]
+    })
     const report = {
       bundles: [...bundles.values()].map(({ trustDomain, sequence }) => ({ trustDomain, sequence })),
       svidAuthority: Buffer.from(svid.authorityFingerprint, 'hex'),
-      uses: [...counted].map(([authority, connections]) => ({ authority: Buffer.from(authority, 'hex'), connections })),
+      uses: ownUses,
     }
     const text = JSON.stringify(report)
     if (text === this.#sent) return

@@ -7,6 +7,12 @@ export interface AuditEvent {
   readonly event:
     | 'certificate-issued'
     | 'certificate-refused'
+    | 'jwt-issued'
+    | 'jwt-refused'
+    | 'revocation-applied'
+    | 'revocation-deleted'
+    | 'trust-bundle-changed'
+    | 'trust-domain-dropped'
     | 'token-created'
     | 'token-revoked'
     | 'authority-prepared'
@@ -27,8 +33,18 @@ export interface AuditEvent {
   readonly selectors?: readonly string[]
   readonly dnsNames?: readonly string[]
   readonly tokenId?: string
+  /** Whom a JWT-SVID is for. */
+  readonly audience?: readonly string[]
+  /** `kid` of what signed a JWT-SVID. */
+  readonly keyId?: string
+  /** `namespace/name` of a Revocation. */
+  readonly revocation?: string
   /** SHA-256 of a root, hexadecimal. */
   readonly authority?: string
+  /** A foreign one. */
+  readonly trustDomain?: string
+  /** SHA-256 of the roots of a trust bundle, hexadecimal. */
+  readonly authorities?: readonly string[]
   /** Error code of a refusal. */
   readonly reason?: string
   readonly message?: string
@@ -38,7 +54,10 @@ export interface AuditEvent {
 export interface AuditLog {
   /** Written when it returns. Throws `audit-unwritable`: what cannot be recorded must not happen. */
   record(event: AuditEvent): void
-  /** As `record`, for what anybody can bring about at will: at most so many lines a second, the rest is counted. */
+  /**
+   * As `record`, for what anybody can bring about at will: at most so many lines a second, the rest is counted. Never throws:
+   * nothing was given out, and who is refused is to hear why, not that our disk is full.
+   */
   recordRefusal(event: AuditEvent): void
   close(): void
 }
@@ -51,14 +70,18 @@ const MAX_TEXT = 2048
 /** How often it is looked whether the file was moved away, as log rotation does. */
 const LOOK_MS = 1000
 
-/** Opens the audit log in `path`, mode 0600 when it is made here, and appends. Errors: `audit-unwritable`. */
-export function openAuditLog(path: string, clock: Clock): AuditLog {
-  return new FileAuditLog(path, clock)
+/**
+ * Opens the audit log in `path`, mode 0600 when it is made here, and appends. `onLost` hears of refusals that could not be
+ * written. Errors: `audit-unwritable`.
+ */
+export function openAuditLog(path: string, clock: Clock, onLost: (error: unknown) => void): AuditLog {
+  return new FileAuditLog(path, clock, onLost)
 }
 
 class FileAuditLog implements AuditLog {
   readonly #path: string
   readonly #clock: Clock
+  readonly #onLost: (error: unknown) => void
   #descriptor: number
   #lookedAt: number
   /** A write was cut short, so that the next line must not continue its. */
@@ -67,9 +90,10 @@ class FileAuditLog implements AuditLog {
   #refilledAt: number
   #omitted = 0
 
-  constructor(path: string, clock: Clock) {
+  constructor(path: string, clock: Clock, onLost: (error: unknown) => void) {
     this.#path = path
     this.#clock = clock
+    this.#onLost = onLost
     this.#descriptor = this.#guarded(() => openSync(path, 'a', 0o600))
     this.#lookedAt = clock.monotonic()
     this.#refilledAt = this.#lookedAt
@@ -92,7 +116,11 @@ class FileAuditLog implements AuditLog {
       return
     }
     this.#refusals -= 1
-    this.record(event)
+    try {
+      this.record(event)
+    } catch (error) {
+      this.#onLost(error)
+    }
   }
 
   close(): void {

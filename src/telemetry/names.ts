@@ -233,6 +233,30 @@ export const sidecarMetrics = {
     help: 'By how much this clock is ahead of the control server, seen when a certificate was issued; 0 within what the call took.',
     labels: {},
   },
+  workloadApiCalls: {
+    name: 'outrider_workload_api_calls_total',
+    type: 'counter',
+    help: 'Calls of the Workload API and of secret discovery, by whether the user of the caller may have the identity.',
+    labels: {
+      method: [
+        'FetchX509SVID',
+        'FetchX509Bundles',
+        'FetchJWTSVID',
+        'FetchJWTBundles',
+        'ValidateJWTSVID',
+        'StreamSecrets',
+        'DeltaSecrets',
+        'FetchSecrets',
+      ],
+      result: ['admitted', 'refused'],
+    },
+  },
+  workloadApiStreams: {
+    name: 'outrider_workload_api_streams',
+    type: 'gauge',
+    help: 'Streams that are open on the Workload API and on secret discovery.',
+    labels: {},
+  },
   controlConnected: {
     name: 'outrider_control_connected',
     type: 'gauge',
@@ -290,5 +314,23 @@ export const controlMetrics = {
     type: 'counter',
     help: 'Policy updates that sidecars answered, and answers to an update that is no longer in flight (stale).',
     labels: { result: ['acked', 'nacked', 'stale'] },
+  },
+  federationPolls: {
+    name: 'outrider_federation_polls_total',
+    type: 'counter',
+    help: 'Polls of bundle endpoints: the bundle was unchanged or has changed, or why it was not taken.',
+    labels: { trust_domain: 'of a TrustDomain resource', result: '`unchanged`, `changed`, or an error code' },
+  },
+  federatedBundleFetched: {
+    name: 'outrider_federated_bundle_fetched_timestamp_seconds',
+    type: 'gauge',
+    help: 'When the trust bundle of a foreign trust domain was last fetched, in seconds since the Unix epoch; 0 when it never was.',
+    labels: { trust_domain: 'of a TrustDomain resource' },
+  },
+  federatedBundleSequence: {
+    name: 'outrider_federated_bundle_sequence',
+    type: 'gauge',
+    help: 'Sequence that the publisher gave the trust bundle of a foreign trust domain; 0 without one.',
+    labels: { trust_domain: 'of a TrustDomain resource' },
   },
 } as const

@@ -11,13 +11,16 @@ import type { ApplyResponse as _outrider_admin_v1_ApplyResponse, ApplyResponse__
 import type { Authority as _outrider_admin_v1_Authority, Authority__Output as _outrider_admin_v1_Authority__Output } from './outrider/admin/v1/Authority.ts';
 import type { AuthorityList as _outrider_admin_v1_AuthorityList, AuthorityList__Output as _outrider_admin_v1_AuthorityList__Output } from './outrider/admin/v1/AuthorityList.ts';
 import type { AuthorityStepRequest as _outrider_admin_v1_AuthorityStepRequest, AuthorityStepRequest__Output as _outrider_admin_v1_AuthorityStepRequest__Output } from './outrider/admin/v1/AuthorityStepRequest.ts';
+import type { BundleDocument as _outrider_admin_v1_BundleDocument, BundleDocument__Output as _outrider_admin_v1_BundleDocument__Output } from './outrider/admin/v1/BundleDocument.ts';
 import type { ControlStatus as _outrider_admin_v1_ControlStatus, ControlStatus__Output as _outrider_admin_v1_ControlStatus__Output } from './outrider/admin/v1/ControlStatus.ts';
 import type { CreateTokenRequest as _outrider_admin_v1_CreateTokenRequest, CreateTokenRequest__Output as _outrider_admin_v1_CreateTokenRequest__Output } from './outrider/admin/v1/CreateTokenRequest.ts';
 import type { CreatedToken as _outrider_admin_v1_CreatedToken, CreatedToken__Output as _outrider_admin_v1_CreatedToken__Output } from './outrider/admin/v1/CreatedToken.ts';
 import type { DeleteRequest as _outrider_admin_v1_DeleteRequest, DeleteRequest__Output as _outrider_admin_v1_DeleteRequest__Output } from './outrider/admin/v1/DeleteRequest.ts';
 import type { DeleteResponse as _outrider_admin_v1_DeleteResponse, DeleteResponse__Output as _outrider_admin_v1_DeleteResponse__Output } from './outrider/admin/v1/DeleteResponse.ts';
 import type { DocumentViolation as _outrider_admin_v1_DocumentViolation, DocumentViolation__Output as _outrider_admin_v1_DocumentViolation__Output } from './outrider/admin/v1/DocumentViolation.ts';
+import type { FederatedDomain as _outrider_admin_v1_FederatedDomain, FederatedDomain__Output as _outrider_admin_v1_FederatedDomain__Output } from './outrider/admin/v1/FederatedDomain.ts';
 import type { GetAuthoritiesRequest as _outrider_admin_v1_GetAuthoritiesRequest, GetAuthoritiesRequest__Output as _outrider_admin_v1_GetAuthoritiesRequest__Output } from './outrider/admin/v1/GetAuthoritiesRequest.ts';
+import type { GetBundleRequest as _outrider_admin_v1_GetBundleRequest, GetBundleRequest__Output as _outrider_admin_v1_GetBundleRequest__Output } from './outrider/admin/v1/GetBundleRequest.ts';
 import type { GetRequest as _outrider_admin_v1_GetRequest, GetRequest__Output as _outrider_admin_v1_GetRequest__Output } from './outrider/admin/v1/GetRequest.ts';
 import type { GetStatusRequest as _outrider_admin_v1_GetStatusRequest, GetStatusRequest__Output as _outrider_admin_v1_GetStatusRequest__Output } from './outrider/admin/v1/GetStatusRequest.ts';
 import type { ListRequest as _outrider_admin_v1_ListRequest, ListRequest__Output as _outrider_admin_v1_ListRequest__Output } from './outrider/admin/v1/ListRequest.ts';
@@ -58,13 +61,16 @@ export interface ProtoGrpcType {
         Authority: MessageTypeDefinition<_outrider_admin_v1_Authority, _outrider_admin_v1_Authority__Output>
         AuthorityList: MessageTypeDefinition<_outrider_admin_v1_AuthorityList, _outrider_admin_v1_AuthorityList__Output>
         AuthorityStepRequest: MessageTypeDefinition<_outrider_admin_v1_AuthorityStepRequest, _outrider_admin_v1_AuthorityStepRequest__Output>
+        BundleDocument: MessageTypeDefinition<_outrider_admin_v1_BundleDocument, _outrider_admin_v1_BundleDocument__Output>
         ControlStatus: MessageTypeDefinition<_outrider_admin_v1_ControlStatus, _outrider_admin_v1_ControlStatus__Output>
         CreateTokenRequest: MessageTypeDefinition<_outrider_admin_v1_CreateTokenRequest, _outrider_admin_v1_CreateTokenRequest__Output>
         CreatedToken: MessageTypeDefinition<_outrider_admin_v1_CreatedToken, _outrider_admin_v1_CreatedToken__Output>
         DeleteRequest: MessageTypeDefinition<_outrider_admin_v1_DeleteRequest, _outrider_admin_v1_DeleteRequest__Output>
         DeleteResponse: MessageTypeDefinition<_outrider_admin_v1_DeleteResponse, _outrider_admin_v1_DeleteResponse__Output>
         DocumentViolation: MessageTypeDefinition<_outrider_admin_v1_DocumentViolation, _outrider_admin_v1_DocumentViolation__Output>
+        FederatedDomain: MessageTypeDefinition<_outrider_admin_v1_FederatedDomain, _outrider_admin_v1_FederatedDomain__Output>
         GetAuthoritiesRequest: MessageTypeDefinition<_outrider_admin_v1_GetAuthoritiesRequest, _outrider_admin_v1_GetAuthoritiesRequest__Output>
+        GetBundleRequest: MessageTypeDefinition<_outrider_admin_v1_GetBundleRequest, _outrider_admin_v1_GetBundleRequest__Output>
         GetRequest: MessageTypeDefinition<_outrider_admin_v1_GetRequest, _outrider_admin_v1_GetRequest__Output>
         GetStatusRequest: MessageTypeDefinition<_outrider_admin_v1_GetStatusRequest, _outrider_admin_v1_GetStatusRequest__Output>
         ListRequest: MessageTypeDefinition<_outrider_admin_v1_ListRequest, _outrider_admin_v1_ListRequest__Output>

@@ -50,6 +50,10 @@ export const contract: object = {
                       "requestType": "GetStatusRequest",
                       "responseType": "ControlStatus"
                     },
+                    "GetBundle": {
+                      "requestType": "GetBundleRequest",
+                      "responseType": "BundleDocument"
+                    },
                     "GetAuthorities": {
                       "requestType": "GetAuthoritiesRequest",
                       "responseType": "AuthorityList"
@@ -485,6 +489,83 @@ export const contract: object = {
                     "grpcAddress": {
                       "type": "string",
                       "id": 9
+                    },
+                    "bundleEndpoint": {
+                      "type": "string",
+                      "id": 10
+                    },
+                    "federation": {
+                      "rule": "repeated",
+                      "type": "FederatedDomain",
+                      "id": 11
+                    }
+                  }
+                },
+                "FederatedDomain": {
+                  "fields": {
+                    "trustDomain": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "url": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "profile": {
+                      "type": "string",
+                      "id": 3
+                    },
+                    "believed": {
+                      "type": "bool",
+                      "id": 4
+                    },
+                    "sequence": {
+                      "type": "uint64",
+                      "id": 5
+                    },
+                    "x509Authorities": {
+                      "type": "uint32",
+                      "id": 6
+                    },
+                    "jwtAuthorities": {
+                      "type": "uint32",
+                      "id": 7
+                    },
+                    "fetchedAt": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 8
+                    },
+                    "nextPollAt": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 9
+                    },
+                    "failureCode": {
+                      "type": "string",
+                      "id": 10
+                    },
+                    "failure": {
+                      "type": "string",
+                      "id": 11
+                    }
+                  }
+                },
+                "GetBundleRequest": {
+                  "fields": {
+                    "trustDomain": {
+                      "type": "string",
+                      "id": 1
+                    }
+                  }
+                },
+                "BundleDocument": {
+                  "fields": {
+                    "trustDomain": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "document": {
+                      "type": "string",
+                      "id": 2
                     }
                   }
                 },
@@ -619,6 +700,10 @@ export const contract: object = {
                       "requestType": "RenewRequest",
                       "responseType": "IssuedSvid"
                     },
+                    "IssueJwtSvid": {
+                      "requestType": "IssueJwtSvidRequest",
+                      "responseType": "IssuedJwtSvid"
+                    },
                     "WatchTrustBundles": {
                       "requestType": "WatchTrustBundlesRequest",
                       "responseType": "TrustBundleSet",
@@ -710,6 +795,31 @@ export const contract: object = {
                     "serverTime": {
                       "type": "google.protobuf.Timestamp",
                       "id": 6
+                    }
+                  }
+                },
+                "IssueJwtSvidRequest": {
+                  "fields": {
+                    "audience": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    }
+                  }
+                },
+                "IssuedJwtSvid": {
+                  "fields": {
+                    "spiffeId": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "token": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "expiresAt": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 3
                     }
                   }
                 },
@@ -1290,6 +1400,479 @@ export const contract: object = {
         }
       }
     },
+    "envoy": {
+      "nested": {
+        "config": {
+          "nested": {
+            "core": {
+              "nested": {
+                "v3": {
+                  "nested": {
+                    "Node": {
+                      "fields": {
+                        "id": {
+                          "type": "string",
+                          "id": 1
+                        },
+                        "cluster": {
+                          "type": "string",
+                          "id": 2
+                        }
+                      }
+                    },
+                    "DataSource": {
+                      "oneofs": {
+                        "specifier": {
+                          "oneof": [
+                            "inlineBytes"
+                          ]
+                        }
+                      },
+                      "fields": {
+                        "inlineBytes": {
+                          "type": "bytes",
+                          "id": 2
+                        }
+                      }
+                    },
+                    "TypedExtensionConfig": {
+                      "fields": {
+                        "name": {
+                          "type": "string",
+                          "id": 1
+                        },
+                        "typedConfig": {
+                          "type": "google.protobuf.Any",
+                          "id": 2
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          }
+        },
+        "extensions": {
+          "nested": {
+            "transport_sockets": {
+              "nested": {
+                "tls": {
+                  "nested": {
+                    "v3": {
+                      "nested": {
+                        "Secret": {
+                          "oneofs": {
+                            "type": {
+                              "oneof": [
+                                "tlsCertificate",
+                                "validationContext"
+                              ]
+                            }
+                          },
+                          "fields": {
+                            "name": {
+                              "type": "string",
+                              "id": 1
+                            },
+                            "tlsCertificate": {
+                              "type": "TlsCertificate",
+                              "id": 2
+                            },
+                            "validationContext": {
+                              "type": "CertificateValidationContext",
+                              "id": 4
+                            }
+                          }
+                        },
+                        "TlsCertificate": {
+                          "fields": {
+                            "certificateChain": {
+                              "type": "envoy.config.core.v3.DataSource",
+                              "id": 1
+                            },
+                            "privateKey": {
+                              "type": "envoy.config.core.v3.DataSource",
+                              "id": 2
+                            }
+                          }
+                        },
+                        "CertificateValidationContext": {
+                          "fields": {
+                            "trustedCa": {
+                              "type": "envoy.config.core.v3.DataSource",
+                              "id": 1
+                            },
+                            "customValidatorConfig": {
+                              "type": "envoy.config.core.v3.TypedExtensionConfig",
+                              "id": 12
+                            }
+                          }
+                        },
+                        "SPIFFECertValidatorConfig": {
+                          "fields": {
+                            "trustDomains": {
+                              "rule": "repeated",
+                              "type": "TrustDomain",
+                              "id": 1
+                            }
+                          },
+                          "nested": {
+                            "TrustDomain": {
+                              "fields": {
+                                "name": {
+                                  "type": "string",
+                                  "id": 1
+                                },
+                                "trustBundle": {
+                                  "type": "envoy.config.core.v3.DataSource",
+                                  "id": 2
+                                }
+                              }
+                            }
+                          }
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          }
+        },
+        "service": {
+          "nested": {
+            "discovery": {
+              "nested": {
+                "v3": {
+                  "nested": {
+                    "DiscoveryRequest": {
+                      "fields": {
+                        "versionInfo": {
+                          "type": "string",
+                          "id": 1
+                        },
+                        "node": {
+                          "type": "envoy.config.core.v3.Node",
+                          "id": 2
+                        },
+                        "resourceNames": {
+                          "rule": "repeated",
+                          "type": "string",
+                          "id": 3
+                        },
+                        "typeUrl": {
+                          "type": "string",
+                          "id": 4
+                        },
+                        "responseNonce": {
+                          "type": "string",
+                          "id": 5
+                        },
+                        "errorDetail": {
+                          "type": "google.rpc.Status",
+                          "id": 6
+                        }
+                      }
+                    },
+                    "DiscoveryResponse": {
+                      "fields": {
+                        "versionInfo": {
+                          "type": "string",
+                          "id": 1
+                        },
+                        "resources": {
+                          "rule": "repeated",
+                          "type": "google.protobuf.Any",
+                          "id": 2
+                        },
+                        "typeUrl": {
+                          "type": "string",
+                          "id": 4
+                        },
+                        "nonce": {
+                          "type": "string",
+                          "id": 5
+                        }
+                      }
+                    },
+                    "DeltaDiscoveryRequest": {
+                      "fields": {
+                        "node": {
+                          "type": "envoy.config.core.v3.Node",
+                          "id": 1
+                        },
+                        "typeUrl": {
+                          "type": "string",
+                          "id": 2
+                        },
+                        "resourceNamesSubscribe": {
+                          "rule": "repeated",
+                          "type": "string",
+                          "id": 3
+                        },
+                        "resourceNamesUnsubscribe": {
+                          "rule": "repeated",
+                          "type": "string",
+                          "id": 4
+                        },
+                        "initialResourceVersions": {
+                          "keyType": "string",
+                          "type": "string",
+                          "id": 5
+                        },
+                        "responseNonce": {
+                          "type": "string",
+                          "id": 6
+                        },
+                        "errorDetail": {
+                          "type": "google.rpc.Status",
+                          "id": 7
+                        }
+                      }
+                    },
+                    "DeltaDiscoveryResponse": {
+                      "fields": {
+                        "systemVersionInfo": {
+                          "type": "string",
+                          "id": 1
+                        },
+                        "resources": {
+                          "rule": "repeated",
+                          "type": "Resource",
+                          "id": 2
+                        },
+                        "typeUrl": {
+                          "type": "string",
+                          "id": 4
+                        },
+                        "nonce": {
+                          "type": "string",
+                          "id": 5
+                        },
+                        "removedResources": {
+                          "rule": "repeated",
+                          "type": "string",
+                          "id": 6
+                        }
+                      }
+                    },
+                    "Resource": {
+                      "fields": {
+                        "version": {
+                          "type": "string",
+                          "id": 1
+                        },
+                        "resource": {
+                          "type": "google.protobuf.Any",
+                          "id": 2
+                        },
+                        "name": {
+                          "type": "string",
+                          "id": 3
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            },
+            "secret": {
+              "nested": {
+                "v3": {
+                  "nested": {
+                    "SecretDiscoveryService": {
+                      "methods": {
+                        "DeltaSecrets": {
+                          "requestType": "envoy.service.discovery.v3.DeltaDiscoveryRequest",
+                          "requestStream": true,
+                          "responseType": "envoy.service.discovery.v3.DeltaDiscoveryResponse",
+                          "responseStream": true
+                        },
+                        "StreamSecrets": {
+                          "requestType": "envoy.service.discovery.v3.DiscoveryRequest",
+                          "requestStream": true,
+                          "responseType": "envoy.service.discovery.v3.DiscoveryResponse",
+                          "responseStream": true
+                        },
+                        "FetchSecrets": {
+                          "requestType": "envoy.service.discovery.v3.DiscoveryRequest",
+                          "responseType": "envoy.service.discovery.v3.DiscoveryResponse"
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "SpiffeWorkloadAPI": {
+      "methods": {
+        "FetchX509SVID": {
+          "requestType": "X509SVIDRequest",
+          "responseType": "X509SVIDResponse",
+          "responseStream": true
+        },
+        "FetchX509Bundles": {
+          "requestType": "X509BundlesRequest",
+          "responseType": "X509BundlesResponse",
+          "responseStream": true
+        },
+        "FetchJWTSVID": {
+          "requestType": "JWTSVIDRequest",
+          "responseType": "JWTSVIDResponse"
+        },
+        "FetchJWTBundles": {
+          "requestType": "JWTBundlesRequest",
+          "responseType": "JWTBundlesResponse",
+          "responseStream": true
+        },
+        "ValidateJWTSVID": {
+          "requestType": "ValidateJWTSVIDRequest",
+          "responseType": "ValidateJWTSVIDResponse"
+        }
+      }
+    },
+    "X509SVIDRequest": {
+      "fields": {}
+    },
+    "X509SVIDResponse": {
+      "fields": {
+        "svids": {
+          "rule": "repeated",
+          "type": "X509SVID",
+          "id": 1
+        },
+        "crl": {
+          "rule": "repeated",
+          "type": "bytes",
+          "id": 2
+        },
+        "federatedBundles": {
+          "keyType": "string",
+          "type": "bytes",
+          "id": 3
+        }
+      }
+    },
+    "X509SVID": {
+      "fields": {
+        "spiffeId": {
+          "type": "string",
+          "id": 1
+        },
+        "x509Svid": {
+          "type": "bytes",
+          "id": 2
+        },
+        "x509SvidKey": {
+          "type": "bytes",
+          "id": 3
+        },
+        "bundle": {
+          "type": "bytes",
+          "id": 4
+        },
+        "hint": {
+          "type": "string",
+          "id": 5
+        }
+      }
+    },
+    "X509BundlesRequest": {
+      "fields": {}
+    },
+    "X509BundlesResponse": {
+      "fields": {
+        "crl": {
+          "rule": "repeated",
+          "type": "bytes",
+          "id": 1
+        },
+        "bundles": {
+          "keyType": "string",
+          "type": "bytes",
+          "id": 2
+        }
+      }
+    },
+    "JWTSVIDRequest": {
+      "fields": {
+        "audience": {
+          "rule": "repeated",
+          "type": "string",
+          "id": 1
+        },
+        "spiffeId": {
+          "type": "string",
+          "id": 2
+        }
+      }
+    },
+    "JWTSVIDResponse": {
+      "fields": {
+        "svids": {
+          "rule": "repeated",
+          "type": "JWTSVID",
+          "id": 1
+        }
+      }
+    },
+    "JWTSVID": {
+      "fields": {
+        "spiffeId": {
+          "type": "string",
+          "id": 1
+        },
+        "svid": {
+          "type": "string",
+          "id": 2
+        },
+        "hint": {
+          "type": "string",
+          "id": 3
+        }
+      }
+    },
+    "JWTBundlesRequest": {
+      "fields": {}
+    },
+    "JWTBundlesResponse": {
+      "fields": {
+        "bundles": {
+          "keyType": "string",
+          "type": "bytes",
+          "id": 1
+        }
+      }
+    },
+    "ValidateJWTSVIDRequest": {
+      "fields": {
+        "audience": {
+          "type": "string",
+          "id": 1
+        },
+        "svid": {
+          "type": "string",
+          "id": 2
+        }
+      }
+    },
+    "ValidateJWTSVIDResponse": {
+      "fields": {
+        "spiffeId": {
+          "type": "string",
+          "id": 1
+        },
+        "claims": {
+          "type": "google.protobuf.Struct",
+          "id": 2
+        }
+      }
+    },
     "google": {
       "nested": {
         "protobuf": {
@@ -1314,6 +1897,97 @@ export const contract: object = {
                 },
                 "nanos": {
                   "type": "int32",
+                  "id": 2
+                }
+              }
+            },
+            "Any": {
+              "fields": {
+                "type_url": {
+                  "type": "string",
+                  "id": 1
+                },
+                "value": {
+                  "type": "bytes",
+                  "id": 2
+                }
+              }
+            },
+            "Struct": {
+              "fields": {
+                "fields": {
+                  "keyType": "string",
+                  "type": "Value",
+                  "id": 1
+                }
+              }
+            },
+            "Value": {
+              "oneofs": {
+                "kind": {
+                  "oneof": [
+                    "nullValue",
+                    "numberValue",
+                    "stringValue",
+                    "boolValue",
+                    "structValue",
+                    "listValue"
+                  ]
+                }
+              },
+              "fields": {
+                "nullValue": {
+                  "type": "NullValue",
+                  "id": 1
+                },
+                "numberValue": {
+                  "type": "double",
+                  "id": 2
+                },
+                "stringValue": {
+                  "type": "string",
+                  "id": 3
+                },
+                "boolValue": {
+                  "type": "bool",
+                  "id": 4
+                },
+                "structValue": {
+                  "type": "Struct",
+                  "id": 5
+                },
+                "listValue": {
+                  "type": "ListValue",
+                  "id": 6
+                }
+              }
+            },
+            "NullValue": {
+              "values": {
+                "NULL_VALUE": 0
+              }
+            },
+            "ListValue": {
+              "fields": {
+                "values": {
+                  "rule": "repeated",
+                  "type": "Value",
+                  "id": 1
+                }
+              }
+            }
+          }
+        },
+        "rpc": {
+          "nested": {
+            "Status": {
+              "fields": {
+                "code": {
+                  "type": "int32",
+                  "id": 1
+                },
+                "message": {
+                  "type": "string",
                   "id": 2
                 }
               }

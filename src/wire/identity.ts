@@ -4,6 +4,8 @@ import type { MessageTypeDefinition } from '@grpc/proto-loader';
 import type { Timestamp as _google_protobuf_Timestamp, Timestamp__Output as _google_protobuf_Timestamp__Output } from './google/protobuf/Timestamp.ts';
 import type { AttestRequest as _outrider_identity_v1_AttestRequest, AttestRequest__Output as _outrider_identity_v1_AttestRequest__Output } from './outrider/identity/v1/AttestRequest.ts';
 import type { IdentityServiceClient as _outrider_identity_v1_IdentityServiceClient, IdentityServiceDefinition as _outrider_identity_v1_IdentityServiceDefinition } from './outrider/identity/v1/IdentityService.ts';
+import type { IssueJwtSvidRequest as _outrider_identity_v1_IssueJwtSvidRequest, IssueJwtSvidRequest__Output as _outrider_identity_v1_IssueJwtSvidRequest__Output } from './outrider/identity/v1/IssueJwtSvidRequest.ts';
+import type { IssuedJwtSvid as _outrider_identity_v1_IssuedJwtSvid, IssuedJwtSvid__Output as _outrider_identity_v1_IssuedJwtSvid__Output } from './outrider/identity/v1/IssuedJwtSvid.ts';
 import type { IssuedSvid as _outrider_identity_v1_IssuedSvid, IssuedSvid__Output as _outrider_identity_v1_IssuedSvid__Output } from './outrider/identity/v1/IssuedSvid.ts';
 import type { JwtAuthority as _outrider_identity_v1_JwtAuthority, JwtAuthority__Output as _outrider_identity_v1_JwtAuthority__Output } from './outrider/identity/v1/JwtAuthority.ts';
 import type { RenewRequest as _outrider_identity_v1_RenewRequest, RenewRequest__Output as _outrider_identity_v1_RenewRequest__Output } from './outrider/identity/v1/RenewRequest.ts';
@@ -28,6 +30,8 @@ export interface ProtoGrpcType {
       v1: {
         AttestRequest: MessageTypeDefinition<_outrider_identity_v1_AttestRequest, _outrider_identity_v1_AttestRequest__Output>
         IdentityService: SubtypeConstructor<typeof grpc.Client, _outrider_identity_v1_IdentityServiceClient> & { service: _outrider_identity_v1_IdentityServiceDefinition }
+        IssueJwtSvidRequest: MessageTypeDefinition<_outrider_identity_v1_IssueJwtSvidRequest, _outrider_identity_v1_IssueJwtSvidRequest__Output>
+        IssuedJwtSvid: MessageTypeDefinition<_outrider_identity_v1_IssuedJwtSvid, _outrider_identity_v1_IssuedJwtSvid__Output>
         IssuedSvid: MessageTypeDefinition<_outrider_identity_v1_IssuedSvid, _outrider_identity_v1_IssuedSvid__Output>
         JwtAuthority: MessageTypeDefinition<_outrider_identity_v1_JwtAuthority, _outrider_identity_v1_JwtAuthority__Output>
         RenewRequest: MessageTypeDefinition<_outrider_identity_v1_RenewRequest, _outrider_identity_v1_RenewRequest__Output>

@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { boundAddress } from '../fixtures/app.ts'
-import { startMariaDb, startPostgres, startRedis } from '../fixtures/databases.ts'
+import { startDatabases } from '../fixtures/databases.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
 import { idOf, resource, type ServiceMesh, startServices, type TestService } from '../fixtures/mesh.ts'
 import { findProgram, runProgram, until } from '../fixtures/process.ts'
@@ -31,10 +31,7 @@ async function startGreeter(t: Test): Promise<{ readonly port: number; readonly 
   return { port: boundAddress(server).port, sockets }
 }
 
-const [redis, postgres, mariaDb] = [await startRedis(t), await startPostgres(t), await startMariaDb(t)]
-for (const [name, found] of Object.entries({ Redis: redis, PostgreSQL: postgres, MariaDB: mariaDb })) {
-  if (found === undefined) console.log(`note: ${name} is not installed: the test with it is left out`)
-}
+const { redis, postgres, mariaDb } = await startDatabases(t)
 const greeter = await startGreeter(t)
 
 const declared = { protocol: 'tcp', inbound: { protocol: 'tcp' } }

@@ -1,6 +1,7 @@
 import { controlOptions, loadControlConfig } from '../../config/control.ts'
 import { startControl } from '../../control/control.ts'
 import { drain } from '../../lib/drain.ts'
+import { loadPeerCredentials } from '../../lib/peer-credentials.ts'
 import { createLogger } from '../../telemetry/log.ts'
 import { type Command, defineCommand, exitCode } from '../command.ts'
 import { configOptions, configSources } from '../configuration.ts'
@@ -20,9 +21,16 @@ export const command: Command = defineCommand({
     const config = loadControlConfig(await configSources(context))
     const log = createLogger({ name: 'control', level: config.logLevel, clock })
     try {
-      const server = await startControl(config, { clock, random, log, programVersion: programVersion() })
-      const { grpcAddress: grpc, adminSocket, adminAddress: admin = null } = server
-      stdout.write(`${JSON.stringify({ ready: 'control', grpc, adminSocket, admin })}\n`)
+      const credentialsOf = config.attestSocket === undefined ? undefined : await loadPeerCredentials()
+      const server = await startControl(config, {
+        clock,
+        random,
+        log,
+        programVersion: programVersion(),
+        ...(credentialsOf && { credentialsOf }),
+      })
+      const { grpcAddress: grpc, adminSocket, adminAddress: admin = null, bundleEndpoint } = server
+      stdout.write(`${JSON.stringify({ ready: 'control', grpc, adminSocket, admin, bundleEndpoint })}\n`)
       await untilAborted(signal)
       await drain([server], DRAIN_MS, clock)
       log.info({}, 'control server has stopped')

@@ -1,5 +1,6 @@
 import { millisecondsOf } from '../../rpc/time.ts'
 import type { ControlStatus__Output } from '../../wire/outrider/admin/v1/ControlStatus.ts'
+import type { FederatedDomain__Output } from '../../wire/outrider/admin/v1/FederatedDomain.ts'
 import type { Sidecar__Output } from '../../wire/outrider/admin/v1/Sidecar.ts'
 import { socketOption, withAdmin } from '../admin.ts'
 import { type Command, defineCommand, exitCode, outputOption } from '../command.ts'
@@ -29,6 +30,19 @@ export const command: Command = defineCommand({
         empty: 'no sidecars',
       }),
     )
+    if (control.federation.length > 0) {
+      stdout.write('\n')
+      stdout.write(
+        formatTable({
+          columns: ['FOREIGN TRUST DOMAIN', 'SEQUENCE', 'ROOTS', 'FETCHED', 'NEXT POLL IN', 'FROM'],
+          rows: control.federation.map((domain) => federatedRow(domain, now)),
+          empty: '',
+        }),
+      )
+      for (const { trustDomain, failureCode, failure } of control.federation) {
+        if (failureCode !== '') stdout.write(`${printable(`${trustDomain}: ${failure} (${failureCode})`)}\n`)
+      }
+    }
     for (const { sidecarId, violations } of sidecars) {
       for (const violation of violations) stdout.write(`${printable(`${sidecarId} refused ${violation}`)}\n`)
     }
@@ -43,18 +57,39 @@ function controlText(control: ControlStatus__Output, nowMs: number): string {
     `trust domain ${control.trustDomain}, revision ${control.revision}, ${control.connectedSidecars} sidecars connected`,
     `root ${control.rootFingerprint}, until ${formatTime(millisecondsOf(control.rootNotAfter))}`,
     `intermediate until ${formatTime(millisecondsOf(control.intermediateNotAfter))}`,
+    ...(control.bundleEndpoint === '' ? [] : [`bundle endpoint ${control.bundleEndpoint}`]),
     '',
     '',
   ].join('\n')
 }
 
-function controlJson({ startedAt, rootNotAfter, intermediateNotAfter, ...rest }: ControlStatus__Output): Json {
+function controlJson(control: ControlStatus__Output): Json {
+  const { startedAt, rootNotAfter, intermediateNotAfter, federation, ...rest } = control
   return {
     ...rest,
+    federation: federation.map(federatedJson),
     startedAt: isoOf(startedAt),
     rootNotAfter: isoOf(rootNotAfter),
     intermediateNotAfter: isoOf(intermediateNotAfter),
   }
+}
+
+function federatedJson({ fetchedAt, nextPollAt, ...rest }: FederatedDomain__Output): Json {
+  return { ...rest, fetchedAt: isoOf(fetchedAt), nextPollAt: isoOf(nextPollAt) }
+}
+
+function federatedRow(domain: FederatedDomain__Output, nowMs: number): readonly string[] {
+  const { trustDomain, believed, sequence, x509Authorities, url } = domain
+  const fetched = millisecondsOf(domain.fetchedAt)
+  const next = millisecondsOf(domain.nextPollAt)
+  return [
+    trustDomain,
+    believed ? String(sequence) : '-',
+    believed ? String(x509Authorities) : 'no bundle',
+    fetched === undefined ? 'never' : `${formatSpan(nowMs - fetched)} ago`,
+    next === undefined ? '-' : formatSpan(next - nowMs),
+    url || 'the resource',
+  ]
 }
 
 function sidecarJson({ connectedAt, lastSeen, svidNotBefore, svidNotAfter, state, ...rest }: Sidecar__Output): Json {

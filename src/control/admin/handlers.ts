@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { formatBundleDocument } from '../../identity/bundle-document.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import { defaultNamespace, type Kind, kinds, type ResourceName } from '../../policy/model.ts'
@@ -14,6 +15,7 @@ import type { ControlStatus } from '../../wire/outrider/admin/v1/ControlStatus.t
 import type { ResourceRef__Output } from '../../wire/outrider/admin/v1/ResourceRef.ts'
 import type { Token } from '../../wire/outrider/admin/v1/Token.ts'
 import type { CertificateAuthority } from '../ca/certificate-authority.ts'
+import type { Federation } from '../federation/federation.ts'
 import { hashSecret } from '../identity/attest/join-token.ts'
 import type { OwnIdentity } from '../own-identity.ts'
 import { authorityHandlers } from './authorities.ts'
@@ -25,7 +27,7 @@ import type { SidecarRegistry } from '../sidecars.ts'
 import type { TokenRecord } from '../store/store.ts'
 import { listSidecars } from './ledger.ts'
 import { watchResources } from './watch.ts'
-import { wireRef, wireStored } from './wire.ts'
+import { wireFederated, wireRef, wireStored } from './wire.ts'
 
 export interface AdminParts {
   readonly mesh: Mesh
@@ -33,6 +35,7 @@ export interface AdminParts {
   readonly identity: OwnIdentity
   readonly sessions: Sessions
   readonly sidecars: SidecarRegistry
+  readonly federation: Federation
   readonly audit: AuditLog
   /** Makes the store forget what is of no use any more. */
   readonly prune: () => void
@@ -41,6 +44,8 @@ export interface AdminParts {
   readonly startedAtMs: number
   /** Known once the server listens. */
   grpcAddress(): string
+  readonly bundleEndpoint: string | undefined
+  readonly bundleRefreshHintMs: number
 }
 
 const DEFAULT_TOKEN_TTL_MS = 10 * 60 * 1000
@@ -51,15 +56,21 @@ const MAX_LIST_BYTES = 60 * 1024 * 1024
 
 /** What operators may do. There is no permission to check: who can open the socket is the owner. */
 export function adminHandlers(parts: AdminParts): AdminHandlers {
-  const { mesh, authority, identity, sessions, sidecars, audit, log } = parts
+  const { mesh, authority, identity, sessions, sidecars, federation, audit, log } = parts
   const { store, catalogue, clock } = mesh
   const watch = watchResources(store)
+  const auditRevocation = (event: 'revocation-applied' | 'revocation-deleted', name: ResourceName): void => {
+    if (name.kind === 'Revocation') audit.record({ event, revocation: `${name.namespace}/${name.name}` })
+  }
   return {
     apply: ({ documents, dryRun }) => {
       const result = publish(documents, mesh, dryRun)
       if (result.kind === 'refused') throw refusal(result)
       const { revision, outcomes } = result
-      if (!dryRun) log.info({ revision, documents: documents.length }, 'resources applied')
+      if (!dryRun) {
+        log.info({ revision, documents: documents.length }, 'resources applied')
+        for (const { name, change } of outcomes) if (change !== 'unchanged') auditRevocation('revocation-applied', name)
+      }
       return { revision, outcomes: outcomes.map(wireOutcome) }
     },
 
@@ -85,6 +96,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       if (store.get(name) === undefined) notFound(name)
       const revision = withdraw(name, mesh)
       log.info({ revision, ...name }, 'resource deleted')
+      auditRevocation('revocation-deleted', name)
       return { revision }
     },
 
@@ -135,7 +147,19 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       intermediateNotAfter: timestampOf(authority.active.signersNotAfterMs),
       connectedSidecars: sessions.size,
       grpcAddress: parts.grpcAddress(),
+      bundleEndpoint: parts.bundleEndpoint ?? '',
+      federation: federation.list().map(wireFederated),
     }),
+
+    getBundle: ({ trustDomain: wanted }) => {
+      const trustDomain = wanted || authority.trustDomain
+      const foreign = federation.list().find((domain) => domain.trustDomain === trustDomain)
+      const bundle = trustDomain === authority.trustDomain ? authority.bundle.current : foreign?.bundle
+      if (bundle === undefined) {
+        throw new OutriderError('trust-domain-not-found', `there is no trust bundle of ${JSON.stringify(trustDomain)}`)
+      }
+      return { trustDomain, document: formatBundleDocument(bundle, parts.bundleRefreshHintMs) }
+    },
 
     ...authorityHandlers({ authority, identity, sessions, sidecars, clock, audit, log }),
   }

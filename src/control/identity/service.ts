@@ -21,6 +21,7 @@ import type { ControlMetrics } from '../metrics.ts'
 import { unregistered } from '../publish/path.ts'
 import type { Catalogue } from '../publish/catalogue.ts'
 import type { Store } from '../store/store.ts'
+import { checkNotRevoked } from '../publish/revoked.ts'
 import { type Attestation, type Attestors, attest, type Evidence } from './attest/attestor.ts'
 import { type IssueLimits, IssueRates } from './limits.ts'
 
@@ -48,7 +49,7 @@ export interface IdentityServiceOptions extends IssueLimits {
 type How = 'attest' | 'renew' | 'renew-expired'
 
 /** Gives out identities: to who proves a right to one, and anew to who has one already. */
-export function identityHandlers(parts: IdentityServiceParts): IdentityHandlers {
+export function identityHandlers(parts: IdentityServiceParts): Omit<IdentityHandlers, 'issueJwtSvid'> {
   const { bundles, store, catalogue, attestors, audit, clock, log, metrics, options } = parts
   const rates = new IssueRates(options, clock)
   let watchers = 0
@@ -66,7 +67,7 @@ export function identityHandlers(parts: IdentityServiceParts): IdentityHandlers 
     const workload = catalogue.workloadOf(request.id)
     if (workload === undefined) throw unregistered(request.id)
     if (attestation !== undefined) checkSelectors(workload, attestation)
-    checkRevoked(catalogue, request.id, shown)
+    checkNotRevoked(catalogue, request.id, shown)
     rates.signing(how === 'attest')
     const certificate = sign(parts, request, workload, nowMs)
     const { serial, notAfterMs } = certificate
@@ -100,20 +101,15 @@ export function identityHandlers(parts: IdentityServiceParts): IdentityHandlers 
     thrown: unknown,
     reason: string,
   ): void => {
-    try {
-      audit.recordRefusal({
-        event: 'certificate-refused',
-        how,
-        ...(attestation === undefined ? {} : { source: attestation.source, selectors: [...attestation.selectors] }),
-        address,
-        ...(spiffeId === undefined ? {} : { spiffeId }),
-        reason,
-        ...(thrown instanceof OutriderError ? { message: thrown.message } : {}),
-      })
-    } catch (error) {
-      // Nothing was given out; the caller is told why, and not that our disk is full.
-      log.error({ error }, 'a refusal is missing in the audit log')
-    }
+    audit.recordRefusal({
+      event: 'certificate-refused',
+      how,
+      ...(attestation === undefined ? {} : { source: attestation.source, selectors: [...attestation.selectors] }),
+      address,
+      ...(spiffeId === undefined ? {} : { spiffeId }),
+      reason,
+      ...(thrown instanceof OutriderError ? { message: thrown.message } : {}),
+    })
   }
 
   /** Every refusal leaves a line, here and in the audit log, and a count. */
@@ -175,6 +171,7 @@ export function identityHandlers(parts: IdentityServiceParts): IdentityHandlers 
       if (watchers >= options.maxWatchers) {
         throw new OutriderError('too-many-watchers', `${options.maxWatchers} watch the trust bundles: the limit`)
       }
+      checkNotRevoked(catalogue, peer.id, peer.serial)
       watchers += 1
       const stop = follow(bundles, stream)
       const expiry = clock.after(peer.notAfterMs - clock.now(), () => {
@@ -250,16 +247,6 @@ function checkSelectors(
     'identity-not-allowed',
     `${missing} of the ${selectors.length} selectors of ${spiffeId} do not hold; proved are ${[...proved].join(', ')}`,
   )
-}
-
-/** Throws `identity-revoked` or `svid-revoked`: what an operator has ended is not begun anew. */
-function checkRevoked(catalogue: Catalogue, id: SpiffeId, serial: string | undefined): void {
-  for (const { metadata, spec } of catalogue.revocations()) {
-    const by = `revoked by Revocation/${metadata.namespace}/${metadata.name}`
-    if (spec.spiffeIds.includes(id)) throw new OutriderError('identity-revoked', `${id} is ${by}`)
-    if (serial !== undefined && spec.serials.includes(serial))
-      throw new OutriderError('svid-revoked', `the SVID ${serial} is ${by}: attest anew`)
-  }
 }
 
 /** Throws `svid-expired` unless this SVID was issued here, to this identity, and has not expired too long ago. */

@@ -1,5 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
-import { pathOf, type SpiffeId, spiffeIdOf, trustDomainOf, type TrustDomain } from '../../identity/spiffe-id.ts'
+import {
+  pathOf,
+  type SpiffeId,
+  spiffeIdOf,
+  trustDomainOf,
+  type TrustDomain as TrustDomainName,
+} from '../../identity/spiffe-id.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import { unreachable } from '../../lib/unreachable.ts'
 import { compilePolicy, type PolicyInput } from '../../policy/compile.ts'
@@ -11,6 +17,7 @@ import {
   type Resource,
   type ResourceName,
   resourceKey,
+  type TrustDomain,
   type Violation,
   type Workload,
 } from '../../policy/model.ts'
@@ -45,6 +52,8 @@ export interface Refused {
 
 export const MAX_DOCUMENTS = 1000
 export const MAX_DOCUMENT_BYTES: number = 4 * 1024 * 1024
+/** Every sidecar holds the bundles of all. */
+export const MAX_TRUST_DOMAINS = 64
 /** A broken file should not print a book. */
 const MAX_VIOLATIONS = 100
 
@@ -143,6 +152,7 @@ function* references(proposed: readonly Proposed[], catalogue: Catalogue): Gener
 function namedWorkloads(resource: Resource): readonly Reference[] {
   switch (resource.kind) {
     case 'Revocation':
+    case 'TrustDomain':
     case 'Workload':
       return []
     case 'Service':
@@ -159,7 +169,7 @@ function namedWorkloads(resource: Resource): readonly Reference[] {
 function* identities(
   proposed: readonly Proposed[],
   catalogue: Catalogue,
-  trustDomain: TrustDomain,
+  trustDomain: TrustDomainName,
 ): Generator<DocumentViolation> {
   for (const { document, resource } of proposed) {
     if (resource.kind === 'Revocation') {
@@ -167,6 +177,7 @@ function* identities(
       const message = 'without the identities under /outrider/ the mesh cannot be operated'
       if (index !== -1) yield { document, field: `spec.spiffeIds[${index}]`, code: 'reserved-spiffe-id', message }
     }
+    if (resource.kind === 'TrustDomain') yield* federation(document, resource, catalogue, trustDomain)
     if (resource.kind !== 'Workload') continue
     const { spiffeId } = resource.spec
     const field = 'spec.spiffeId'
@@ -182,6 +193,31 @@ function* identities(
       const message = `${label(nameOf(owner))} has this identity already`
       yield { document, field, code: 'duplicate-spiffe-id', message }
     }
+  }
+}
+
+/** One resource for a foreign trust domain; its bundle is for nobody else's identities, ours least of all. */
+function* federation(
+  document: number,
+  resource: TrustDomain,
+  catalogue: Catalogue,
+  own: TrustDomainName,
+): Generator<DocumentViolation> {
+  const { trustDomain } = resource.spec
+  const field = 'spec.trustDomain'
+  const all = [...catalogue.trustDomains()]
+  if (trustDomain === own) {
+    const message = `${own} is the trust domain here: its bundle comes from the certificate authority alone`
+    yield { document, field, code: 'own-trust-domain', message }
+  }
+  const other = all.find((one) => one !== resource && one.spec.trustDomain === trustDomain)
+  if (other !== undefined) {
+    const message = `${label(nameOf(other))} is for this trust domain already`
+    yield { document, field, code: 'duplicate-trust-domain', message }
+  }
+  if (all.length > MAX_TRUST_DOMAINS) {
+    const message = `there would be ${all.length} foreign trust domains, at most ${MAX_TRUST_DOMAINS} are believed`
+    yield { document, field, code: 'too-many-trust-domains', message }
   }
 }
 
@@ -218,7 +254,8 @@ function* compilerInputs(
   const names: ResourceName[] = []
   for (const { resource } of proposed) {
     if (resource.kind === 'Service' || resource.kind === 'Workload') names.push(nameOf(resource))
-    else if (resource.kind !== 'Revocation') yield governedInput(resource, trustDomain)
+    else if (resource.kind === 'AuthorizationPolicy' || resource.kind === 'RateLimit')
+      yield governedInput(resource, trustDomain)
   }
   const views = new Map<string, Workload>()
   for (const workload of catalogue.workloads()) {
@@ -230,7 +267,7 @@ function* compilerInputs(
   }
 }
 
-function governedInput(resource: AuthorizationPolicy | RateLimit, trustDomain: TrustDomain): PolicyInput {
+function governedInput(resource: AuthorizationPolicy | RateLimit, trustDomain: TrustDomainName): PolicyInput {
   const { namespace } = resource.metadata
   const workload: PolicyInput['workload'] = {
     kind: 'Workload',

@@ -11,6 +11,7 @@ import {
   resourceKey,
   type Revocation,
   type Service,
+  type TrustDomain,
   type Workload,
 } from '../../policy/model.ts'
 import type { Change } from '../store/store.ts'
@@ -28,6 +29,7 @@ export class Catalogue {
   readonly #workloadsById = new Map<SpiffeId, readonly Workload[]>()
   readonly #governing = new Index<AuthorizationPolicy | RateLimit>()
   readonly #revocations = new Map<string, Revocation>()
+  readonly #trustDomains = new Map<string, TrustDomain>()
   readonly #services = new Index<Service>()
   readonly #servicesOfWorkload = new Index<Service>()
 
@@ -70,6 +72,9 @@ export class Catalogue {
       case 'Revocation':
         this.#revocations.set(key, resource)
         break
+      case 'TrustDomain':
+        this.#trustDomains.set(key, resource)
+        break
     }
   }
 
@@ -95,6 +100,9 @@ export class Catalogue {
         break
       case 'Revocation':
         this.#revocations.delete(key)
+        break
+      case 'TrustDomain':
+        this.#trustDomains.delete(key)
         break
     }
   }
@@ -141,6 +149,11 @@ export class Catalogue {
     return this.#revocations.values()
   }
 
+  /** Those that this mesh is federated with. */
+  trustDomains(): Iterable<TrustDomain> {
+    return this.#trustDomains.values()
+  }
+
   /** The services whose endpoints this workload is sent. */
   upstreams({ spec }: Workload): Service[] {
     const found = new Set<Service>()
@@ -178,6 +191,9 @@ export function concerns({ kind, namespace, name }: ResourceName, { metadata, sp
       return namespace === metadata.namespace
     case 'Revocation':
       return true
+    case 'TrustDomain':
+      // Its bundle travels with the trust bundles.
+      return false
     case 'Workload':
       return namespace === metadata.namespace && name === metadata.name
     case 'Service':

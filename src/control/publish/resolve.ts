@@ -8,6 +8,7 @@ import {
   type Resource,
   resourceKey,
   type Service,
+  type TrustDomain,
   type Workload,
 } from '../../policy/model.ts'
 import { MAX_ENDPOINTS } from '../../policy/validate.ts'
@@ -60,7 +61,11 @@ export function resolvedWorkload({ kind, metadata, spec }: Workload): ResolvedWo
 /** A stored resource is replaced whenever its resolved form changes, so that it can be the key of that form. */
 const resolvedOf = new WeakMap<StoredResource, ResolvedResource>()
 
-function resolved(source: Resource, stored: StoredResource, { catalogue, endpointsOf }: Mesh): ResolvedResource {
+function resolved(
+  source: Exclude<Resource, TrustDomain>,
+  stored: StoredResource,
+  { catalogue, endpointsOf }: Mesh,
+): ResolvedResource {
   const known = resolvedOf.get(stored)
   if (known !== undefined) return known
   const made =

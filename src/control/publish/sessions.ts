@@ -7,6 +7,7 @@ import { nameOf } from '../../policy/model.ts'
 import type { ControlMetrics } from '../metrics.ts'
 import type { Commit } from '../store/store.ts'
 import type { SidecarRegistry } from '../sidecars.ts'
+import { checkNotRevoked } from './revoked.ts'
 import { concerns } from './catalogue.ts'
 import type { Mesh } from './mesh.ts'
 import { unregistered, update } from './path.ts'
@@ -57,6 +58,7 @@ export class Sessions {
   readonly subscribe: PolicyHandlers['subscribe'] = (stream, { peer }) => {
     const { store, catalogue, clock } = this.#mesh
     if (catalogue.workloadOf(peer.id) === undefined) throw unregistered(peer.id)
+    checkNotRevoked(catalogue, peer.id, peer.serial)
     // The session keeps itself alive through the listeners of its stream.
     const session = new Session(stream, peer, this.#options, this.#events, clock, this.#random)
     this.#log.debug({ spiffeId: session.peer.id, revision: store.revision }, 'policy stream opened')
@@ -102,8 +104,20 @@ export class Sessions {
     ]
     for (const session of this.#sessions.values()) {
       const workload = catalogue.workloadOf(session.peer.id)
-      if (workload === undefined) session.end(unregistered(session.peer.id))
+      const revoked = names.some(({ kind }) => kind === 'Revocation') ? this.#revoked(session) : undefined
+      if (revoked !== undefined) session.end(revoked)
+      else if (workload === undefined) session.end(unregistered(session.peer.id))
       else if (names.some((name) => concerns(name, workload))) session.wake()
+    }
+  }
+
+  #revoked({ peer }: Session): OutriderError | undefined {
+    try {
+      checkNotRevoked(this.#mesh.catalogue, peer.id, peer.serial)
+      return undefined
+    } catch (thrown) {
+      if (thrown instanceof OutriderError) return thrown
+      throw thrown
     }
   }
 

@@ -2,7 +2,7 @@ import { generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { olderBundle, type TrustBundleSet } from '../../identity/bundle.ts'
 import { buildCsr } from '../../identity/csr.ts'
-import { type SpiffeId, trustDomainOf } from '../../identity/spiffe-id.ts'
+import type { SpiffeId } from '../../identity/spiffe-id.ts'
 import { loadSvid, type Svid } from '../../identity/svid.ts'
 import { Backoff } from '../../lib/backoff.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
@@ -10,6 +10,8 @@ import { describeError, OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import { type Watch, WatchCell } from '../../lib/watch.ts'
 import type { Credentials } from '../credentials.ts'
+import { isTainted } from '../peer.ts'
+import { type Alarm, LifetimeAlarm } from './lifetime-alarm.ts'
 
 /** What an issuer answers to a CSR. */
 export interface Issued {
@@ -33,7 +35,7 @@ export interface IssuedSourceOptions {
   readonly onRenewed: (credentials: Credentials) => void
   readonly onRenewalFailed: (reason: string, retryInMs: number) => void
   /** Once each per SVID: it was not renewed at 80 % of its lifetime, and at its end. */
-  readonly onAlarm: (alarm: 'overdue' | 'expired', svid: Svid) => void
+  readonly onAlarm: (alarm: Alarm, svid: Svid) => void
   /** With every answer: by how much this clock is ahead of the issuer's, in milliseconds; 0 within what the call took. */
   readonly onClockSkew: (aheadMs: number) => void
 }
@@ -41,7 +43,6 @@ export interface IssuedSourceOptions {
 /** Renewal begins at this part of the lifetime, and spreads over +-10 % of it so that a fleet does not renew as one. */
 const RENEW_AT = 0.5
 const RENEW_JITTER = 0.1
-const OVERDUE_AT = 0.8
 const RETRY = { maxMs: 300_000, jitter: 0.2 }
 /** Most failures are a restart or a lost packet: the second chance comes early, before the back-off begins. */
 const SECOND_CHANCE_MS = 2_000
@@ -71,7 +72,7 @@ export class IssuedSource {
   readonly #backoff: Backoff
   readonly #expiredBackoff: Backoff
   #next: Timer | undefined
-  #alarms: readonly Timer[] = []
+  readonly #alarm: LifetimeAlarm
   #failures = 0
   #renewing = false
   #closed = false
@@ -80,11 +81,12 @@ export class IssuedSource {
     const { clock, random } = options
     this.#options = options
     this.#cell = new WatchCell(first)
+    this.#alarm = new LifetimeAlarm(clock, options.onAlarm)
     const initialMs = Math.max(SHORTEST_RETRY_MS, (first.svid.notAfterMs - clock.now()) * FIRST_RETRY)
     this.#backoff = new Backoff({ ...RETRY, initialMs: Math.min(initialMs, RETRY.maxMs) }, random)
     this.#expiredBackoff = new Backoff(EXPIRED_RETRY, random)
     this.#schedule(first)
-    this.#watch(first)
+    this.#alarm.watch(first.svid)
   }
 
   /** Attests. Rejects with what the issuer answered, or with why its answer cannot be used. */
@@ -100,13 +102,13 @@ export class IssuedSource {
   setBundles(bundles: TrustBundleSet): void {
     const { svid } = this.#cell.current
     this.#cell.set(Object.freeze({ svid, bundles }))
-    if (!this.#renewing && isTainted(this.#cell.current)) this.#schedule(this.#cell.current)
+    if (!this.#renewing && isTainted(this.#cell.current.svid, bundles)) this.#schedule(this.#cell.current)
   }
 
   close(): void {
     this.#closed = true
     this.#next?.cancel()
-    for (const alarm of this.#alarms) alarm.cancel()
+    this.#alarm.close()
   }
 
   #schedule(credentials: Credentials): void {
@@ -114,23 +116,14 @@ export class IssuedSource {
     const part = RENEW_AT + RENEW_JITTER * (2 * random() - 1)
     // Counted from now, when it was issued: notBefore is back-dated for clocks that differ.
     const regularMs = (credentials.svid.notAfterMs - clock.now()) * part
-    this.#renewIn(isTainted(credentials) ? Math.min(regularMs, TAINTED_SPREAD_MS * random()) : regularMs)
+    this.#renewIn(
+      isTainted(credentials.svid, credentials.bundles) ? Math.min(regularMs, TAINTED_SPREAD_MS * random()) : regularMs,
+    )
   }
 
   #renewIn(delayMs: number): void {
     this.#next?.cancel()
     this.#next = this.#options.clock.after(delayMs, () => void this.#renew())
-  }
-
-  /** For an SVID that is new. */
-  #watch({ svid }: Credentials): void {
-    const { clock, onAlarm } = this.#options
-    for (const alarm of this.#alarms) alarm.cancel()
-    const lifetimeMs = svid.notAfterMs - clock.now()
-    this.#alarms = [
-      clock.after(lifetimeMs * OVERDUE_AT, () => onAlarm('overdue', svid)),
-      clock.after(lifetimeMs, () => onAlarm('expired', svid)),
-    ]
   }
 
   async #renew(): Promise<void> {
@@ -151,7 +144,7 @@ export class IssuedSource {
       this.#cell.set(credentials)
       onRenewed(credentials)
       this.#schedule(credentials)
-      this.#watch(credentials)
+      this.#alarm.watch(credentials.svid)
     } catch (error) {
       if (this.#closed) return
       const retryInMs = this.#retryInMs()
@@ -185,10 +178,6 @@ export class IssuedSource {
   #leftMs(): number {
     return this.#cell.current.svid.notAfterMs - this.#options.clock.now()
   }
-}
-
-function isTainted({ svid: { id, authorityFingerprint }, bundles }: Credentials): boolean {
-  return bundles.get(trustDomainOf(id))?.tainted.has(authorityFingerprint) ?? false
 }
 
 async function obtain(options: IssuedSourceOptions, ask: (csr: Buffer) => Promise<Issued>): Promise<Credentials> {

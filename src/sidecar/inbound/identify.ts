@@ -2,7 +2,7 @@ import type { TLSSocket } from 'node:tls'
 import { formatAddress } from '../../lib/address.ts'
 import { sayFarewell } from '../../http/farewell.ts'
 import { farewellText } from '../../mtls/farewell.ts'
-import { acceptedPeerOf, isStranger, type PeerRefusal, withPresented } from '../../mtls/peer.ts'
+import { acceptedPeerOf, type PeerRefusal, withPresented } from '../../mtls/peer.ts'
 import type { AnonymousReason } from '../../policy/decision.ts'
 import { expiryOf } from '../lifetime.ts'
 import { RequestMeter } from '../meter.ts'
@@ -60,7 +60,7 @@ function refusePeer(refusal: PeerRefusal, { socket, remote }: Secured, { tlsFail
   )
   const role = agreedProtocol(socket) === 'http2' ? 'http2-server' : 'http1-server'
   // Sidecars speak HTTP/2. Of HTTP/1.1 a stranger gets not one byte.
-  if (role === 'http1-server' && isStranger(refusal)) socket.destroy()
+  if (role === 'http1-server' && refusal.member !== true) socket.destroy()
   else sayFarewell(socket, role, code, farewellText(refusal, clock.now()), clock)
 }
 

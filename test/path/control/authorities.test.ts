@@ -3,6 +3,7 @@ import { buildCsr } from '../../../src/identity/csr.ts'
 import { bundlesOf } from '../../../src/rpc/bundles.ts'
 import type { TrustReport } from '../../../src/wire/outrider/policy/v1/TrustReport.ts'
 import {
+  document,
   openStream,
   startTestControl,
   svidOf,
@@ -127,4 +128,33 @@ t.test('a report that is too large ends the stream', async (t) => {
   const bundles = Array.from({ length: 257 }, (_, index) => ({ trustDomain: `td${index}.example`, sequence: 1 }))
   stream.call.send({ trustReport: { bundles } })
   await t.rejects(stream.ended, { code: 'stream-protocol', message: /at most 256/ })
+})
+
+t.test('who is revoked loses its stream and gets nothing more', async (t) => {
+  const control = await startTestControl(t)
+  await control.apply(workload('web'), workload('api'))
+  const [web, api] = [await control.join('web'), await control.join('api')]
+  const [webStream, apiStream] = [openStream(web), openStream(api)]
+  webStream.ack(await webStream.next())
+  apiStream.ack(await apiStream.next())
+  await control.apply(document('Revocation', 'stolen', { serials: [web.svid.current!.serial], reason: 'a test' }))
+  await t.rejects(webStream.ended, { code: 'svid-revoked', message: /Revocation\/default\/stolen/ })
+  control.clock.advance(100)
+  const { changed } = await apiStream.next()
+  t.match(changed, [
+    { name: { kind: 'Revocation', name: 'stolen' }, revocation: { serials: [web.svid.current!.serial] } },
+  ])
+  await t.rejects(renew(control, web), { code: 'svid-revoked' })
+  await t.rejects(openStream(web).ended, { code: 'svid-revoked' })
+  await t.resolves(control.join('web'), 'it can attest anew')
+
+  await control.apply(document('Revocation', 'gone', { spiffeIds: [web.id] }))
+  await t.rejects(control.join('web'), { code: 'identity-revoked' })
+  await control.admin.delete({ ref: { kind: 'Revocation', name: 'gone' } })
+  await t.resolves(control.join('web'))
+  await t.rejects(
+    control.apply(document('Revocation', 'all', { spiffeIds: [`spiffe://${TRUST_DOMAIN}/outrider/control`] })),
+    { code: 'resources-refused', message: /spec\.spiffeIds\[0\].*under \/outrider\// },
+  )
+  apiStream.call.cancel()
 })

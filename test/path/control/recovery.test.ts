@@ -1,20 +1,23 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { CertificateAuthority } from '../../../src/control/ca/certificate-authority.ts'
 import { buildCsr } from '../../../src/identity/csr.ts'
 import { parseSpiffeId, parseTrustDomain, type SpiffeId } from '../../../src/identity/spiffe-id.ts'
 import type { Svid } from '../../../src/identity/svid.ts'
-import { toPem } from '../../../src/identity/x509.ts'
+import { parseCertificate, toPem } from '../../../src/identity/x509.ts'
 import { parseAddress } from '../../../src/lib/address.ts'
 import { WatchCell } from '../../../src/lib/watch.ts'
 import { connectControl, type ControlClient } from '../../../src/rpc/client.ts'
 import { makeTestCa } from '../../fixtures/ca.ts'
+import { TestClock } from '../../fixtures/clock.ts'
 import {
   CONTROL_ID,
   document,
   openStream,
   startTestControl,
   svidOf,
+  temporaryFolder,
   type TestControl,
   type TestSidecar,
   TRUST_DOMAIN,
@@ -25,6 +28,7 @@ import { checkLeaks } from '../../fixtures/leaks.ts'
 checkLeaks(t)
 
 const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 
 function csrFor(id: string): { csr: Buffer; privateKey: ReturnType<typeof generateKeyPairSync>['privateKey'] } {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -81,6 +85,25 @@ t.test('an SVID that has expired gets another one, and nothing else', async (t) 
     control.lines.filter(({ message }) => message === 'certificate issued').map(({ how }) => how),
     ['attest', 'renew-expired', 'renew-expired'],
   )
+})
+
+t.test('also when the intermediate was certified anew during the outage', async (t) => {
+  const data = join(temporaryFolder(t), 'data')
+  const at = async (daysAgo: number): Promise<TestControl> =>
+    startTestControl(t, { data }, new TestClock(Date.now() - daysAgo * DAY_MS))
+  const first = await at(244)
+  await first.apply(workload('web', { ttl: '1h' }))
+  await first.close()
+  // Two thirds of the year of an intermediate are 243 days and 8 hours.
+  const second = await at(0.9)
+  const sidecar = await second.join('web')
+  await second.close()
+  const third = await at(0)
+  const client = clientWith(t, third, sidecar, sidecar.svid.current!)
+  const { csr, privateKey } = csrFor(sidecar.id)
+  const fresh = svidOf(await client.renew({ csr }), privateKey, third.clock)
+  const [before, now] = [sidecar.svid.current!, fresh].map(({ chainDer }) => parseCertificate(chainDer[1]!))
+  t.ok(now!.notBeforeMs > sidecar.svid.current!.notAfterMs && now!.publicKey.key.equals(before!.publicKey.key))
 })
 
 t.test('not longer ago than is allowed', async (t) => {

@@ -225,12 +225,12 @@ t.test('what other clients read', async (t) => {
     )
   })
   await t.test('over HTTP/1.1, as a stranger: not one byte', async (t) => {
-    for (const leaf of [
-      undefined,
-      stranger.issue(path('web')),
-      namesake.issue(path('web')),
-      foreign.issue(path('web')),
-    ]) {
+    const strangers = [stranger, namesake, foreign].flatMap((root) => [
+      root.issue(path('web')),
+      root.issue(path('web'), { ttlMs: -HOUR_MS }),
+    ])
+    const broken = ca.issue(path('web'), { uris: [] })
+    for (const leaf of [undefined, broken, ...strangers]) {
       const tls = leaf === undefined ? { rejectUnauthorized: false } : clientTls(ca, leaf)
       const client = wireTls(t, api.inbound, tls)
       client.socket.write('GET / HTTP/1.1\r\nhost: api\r\n\r\n')

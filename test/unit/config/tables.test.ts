@@ -53,7 +53,27 @@ t.test('options that contradict each other', async (t) => {
   t.throws(() => loadSidecarConfig({ env: {}, flags: idle, defaults }), disagree)
   const env = { OUTRIDER_JOIN_TOKEN: 'a', OUTRIDER_JOIN_TOKEN_FILE: 'b' }
   t.throws(() => loadSidecarConfig({ env, flags: {}, defaults }), disagree)
+  const files = { 'identity-certificate': 'a', 'identity-key': 'b', 'identity-bundle': 'c' }
+  for (const flags of [
+    { 'identity-source': 'workload-api' },
+    { 'identity-source': 'workload-api', 'spiffe-endpoint-socket': 'unix:///a/b', 'workload-api-socket': '/a/b' },
+    { 'identity-source': 'files', 'identity-certificate': 'a', 'identity-key': 'b' },
+    files,
+  ]) {
+    t.throws(() => loadSidecarConfig({ env: {}, flags, defaults }), disagree, JSON.stringify(flags))
+  }
+  t.ok(loadSidecarConfig({ env: {}, flags: { ...files, 'identity-source': 'files' }, defaults }))
   t.throws(() => loadControlConfig({ env: {}, flags: { 'debounce-ms': '20s' } }), disagree)
+  const web = { 'bundle-endpoint': '0.0.0.0:8443', 'bundle-endpoint-profile': 'https_web' }
+  const certificate = { 'bundle-endpoint-certificate-file': 'c.pem', 'bundle-endpoint-key-file': 'c.key' }
+  t.doesNotThrow(() => loadControlConfig({ env: {}, flags: { ...web, ...certificate } }))
+  for (const flags of [
+    web,
+    { ...web, 'bundle-endpoint-key-file': 'c.key' },
+    { ...web, ...certificate, 'bundle-endpoint-profile': 'https_spiffe' },
+    certificate,
+  ])
+    t.throws(() => loadControlConfig({ env: {}, flags }), disagree)
 })
 
 t.test('no variable of one process is taken for a slip in one of another', async (t) => {

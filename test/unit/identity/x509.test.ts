@@ -14,6 +14,7 @@ import {
   isEmptyName,
   parseCertificate,
   serialText,
+  splitDer,
   subjectKeyOf,
   toPem,
 } from '../../../src/identity/x509.ts'
@@ -117,4 +118,17 @@ t.test('openssl verify -x509_strict accepts our chains', async (t) => {
     if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT')) throw thrown
     t.pass('not run: there is no openssl program')
   }
+})
+
+t.test('certificates that stand one after the other are taken apart by their lengths', async (t) => {
+  const one = makeTestCa('one.test').der
+  const two = makeTestCa('two.test').der
+  t.same(splitDer(Buffer.concat([one, two])), [one, two])
+  t.same(splitDer(Buffer.alloc(0)), [])
+  t.same(splitDer(Buffer.from('3000', 'hex')), [Buffer.from('3000', 'hex')])
+  for (const broken of ['30', '3001', '300100ff', '31003000', '3080', '308400000000', '3081', '308203']) {
+    t.throws(() => splitDer(Buffer.from(broken, 'hex')), { code: 'certificate-malformed' }, broken)
+  }
+  t.throws(() => splitDer(one.subarray(0, -1)), { code: 'certificate-malformed' })
+  t.throws(() => splitDer(Buffer.from('3000'.repeat(65), 'hex')), { code: 'certificate-malformed', message: /64/ })
 })

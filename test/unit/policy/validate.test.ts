@@ -1,6 +1,8 @@
 import * as fc from 'fast-check'
 import t from 'tap'
-import { MAX_LIST, MAX_STRING, validateResource } from '../../../src/policy/validate.ts'
+import { MAX_LIST, MAX_STRING, validateResolved, validateResource } from '../../../src/policy/validate.ts'
+import { documentOf } from '../../fixtures/bundle-endpoint.ts'
+import { makeTestCa } from '../../fixtures/ca.ts'
 
 function document(kind: string, spec: unknown, more: object = {}): unknown {
   return { apiVersion: 'outrider.mesh/v1', kind, metadata: { name: 'x', namespace: 'shop' }, spec, ...more }
@@ -265,4 +267,72 @@ t.test('no input makes it throw', async () => {
     }),
     { numRuns: 1000 },
   )
+})
+
+t.test('a trust domain: where its bundle comes from', async (t) => {
+  const ca = makeTestCa('b.org')
+  const bundle: unknown = JSON.parse(documentOf([ca], 4))
+  const web = { url: 'https://b.org/bundle', profile: 'https_web' }
+  const spiffe = { url: 'https://127.0.0.1:8443', profile: 'https_spiffe', spiffeId: 'spiffe://b.org/outrider/control' }
+  const found = (spec: object): readonly (readonly [string, string])[] =>
+    violations(document('TrustDomain', { trustDomain: 'b.org', ...spec }))
+  t.same(found({ bundle }), [])
+  t.same(found({ bundleEndpoint: web }), [])
+  t.same(found({ bundleEndpoint: { ...web, caFile: '/etc/ca.pem' }, bundle }), [])
+  t.same(found({ bundleEndpoint: spiffe, bundle }), [])
+  t.same(found({ bundleEndpoint: { ...spiffe, spiffeId: 'spiffe://c.org/x' } }), [], 'another trust domain vouches')
+  const result = validateResource(document('TrustDomain', { trustDomain: 'b.org', bundleEndpoint: spiffe, bundle }))
+  t.match(result, {
+    resource: {
+      spec: {
+        trustDomain: 'b.org',
+        bundleEndpoint: { url: 'https://127.0.0.1:8443/', profile: 'https_spiffe' },
+        bundle: { sequenced: true, bundle: { sequence: 4 } },
+      },
+    },
+  })
+
+  t.same(found({}), [['spec', 'entry-empty']])
+  t.same(found({ bundle, trustDomain: 'B.org' }), [['spec.trustDomain', 'spiffe-id-trust-domain-character']])
+  t.same(found({ bundleEndpoint: spiffe }), [['spec.bundle', 'field-missing']])
+  t.same(found({ bundleEndpoint: { ...spiffe, spiffeId: undefined }, bundle }), [
+    ['spec.bundleEndpoint.spiffeId', 'field-missing'],
+  ])
+  t.same(found({ bundleEndpoint: { ...web, spiffeId: spiffe.spiffeId } }), [
+    ['spec.bundleEndpoint.spiffeId', 'field-not-applicable'],
+  ])
+  t.same(found({ bundleEndpoint: { ...spiffe, caFile: '/x' }, bundle }), [
+    ['spec.bundleEndpoint.caFile', 'field-not-applicable'],
+  ])
+  t.same(found({ bundleEndpoint: { ...web, caFile: 'x' } }), [['spec.bundleEndpoint.caFile', 'path-relative']])
+  t.same(found({ bundleEndpoint: { ...web, profile: 'http' } }), [['spec.bundleEndpoint.profile', 'value-unknown']])
+  for (const url of [
+    'http://b.org/',
+    'b.org',
+    '/bundle',
+    'https://',
+    'https://user@b.org/',
+    'https://:secret@b.org/',
+    'https://b.org/#x',
+    'https://b.org/ x',
+    ' https://b.org/',
+    'file:///etc/passwd',
+  ])
+    t.same(found({ bundleEndpoint: { ...web, url } }), [['spec.bundleEndpoint.url', 'url-malformed']], url)
+  t.same(found({ bundle: 'text' }), [['spec.bundle', 'type-mismatch']])
+  t.same(found({ bundle: [] }), [['spec.bundle', 'type-mismatch']])
+  t.same(found({ bundle: {} }), [['spec.bundle', 'bundle-document-no-keys']])
+  t.same(found({ bundle: { keys: [] } }), [['spec.bundle', 'bundle-empty']])
+  t.same(found({ trustDomain: 'c.org', bundle }), [['spec.bundle', 'bundle-not-authority']], 'a root of another one')
+  let deep: unknown = 1
+  for (let depth = 0; depth < 50_000; depth += 1) deep = [deep]
+  t.same(found({ bundle: { keys: [], deep } }), [['spec.bundle', 'json-too-deep']])
+})
+
+t.test('a sidecar knows of no such kind', async (t) => {
+  const value = document('TrustDomain', {
+    trustDomain: 'b.org',
+    bundle: JSON.parse(documentOf([makeTestCa('b.org')], 1)),
+  })
+  t.match(validateResolved(value), { ok: false, violations: [{ field: 'kind', code: 'value-unknown' }] })
 })

@@ -34,6 +34,7 @@ async function setUp(
     revokeToken: unexpected,
     listSidecars: unexpected,
     getStatus: unexpected,
+    getBundle: unexpected,
     getAuthorities: unexpected,
     prepareAuthority: unexpected,
     activateAuthority: unexpected,

@@ -12,10 +12,14 @@ interface Bench {
   readonly lines: (path?: string) => readonly Readonly<Record<string, unknown>>[]
 }
 
+function unexpected(error: unknown): void {
+  throw error
+}
+
 function bench(t: Test): Bench {
   const path = join(temporaryFolder(t), 'audit.log')
   const clock = new TestClock()
-  const audit = openAuditLog(path, clock)
+  const audit = openAuditLog(path, clock, unexpected)
   t.teardown(() => audit.close())
   return {
     path,
@@ -36,7 +40,7 @@ t.test('one line per event, for the owner alone, appended', async (t) => {
   const { audit, path, lines, clock } = bench(t)
   audit.record({ event: 'certificate-issued', how: 'attest', source: 'x', serial: '0a' })
   t.equal(statSync(path).mode & 0o777, 0o600)
-  const again = openAuditLog(path, clock)
+  const again = openAuditLog(path, clock, unexpected)
   again.record({ event: 'token-revoked', tokenId: 'a\nb' })
   again.close()
   t.strictSame(lines(), [
@@ -87,12 +91,18 @@ t.test('what cannot be written is an error', async (t) => {
   t.throws(() => audit.record({ event: 'certificate-issued' }), { code: 'audit-unwritable' }, 'until it can be again')
   rmSync(path, { recursive: true })
   audit.record({ event: 'certificate-issued' })
-  t.throws(() => openAuditLog(join(path, 'below'), clock), { code: 'audit-unwritable', place: 'auditLogPath' })
+  t.throws(() => openAuditLog(join(path, 'below'), clock, unexpected), {
+    code: 'audit-unwritable',
+    place: 'auditLogPath',
+  })
   chmodSync(path, 0o600)
 })
 
 t.test('a full disk', { skip: !existsSync('/dev/full') && 'no /dev/full' }, async (t) => {
-  const audit = openAuditLog('/dev/full', new TestClock())
+  const lost: unknown[] = []
+  const audit = openAuditLog('/dev/full', new TestClock(), (error) => lost.push(error))
   t.throws(() => audit.record({ event: 'certificate-issued' }), { code: 'audit-unwritable', message: /ENOSPC/ })
+  audit.recordRefusal({ event: 'certificate-refused', reason: 'join-token-refused' })
+  t.match(lost, [{ code: 'audit-unwritable' }], 'who is refused still hears why')
   audit.close()
 })

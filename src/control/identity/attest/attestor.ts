@@ -1,6 +1,6 @@
 import type { SpiffeId } from '../../../identity/spiffe-id.ts'
 import { OutriderError } from '../../../lib/errors.ts'
-import type { PeerCredentials } from '../../../rpc/peer.ts'
+import type { PeerCredentials } from '../../../lib/peer-credentials.ts'
 import type { IssuedRecord } from '../../store/store.ts'
 
 /** What a caller shows to prove who it is. */

@@ -16,21 +16,20 @@ export type TokenVerifier = (token: string, nowMs: number) => Promise<ServiceAcc
 
 /** Larger than any that Kubernetes makes. */
 export const MAX_TOKEN_LENGTH: number = 16 * 1024
-/** Verifications under way together; each may wait for another server. */
-const MAX_UNDER_WAY = 256
 
 /**
  * Projected service-account tokens of Kubernetes. A token is a secret that its bearer may show again, so that it is only good
  * for the audience of this mesh: one that leaks from here opens nothing else, and one for the API server opens nothing here.
+ * `maxUnderWay` verifications may wait together for whoever helps with them.
  */
-export function kubernetesAttestor(verify: TokenVerifier): Attestor<'kubernetes'> {
+export function kubernetesAttestor(verify: TokenVerifier, maxUnderWay: number): Attestor<'kubernetes'> {
   let underWay = 0
   return {
     async attest({ token }, { nowMs }) {
       if (token === '' || token.length > MAX_TOKEN_LENGTH)
         throw refusedToken(`is empty or longer than ${MAX_TOKEN_LENGTH} characters`)
-      if (underWay >= MAX_UNDER_WAY)
-        throw unavailable(`${MAX_UNDER_WAY} service-account tokens are being verified: the limit`)
+      if (underWay >= maxUnderWay)
+        throw unavailable(`${maxUnderWay} service-account tokens are being verified: the limit`)
       underWay += 1
       try {
         const { namespace, name, pod, nodeName } = await verify(token, nowMs)

@@ -13,12 +13,24 @@ import { tokenReview } from './kubernetes-review.ts'
 import { unixAttestor } from './unix.ts'
 import { x509Attestor } from './x509.ts'
 
+/** Each waits with a connection of its own to the API server. */
+const MAX_REVIEWS = 256
+/** All wait for the same keys. */
+const MAX_OFFLINE_REVIEWS = 4096
+
 /** The attestors that the options switch on; join tokens always, because an operator makes each. Errors: `attestor-files`. */
 export function openAttestors(config: ControlConfig, store: Store, clock: Clock): Attestors {
   const { kubernetes, x509Roots, attestSocket } = config
   return {
     'join-token': joinTokenAttestor(store),
-    ...(kubernetes === 'off' ? {} : { kubernetes: kubernetesAttestor(tokenVerifier(config, clock)) }),
+    ...(kubernetes === 'off'
+      ? {}
+      : {
+          kubernetes: kubernetesAttestor(
+            tokenVerifier(config, clock),
+            kubernetes === 'jwks' ? MAX_OFFLINE_REVIEWS : MAX_REVIEWS,
+          ),
+        }),
     ...(x509Roots === undefined ? {} : { x509: x509Attestor(readRoots(x509Roots)) }),
     ...(attestSocket === undefined ? {} : { unix: unixAttestor() }),
   }

@@ -3,7 +3,7 @@ import { open, readFile, readlink, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeError } from '../../../lib/errors.ts'
 import { selectorText } from '../../../policy/match/selector.ts'
-import type { PeerCredentials } from '../../../rpc/peer.ts'
+import type { PeerCredentials } from '../../../lib/peer-credentials.ts'
 import { type Attestor, refusedEvidence } from './attestor.ts'
 
 /** The program that a process runs. */

@@ -6,12 +6,14 @@ import type { ApplyRequest as _outrider_admin_v1_ApplyRequest, ApplyRequest__Out
 import type { ApplyResponse as _outrider_admin_v1_ApplyResponse, ApplyResponse__Output as _outrider_admin_v1_ApplyResponse__Output } from '../../../outrider/admin/v1/ApplyResponse.ts';
 import type { AuthorityList as _outrider_admin_v1_AuthorityList, AuthorityList__Output as _outrider_admin_v1_AuthorityList__Output } from '../../../outrider/admin/v1/AuthorityList.ts';
 import type { AuthorityStepRequest as _outrider_admin_v1_AuthorityStepRequest, AuthorityStepRequest__Output as _outrider_admin_v1_AuthorityStepRequest__Output } from '../../../outrider/admin/v1/AuthorityStepRequest.ts';
+import type { BundleDocument as _outrider_admin_v1_BundleDocument, BundleDocument__Output as _outrider_admin_v1_BundleDocument__Output } from '../../../outrider/admin/v1/BundleDocument.ts';
 import type { ControlStatus as _outrider_admin_v1_ControlStatus, ControlStatus__Output as _outrider_admin_v1_ControlStatus__Output } from '../../../outrider/admin/v1/ControlStatus.ts';
 import type { CreateTokenRequest as _outrider_admin_v1_CreateTokenRequest, CreateTokenRequest__Output as _outrider_admin_v1_CreateTokenRequest__Output } from '../../../outrider/admin/v1/CreateTokenRequest.ts';
 import type { CreatedToken as _outrider_admin_v1_CreatedToken, CreatedToken__Output as _outrider_admin_v1_CreatedToken__Output } from '../../../outrider/admin/v1/CreatedToken.ts';
 import type { DeleteRequest as _outrider_admin_v1_DeleteRequest, DeleteRequest__Output as _outrider_admin_v1_DeleteRequest__Output } from '../../../outrider/admin/v1/DeleteRequest.ts';
 import type { DeleteResponse as _outrider_admin_v1_DeleteResponse, DeleteResponse__Output as _outrider_admin_v1_DeleteResponse__Output } from '../../../outrider/admin/v1/DeleteResponse.ts';
 import type { GetAuthoritiesRequest as _outrider_admin_v1_GetAuthoritiesRequest, GetAuthoritiesRequest__Output as _outrider_admin_v1_GetAuthoritiesRequest__Output } from '../../../outrider/admin/v1/GetAuthoritiesRequest.ts';
+import type { GetBundleRequest as _outrider_admin_v1_GetBundleRequest, GetBundleRequest__Output as _outrider_admin_v1_GetBundleRequest__Output } from '../../../outrider/admin/v1/GetBundleRequest.ts';
 import type { GetRequest as _outrider_admin_v1_GetRequest, GetRequest__Output as _outrider_admin_v1_GetRequest__Output } from '../../../outrider/admin/v1/GetRequest.ts';
 import type { GetStatusRequest as _outrider_admin_v1_GetStatusRequest, GetStatusRequest__Output as _outrider_admin_v1_GetStatusRequest__Output } from '../../../outrider/admin/v1/GetStatusRequest.ts';
 import type { ListRequest as _outrider_admin_v1_ListRequest, ListRequest__Output as _outrider_admin_v1_ListRequest__Output } from '../../../outrider/admin/v1/ListRequest.ts';
@@ -81,6 +83,15 @@ export interface AdminServiceClient extends grpc.Client {
   getAuthorities(argument: _outrider_admin_v1_GetAuthoritiesRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
   getAuthorities(argument: _outrider_admin_v1_GetAuthoritiesRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
   getAuthorities(argument: _outrider_admin_v1_GetAuthoritiesRequest, callback: grpc.requestCallback<_outrider_admin_v1_AuthorityList__Output>): grpc.ClientUnaryCall;
+  
+  GetBundle(argument: _outrider_admin_v1_GetBundleRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_BundleDocument__Output>): grpc.ClientUnaryCall;
+  GetBundle(argument: _outrider_admin_v1_GetBundleRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_BundleDocument__Output>): grpc.ClientUnaryCall;
+  GetBundle(argument: _outrider_admin_v1_GetBundleRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_BundleDocument__Output>): grpc.ClientUnaryCall;
+  GetBundle(argument: _outrider_admin_v1_GetBundleRequest, callback: grpc.requestCallback<_outrider_admin_v1_BundleDocument__Output>): grpc.ClientUnaryCall;
+  getBundle(argument: _outrider_admin_v1_GetBundleRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_BundleDocument__Output>): grpc.ClientUnaryCall;
+  getBundle(argument: _outrider_admin_v1_GetBundleRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_BundleDocument__Output>): grpc.ClientUnaryCall;
+  getBundle(argument: _outrider_admin_v1_GetBundleRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_BundleDocument__Output>): grpc.ClientUnaryCall;
+  getBundle(argument: _outrider_admin_v1_GetBundleRequest, callback: grpc.requestCallback<_outrider_admin_v1_BundleDocument__Output>): grpc.ClientUnaryCall;
   
   GetStatus(argument: _outrider_admin_v1_GetStatusRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_ControlStatus__Output>): grpc.ClientUnaryCall;
   GetStatus(argument: _outrider_admin_v1_GetStatusRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_ControlStatus__Output>): grpc.ClientUnaryCall;
@@ -174,6 +185,8 @@ export interface AdminServiceHandlers extends grpc.UntypedServiceImplementation 
   
   GetAuthorities: grpc.handleUnaryCall<_outrider_admin_v1_GetAuthoritiesRequest__Output, _outrider_admin_v1_AuthorityList>;
   
+  GetBundle: grpc.handleUnaryCall<_outrider_admin_v1_GetBundleRequest__Output, _outrider_admin_v1_BundleDocument>;
+  
   GetStatus: grpc.handleUnaryCall<_outrider_admin_v1_GetStatusRequest__Output, _outrider_admin_v1_ControlStatus>;
   
   List: grpc.handleUnaryCall<_outrider_admin_v1_ListRequest__Output, _outrider_admin_v1_ListResponse>;
@@ -201,6 +214,7 @@ export interface AdminServiceDefinition extends grpc.ServiceDefinition {
   Delete: MethodDefinition<_outrider_admin_v1_DeleteRequest, _outrider_admin_v1_DeleteResponse, _outrider_admin_v1_DeleteRequest__Output, _outrider_admin_v1_DeleteResponse__Output>
   Get: MethodDefinition<_outrider_admin_v1_GetRequest, _outrider_admin_v1_StoredResource, _outrider_admin_v1_GetRequest__Output, _outrider_admin_v1_StoredResource__Output>
   GetAuthorities: MethodDefinition<_outrider_admin_v1_GetAuthoritiesRequest, _outrider_admin_v1_AuthorityList, _outrider_admin_v1_GetAuthoritiesRequest__Output, _outrider_admin_v1_AuthorityList__Output>
+  GetBundle: MethodDefinition<_outrider_admin_v1_GetBundleRequest, _outrider_admin_v1_BundleDocument, _outrider_admin_v1_GetBundleRequest__Output, _outrider_admin_v1_BundleDocument__Output>
   GetStatus: MethodDefinition<_outrider_admin_v1_GetStatusRequest, _outrider_admin_v1_ControlStatus, _outrider_admin_v1_GetStatusRequest__Output, _outrider_admin_v1_ControlStatus__Output>
   List: MethodDefinition<_outrider_admin_v1_ListRequest, _outrider_admin_v1_ListResponse, _outrider_admin_v1_ListRequest__Output, _outrider_admin_v1_ListResponse__Output>
   ListSidecars: MethodDefinition<_outrider_admin_v1_ListSidecarsRequest, _outrider_admin_v1_ListSidecarsResponse, _outrider_admin_v1_ListSidecarsRequest__Output, _outrider_admin_v1_ListSidecarsResponse__Output>

@@ -1,6 +1,7 @@
 // From admin/v1/admin.proto
 
 import type { Timestamp as _google_protobuf_Timestamp, Timestamp__Output as _google_protobuf_Timestamp__Output } from '../../../google/protobuf/Timestamp.ts';
+import type { FederatedDomain as _outrider_admin_v1_FederatedDomain, FederatedDomain__Output as _outrider_admin_v1_FederatedDomain__Output } from '../../../outrider/admin/v1/FederatedDomain.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface ControlStatus {
@@ -13,6 +14,8 @@ export interface ControlStatus {
   'intermediateNotAfter'?: (_google_protobuf_Timestamp | null);
   'connectedSidecars'?: (number);
   'grpcAddress'?: (string);
+  'bundleEndpoint'?: (string);
+  'federation'?: (_outrider_admin_v1_FederatedDomain)[];
 }
 
 export interface ControlStatus__Output {
@@ -25,4 +28,6 @@ export interface ControlStatus__Output {
   'intermediateNotAfter': (_google_protobuf_Timestamp__Output | null);
   'connectedSidecars': (number);
   'grpcAddress': (string);
+  'bundleEndpoint': (string);
+  'federation': (_outrider_admin_v1_FederatedDomain__Output)[];
 }

@@ -37,7 +37,7 @@ function bench(t: Test, place?: string): Bench {
   const file = place ?? join(temporaryFolder(t), 'jwks.json')
   if (place === undefined) writeFileSync(file, JSON.stringify({ keys: [rsa.jwk, ec.jwk] }))
   const keys = new KeySource({ place: file, clock })
-  const attestor = kubernetesAttestor(offlineReview({ issuer: ISSUER, audience: AUDIENCE, keys }))
+  const attestor = kubernetesAttestor(offlineReview({ issuer: ISSUER, audience: AUDIENCE, keys }), 10)
   const request = { csr: Buffer.alloc(0), wanted: parseSpiffeId('spiffe://a/b') }
   return {
     file,

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { kubernetesAttestor } from '../../../../../src/control/identity/attest/kubernetes.ts'
+import { kubernetesAttestor, type ServiceAccount } from '../../../../../src/control/identity/attest/kubernetes.ts'
 import { tokenReview } from '../../../../../src/control/identity/attest/kubernetes-review.ts'
 import { parseSpiffeId } from '../../../../../src/identity/spiffe-id.ts'
 import { TestClock } from '../../../../fixtures/clock.ts'
@@ -28,7 +28,7 @@ const good = {
 
 function attestWith({ address, caFile, tokenFile }: Omit<TestApi, 'asked'>, token = 'secret-token'): Promise<unknown> {
   const verify = tokenReview({ api: address, audience: AUDIENCE, caFile, tokenFile, clock })
-  return Promise.resolve(kubernetesAttestor(verify).attest({ kind: 'kubernetes', token }, request))
+  return Promise.resolve(kubernetesAttestor(verify, 2).attest({ kind: 'kubernetes', token }, request))
 }
 
 t.test('the API server is asked, with our token, for our audience', async (t) => {
@@ -47,6 +47,17 @@ t.test('the API server is asked, with our token, for our audience', async (t) =>
   t.equal(asked.path, '/apis/authentication.k8s.io/v1/tokenreviews')
   t.equal(asked.authorization, 'Bearer own-token')
   t.match(JSON.parse(asked.body), { kind: 'TokenReview', spec: { token: 'secret-token', audiences: [AUDIENCE] } })
+})
+
+t.test('a bound on how many wait together', async (t) => {
+  const waiting = Promise.withResolvers<ServiceAccount>()
+  const attestor = kubernetesAttestor(() => waiting.promise, 2)
+  const attest = async (): Promise<unknown> => attestor.attest({ kind: 'kubernetes', token: 'x' }, request)
+  const both = [attest(), attest()]
+  await t.rejects(attest(), { code: 'attestation-unavailable', retryable: true, message: /^2 service-account tokens/ })
+  waiting.resolve({ namespace: 'a', name: 'b' })
+  t.match(await Promise.all(both), [{ source: 'k8s:a/b' }, { source: 'k8s:a/b' }])
+  await attest()
 })
 
 t.test('answers that are no yes', async (t) => {

@@ -53,7 +53,7 @@ const forged: Readonly<Record<string, () => unknown>> = {
     const made = other.issue('/machine', machine)
     return attest({ ...made, chainDer: [...made.chainDer, other.der] })
   },
-  'an expired certificate': () => attest(below.issue('/machine', { ...machine, ttlMs: -1000 })),
+  'an expired certificate': () => attest(below.issue('/machine', { ...machine, notAfterMs: request.nowMs - 1000 })),
   'a certificate of tomorrow': () =>
     attest(below.issue('/machine', { ...machine, notBeforeMs: Date.now() + 86_400_000, ttlMs: 2 * 86_400_000 })),
   'a CA certificate': () =>

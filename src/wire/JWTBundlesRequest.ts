@@ -1,0 +1,8 @@
+// From spiffe/workload.proto
+
+
+export interface JWTBundlesRequest {
+}
+
+export interface JWTBundlesRequest__Output {
+}

@@ -1,0 +1,12 @@
+// From spiffe/workload.proto
+
+
+export interface ValidateJWTSVIDRequest {
+  'audience'?: (string);
+  'svid'?: (string);
+}
+
+export interface ValidateJWTSVIDRequest__Output {
+  'audience': (string);
+  'svid': (string);
+}

@@ -1,0 +1,10 @@
+// From identity/v1/identity.proto
+
+
+export interface IssueJwtSvidRequest {
+  'audience'?: (string)[];
+}
+
+export interface IssueJwtSvidRequest__Output {
+  'audience': (string)[];
+}
