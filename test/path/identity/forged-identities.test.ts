@@ -74,7 +74,7 @@ function codeAt(
 
 const everything = policyOf({ policies: [allow('all')] })
 
-/** Why the listener refused whoever comes with these options; no request of his may have come through. */
+/** Why the listener refused whoever comes with these options: `accepted` when it did not. */
 async function refusalOf(t: Test, api: TestSidecar, app: TestApp, options: ConnectionOptions): Promise<string> {
   const asked = app.seen.length
   const client = wireTls(t, api.inbound, options)
@@ -82,6 +82,14 @@ async function refusalOf(t: Test, api: TestSidecar, app: TestApp, options: Conne
   client.socket.write(REQUEST)
   await once(client.socket, 'connect')
   const remote = `127.0.0.1:${client.socket.localPort}`
+  const isAccepted = await client.match(/^HTTP\/1\.1 200/).then(
+    () => true,
+    () => false,
+  )
+  if (isAccepted) {
+    client.socket.destroy()
+    return 'accepted'
+  }
   await client.closed
   const found = (): string | undefined =>
     api.runtime.tlsFailures.list().find((failure) => failure.remote === remote)?.reason
