@@ -5,12 +5,14 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import t, { type Test } from 'tap'
 import { startApp } from '../fixtures/app.ts'
+import { documentOf } from '../fixtures/bundle-endpoint.ts'
 import { makeTestCa, type TestCa } from '../fixtures/ca.ts'
 import { TestClock } from '../fixtures/clock.ts'
 import { joinMesh } from '../fixtures/control.ts'
+import { goProgram } from '../fixtures/foreign.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
 import { ask, idOf, resource, type SidecarProcess, startMesh, type TestMesh, TRUST_DOMAIN } from '../fixtures/mesh.ts'
-import { temporaryFolder, until } from '../fixtures/process.ts'
+import { type Ended, runProgram, startProgram, temporaryFolder, until } from '../fixtures/process.ts'
 import { exchange, type Reply } from '../fixtures/sidecar.ts'
 
 checkLeaks(t)
@@ -130,6 +132,10 @@ t.test('a workload of one mesh calls a workload of another', async (t) => {
     (await home.command(['status'])).stdout.includes('(bundle-endpoint-unreachable)'),
   )
   t.match(await call(orders, fresh, '/item'), { status: 200 }, 'the last good bundle stays')
+  t.match(
+    (await home.command(['check'])).stdout,
+    /trust domain partner\.test +warning +fetched .* bundle-endpoint-unreachable/,
+  )
 
   const { host, port } = orders.inbound[0]!
   const open = connect({ host, port, ...fresh, rejectUnauthorized: false, servername: '' })
@@ -141,4 +147,42 @@ t.test('a workload of one mesh calls a workload of another', async (t) => {
   await ended
   await until('the bundle is gone', async () => (await rootsIn(orders)) === 0)
   await t.rejects(call(orders, fresh, '/item'), 'a stranger again')
+})
+
+t.test('go-spiffe fetches our bundle, and knows who publishes it', async (t) => {
+  const client = await goProgram(t, 'bundle-endpoint')
+  if (client.kind === 'missing') return t.comment(client.why)
+  const { mesh, endpoint } = await startPartner(t)
+  const file = join(temporaryFolder(t), 'bundle.json')
+  writeFileSync(file, (await mesh.command(['bundle'])).stdout)
+  const fetch = (id: string): Promise<Ended> => runProgram(t, client.file, ['fetch', PARTNER, endpoint, id, file])
+  t.match(await fetch(`spiffe://${PARTNER}/outrider/control`), { code: 0, stdout: 'bundle 1 1 1 5m0s\n' })
+  t.match(await fetch(partnerId('web')), { code: 1, stderr: /unexpected ID/ })
+  await mesh.command(['ca', 'prepare'])
+  t.match(await fetch(`spiffe://${PARTNER}/outrider/control`), { code: 0, stdout: 'bundle 2 2 2 5m0s\n' })
+})
+
+t.test('a bundle that go-spiffe publishes is believed', async (t) => {
+  const server = await goProgram(t, 'bundle-endpoint')
+  if (server.kind === 'missing') return t.comment(server.why)
+  const ca = makeTestCa(PARTNER)
+  const controlId = `spiffe://${PARTNER}/outrider/control`
+  const { chainPem, keyPem } = ca.issue(controlId)
+  const folder = temporaryFolder(t)
+  const [certificate, key, bundle] = ['leaf.pem', 'leaf.key', 'bundle.json'].map((name) => join(folder, name))
+  writeFileSync(certificate!, chainPem)
+  writeFileSync(key!, keyPem)
+  writeFileSync(bundle!, documentOf([ca, makeTestCa(PARTNER)], 7))
+  const running = startProgram(t, server.file, ['serve', PARTNER, certificate!, key!, bundle!])
+  const [, address = ''] = (await running.line(/^listening /)).split(' ')
+  const home = await startMesh(t)
+  await home.apply(
+    resource('TrustDomain', 'partner', {
+      trustDomain: PARTNER,
+      bundleEndpoint: { url: `https://${address}`, profile: 'https_spiffe', spiffeId: controlId },
+      bundle: JSON.parse(documentOf([ca], 1)),
+    }),
+  )
+  await until('polled', async () => (await home.admin.getStatus({})).federation[0]?.fetchedAt !== null)
+  t.match((await home.admin.getStatus({})).federation, [{ sequence: 7, x509Authorities: 2, failureCode: '' }])
 })

@@ -2,6 +2,7 @@ import { lstatSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { millisecondsOf } from '../../rpc/time.ts'
 import type { AuthorityList__Output } from '../../wire/outrider/admin/v1/AuthorityList.ts'
+import type { FederatedDomain__Output } from '../../wire/outrider/admin/v1/FederatedDomain.ts'
 import type { Sidecar__Output } from '../../wire/outrider/admin/v1/Sidecar.ts'
 import { adminSocket, socketOption, withAdmin } from '../admin.ts'
 import { type Command, defineCommand, exitCode, outputOption } from '../command.ts'
@@ -30,8 +31,8 @@ export const command: Command = defineCommand({
   async run(context) {
     const { options, stdout, clock } = context
     const socket = adminSocket(context)
-    const [authorities, { sidecars }] = await withAdmin(context, (admin) =>
-      Promise.all([admin.getAuthorities({}), admin.listSidecars({})]),
+    const [authorities, { sidecars }, { federation }] = await withAdmin(context, (admin) =>
+      Promise.all([admin.getAuthorities({}), admin.listSidecars({}), admin.getStatus({})]),
     )
     const now = clock.now()
     const connected = sidecars.filter(({ state }) => state !== 'STATE_DISCONNECTED')
@@ -40,6 +41,7 @@ export const command: Command = defineCommand({
       permissions('folder of the admin socket', dirname(socket), 0o022),
       ...ages(authorities, now),
       agreement(authorities),
+      ...federation.map((domain) => foreign(domain, now)),
       clocks(connected),
       lifetimes(connected, now),
       updates(connected),
@@ -91,6 +93,20 @@ function agreement({ sequence, connectedSidecars, behind, behindCount }: Authori
   if (behindCount === 0)
     return { check, result: 'ok', detail: `held by ${count(connectedSidecars)}: bundle ${sequence}` }
   return { check, result: 'warning', detail: `${named(behind, behindCount)} do not believe bundle ${sequence} yet` }
+}
+
+function foreign(
+  { trustDomain, believed, fetchedAt, failureCode, url }: FederatedDomain__Output,
+  nowMs: number,
+): Finding {
+  const check = `trust domain ${trustDomain}`
+  const fetchedMs = millisecondsOf(fetchedAt)
+  const age = fetchedMs === undefined ? 'never fetched' : `fetched ${formatSpan(nowMs - fetchedMs)} ago`
+  const detail = url === '' ? 'its bundle stands in the resource' : `${age} from ${url}`
+  if (!believed) return { check, result: 'failed', detail: `has no bundle: ${failureCode || detail}` }
+  return failureCode === ''
+    ? { check, result: 'ok', detail }
+    : { check, result: 'warning', detail: `${detail}; last poll: ${failureCode}: outrider status` }
 }
 
 function clocks(sidecars: readonly Sidecar__Output[]): Finding {
