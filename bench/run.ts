@@ -12,6 +12,7 @@ import { handshake } from './scenarios/handshake.ts'
 import { latency } from './scenarios/latency.ts'
 import { mesh, meshManyConnections, meshOneConnection } from './scenarios/mesh.ts'
 import type { Scenario } from './scenarios/scenario.ts'
+import { sign } from './scenarios/sign.ts'
 import { download, upload } from './scenarios/transfer.ts'
 
 const scenarios: readonly Scenario[] = [
@@ -24,6 +25,7 @@ const scenarios: readonly Scenario[] = [
   connections,
   handshake,
   latency,
+  sign,
 ]
 const names = new Set(scenarios.flatMap(({ subjects }) => subjects.map(({ name }) => name)))
 

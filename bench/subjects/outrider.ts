@@ -2,11 +2,11 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { packageRoot } from '../../src/lib/package-root.ts'
 import { issue, TRUST_DOMAIN } from '../certificates.ts'
+import { launcher, startControl } from '../control-server.ts'
 import { textAt } from '../json.ts'
-import { Child, runToEnd } from '../processes.ts'
+import { Child } from '../processes.ts'
 import type { Environment, Subject } from './subject.ts'
 
-const launcher = join(packageRoot, 'bin', 'outrider')
 /** Rules of the authorization policy; the last one admits the bench's request. */
 const RULES = 100
 
@@ -73,21 +73,9 @@ const subject = (name: string, flags: readonly string[]): Subject => ({
     const profiled = (name: string): string[] =>
       profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${join(profileFolder, name)}`]
     try {
-      const data = join(folder, 'control')
-      const place = [
-        '--data',
-        data,
-        '--listen',
-        '127.0.0.1:0',
-        '--admin',
-        '127.0.0.1:0',
-        '--trust-domain',
-        TRUST_DOMAIN,
-      ]
-      const control = await run('control', ['control', ...place]).firstLine(signal)
-      const socket = textAt(control, 'adminSocket')
-      const command = async (...args: readonly string[]): Promise<string> =>
-        runToEnd(process.execPath, [launcher, ...args, '--socket', socket], { signal })
+      const control = await startControl(join(folder, 'control'), signal)
+      children.push(control.child)
+      const { command } = control
 
       const file = join(folder, 'resources.yaml')
       writeFileSync(file, resources(app))
@@ -101,20 +89,18 @@ const subject = (name: string, flags: readonly string[]): Subject => ({
       ): Promise<{ pid: number; ready: string }> => {
         const token = await command('token', 'create', '--workload', `default/${name}`, '-o', 'json')
         const listeners = ['--inbound', inbound, '--outbound', outbound, '--admin', '127.0.0.1:0', ...limits, ...flags]
-        const args = ['sidecar', '--control-address', textAt(control, 'grpc'), ...listeners]
+        const args = ['sidecar', '--control-address', control.grpc, ...listeners]
         const env = { OUTRIDER_JOIN_TOKEN: textAt(token, 'token') }
         const child = run(`sidecar of ${name}`, args, env, profiled(name))
         return { pid: child.pid, ready: await child.firstLine(signal) }
       }
       const inbound = await sidecar('app', `127.0.0.1:0=${app.protocol}://127.0.0.1:${app.port}`, '')
       const outbound = await sidecar('client', '', '127.0.0.1:0')
-      const ca = join(data, 'ca')
-      const issuer = { certificate: join(ca, 'intermediate.pem'), key: join(ca, 'intermediate.key') }
       return {
         outPort: portOf(textAt(outbound.ready, 'outbound')),
         inPort: portOf(textAt(inbound.ready, 'inbound', '0')),
         // A client of the hop that is no sidecar: the mesh's own authority vouches for it.
-        identity: await issue(folder, 'client', { ...issuer, kind: 'intermediate' }, signal),
+        identity: await issue(folder, 'client', control.issuer, signal),
         outPids: [outbound.pid],
         inPids: [inbound.pid],
         crash: () => children.map((child) => child.crash).find((crash) => crash !== undefined),

@@ -193,21 +193,43 @@ export function dotted(oid: Buffer): string {
   return asn1.derToOid(oid.toString('latin1'))
 }
 
-/** One element around `contents`, which are encoded already where `tag` is a constructed one. */
+/**
+ * One element around `contents`, which are encoded already where `tag` is a constructed one. Written here and not by forge,
+ * which goes by way of text: half of the time of a certificate that was not OpenSSL's. `decode` holds it to what forge writes.
+ */
 export function encode(tag: number, ...contents: readonly Uint8Array[]): Buffer {
-  const content = (contents.length === 1 ? Buffer.from(contents[0]!) : Buffer.concat(contents)).toString('latin1')
-  // The constructed bit travels in the number: with the flag forge wants a tree, and constants are encoded only once.
-  const element = asn1.create(tag & 0xc0, tag & 0x3f, false, content)
-  return Buffer.from(asn1.toDer(element).getBytes(), 'latin1')
+  let length = 0
+  for (const content of contents) length += content.length
+  const lengthOctets = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x1_0000 ? 2 : 3
+  if (length > 0xff_ffff) throw new RangeError(`${length} bytes are more than an element is made of`)
+  const start = 2 + lengthOctets
+  const element = Buffer.allocUnsafe(start + length)
+  element[0] = tag
+  element[1] = lengthOctets === 0 ? length : 0x80 | lengthOctets
+  if (lengthOctets > 0) element.writeUIntBE(length, 2, lengthOctets)
+  let next = start
+  for (const content of contents) {
+    element.set(content, next)
+    next += content.length
+  }
+  return element
 }
 
 export function sequence(...elements: readonly Uint8Array[]): Buffer {
   return encode(tags.sequence, ...elements)
 }
 
+/** Those that are written are constants of this program. */
+const MAX_KNOWN_OIDS = 64
+const knownOids = new Map<string, Buffer>()
+
 /** An object identifier from its content octets in hexadecimal. */
 export function oid(hex: string): Buffer {
-  return encode(tags.oid, Buffer.from(hex, 'hex'))
+  const known = knownOids.get(hex)
+  if (known !== undefined) return known
+  const made = encode(tags.oid, Buffer.from(hex, 'hex'))
+  if (knownOids.size < MAX_KNOWN_OIDS) knownOids.set(hex, made)
+  return made
 }
 
 export function bitString(content: Uint8Array, unusedBits = 0): Buffer {

@@ -17,7 +17,7 @@ import { oids, readExtensions, readRawExtensions, uriAltNames } from './extensio
 import { type KeyErrorCode, readPublicKey, readSignatureAlgorithm, verifySignature } from './key.ts'
 import { idOfName } from './leaf.ts'
 import type { SpiffeId, SpiffeIdErrorCode } from './spiffe-id.ts'
-import { ecdsaSigner, emptyName, isEmptyName, signed, wholeBytes } from './x509.ts'
+import { ecdsaSigner, emptyName, isEmptyName, signed, wholeBytes, type SubjectKey, subjectKeyFrom } from './x509.ts'
 
 /** One code per rule for a certification request. */
 export const csrErrorCodes = [
@@ -41,6 +41,15 @@ const codes: Readonly<Record<DerErrorCode, CsrErrorCode>> = {
   'der-not-canonical': 'csr-not-canonical',
 }
 
+/** What a certification request asks for, and proves. */
+export interface CertificationRequest {
+  readonly id: SpiffeId
+  /** P-256. */
+  readonly publicKey: KeyObject
+  /** `publicKey`, encoded. */
+  readonly subjectKey: SubjectKey
+}
+
 const MAX_CSR_BYTES = 4096
 const VERSION_1 = Buffer.from('020100', 'hex')
 /** PKCS#9 extensionRequest, 1.2.840.113549.1.9.14 */
@@ -58,7 +67,7 @@ export function buildCsr(privateKey: KeyObject, id: SpiffeId): Buffer {
  * Reads a certification request and verifies that its sender has the private key. What it asks for beside a SPIFFE ID
  * is refused rather than ignored. Throws `OutriderError<CsrErrorCode>`.
  */
-export function parseCsr(der: Buffer): { id: SpiffeId; publicKey: KeyObject } {
+export function parseCsr(der: Buffer): CertificationRequest {
   return about('the certification request', () => {
     try {
       return readCsr(decode(der, MAX_CSR_BYTES))
@@ -68,7 +77,7 @@ export function parseCsr(der: Buffer): { id: SpiffeId; publicKey: KeyObject } {
   })
 }
 
-function readCsr(whole: Element): { id: SpiffeId; publicKey: KeyObject } {
+function readCsr(whole: Element): CertificationRequest {
   const outer = new Fields(whole, tags.sequence, 'certification request')
   const info = outer.take(tags.sequence, 'the part that is signed')
   const algorithm = readSignatureAlgorithm(outer.take(tags.sequence, 'signature algorithm'))
@@ -80,7 +89,8 @@ function readCsr(whole: Element): { id: SpiffeId; publicKey: KeyObject } {
     throw refusal('csr-version', 'is not a certification request of version 1')
   if (!isEmptyName(fields.take(tags.sequence, 'subject').der))
     throw refusal('csr-subject', 'asks for a subject, an SVID is named by its SPIFFE ID alone')
-  const publicKey = readPublicKey(fields.take(tags.sequence, 'public key'))
+  const spki = fields.take(tags.sequence, 'public key')
+  const publicKey = readPublicKey(spki)
   const attributes = fields.take(contextConstructed(0), 'attributes')
   fields.end()
 
@@ -90,7 +100,7 @@ function readCsr(whole: Element): { id: SpiffeId; publicKey: KeyObject } {
   const id = readRequestedId(attributes)
   if (!verifySignature(algorithm, publicKey, info.der, signature))
     throw refusal('csr-signature-invalid', 'is not signed with the private key of its public key')
-  return { id, publicKey: publicKey.key }
+  return { id, publicKey: publicKey.key, subjectKey: subjectKeyFrom(spki) }
 }
 
 function readRequestedId(attributes: Element): SpiffeId {

@@ -24,8 +24,10 @@ export const oids = {
   basicConstraints: '551d13',
   nameConstraints: '551d1e',
   authorityKeyIdentifier: '551d23',
+  policyConstraints: '551d24',
   extendedKeyUsage: '551d25',
   anyExtendedKeyUsage: '551d2500',
+  inhibitAnyPolicy: '551d36',
   serverAuth: '2b06010505070301',
   clientAuth: '2b06010505070302',
 } as const
@@ -78,8 +80,8 @@ export interface Extensions {
 }
 
 export interface RawExtension {
+  /** Content octets of its identifier, hexadecimal. */
   readonly oid: string
-  readonly dotted: string
   readonly critical: boolean
   /** What the octet string holds. */
   readonly value: Buffer
@@ -98,7 +100,7 @@ export function readRawExtensions(list: Element): RawExtension[] {
     extension.end()
     const oid = id.toString('hex')
     if (read.some((other) => other.oid === oid)) throw malformed(`has the extension ${dotted(id)} twice`)
-    read.push({ oid, dotted: dotted(id), critical: flag !== undefined, value })
+    read.push({ oid, critical: flag !== undefined, value })
   }
   if (read.length === 0) throw malformed('has an empty list of extensions')
   return read
@@ -113,19 +115,22 @@ const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   [oids.keyUsage, (value, critical) => ({ keyUsage: readKeyUsage(value, critical) })],
   [oids.extendedKeyUsage, (value) => ({ extendedKeyUsage: readExtendedKeyUsage(value) })],
   [oids.subjectAltName, (value, critical) => ({ altNames: readAltNames(value, critical) })],
-  [oids.nameConstraints, (value) => ({ nameConstraints: readNameConstraints(value) })],
-  [oids.subjectKeyIdentifier, (value) => ({ subjectKeyId: readSubjectKeyId(value) })],
-  [oids.authorityKeyIdentifier, (value) => readAuthorityKeyId(value)],
+  [oids.nameConstraints, (value, critical) => ({ nameConstraints: readNameConstraints(value, critical) })],
+  [oids.subjectKeyIdentifier, (value, critical) => ({ subjectKeyId: readSubjectKeyId(value, critical) })],
+  [oids.authorityKeyIdentifier, (value, critical) => readAuthorityKeyId(value, critical)],
 ])
+
+/** Constraints on certificate policies, which are always critical (RFC 5280, 4.2.1.11 and 4.2.1.14) and not checked here. */
+const alwaysCritical: ReadonlySet<string> = new Set([oids.policyConstraints, oids.inhibitAnyPolicy])
 
 /** Throws `OutriderError<DerErrorCode>`. */
 export function readExtensions(list: Element): Extensions {
   let known: Known = {}
   const unknownCritical: string[] = []
-  for (const { oid, dotted, critical, value } of readRawExtensions(list)) {
+  for (const { oid, critical, value } of readRawExtensions(list)) {
     const read = readers.get(oid)
     if (read !== undefined) known = { ...known, ...read(decode(value, value.length), critical) }
-    else if (critical) unknownCritical.push(dotted)
+    else if (critical || alwaysCritical.has(oid)) unknownCritical.push(dotted(Buffer.from(oid, 'hex')))
   }
   // RFC 5280, 4.2.1.10
   if (known.nameConstraints !== undefined && known.basicConstraints?.ca !== true)
@@ -198,7 +203,9 @@ function readAltNames(value: Element, critical: boolean): AltNames {
   return { critical, uris, dnsNames, others }
 }
 
-function readNameConstraints(value: Element): NameConstraints {
+function readNameConstraints(value: Element, critical: boolean): NameConstraints {
+  // RFC 5280, 4.2.1.10: who does not know them has to stop there.
+  if (!critical) throw malformed('has name constraints that are not critical')
   const fields = new Fields(value, tags.sequence, 'name constraints')
   const permitted = fields.optional(contextConstructed(0))
   const excluded = fields.optional(contextConstructed(1))
@@ -226,12 +233,15 @@ function readSubtrees(list: Element | undefined): Subtrees & { unsupported: bool
   return { uris, dnsNames, unsupported }
 }
 
-function readSubjectKeyId(value: Element): Buffer {
+function readSubjectKeyId(value: Element, critical: boolean): Buffer {
+  // RFC 5280, 4.2.1.1 and 4.2.1.2, of both identifiers.
+  if (critical) throw malformed('has a critical subject key identifier')
   if (value.tag !== tags.octetString) throw malformed('has a bad subject key identifier')
   return value.content
 }
 
-function readAuthorityKeyId(value: Element): Known {
+function readAuthorityKeyId(value: Element, critical: boolean): Known {
+  if (critical) throw malformed('has a critical authority key identifier')
   const fields = new Fields(value, tags.sequence, 'authority key identifier')
   const keyId = fields.optional(context(0))?.content
   fields.optional(contextConstructed(1))

@@ -55,7 +55,12 @@ export function readPublicKey(spki: Element): PublicKey {
     throw new OutriderError('key-unsupported', 'has a key that is neither P-256, P-384 nor RSA')
   const key = importKey(spki)
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {}
-  if (modulusLength > MAX_RSA_BITS || publicExponent < 3n || publicExponent > MAX_RSA_EXPONENT)
+  if (
+    modulusLength > MAX_RSA_BITS ||
+    modulusLength % 8 !== 0 ||
+    publicExponent < 3n ||
+    publicExponent > MAX_RSA_EXPONENT
+  )
     throw new OutriderError('key-unsupported', `has an RSA key of ${modulusLength} bits or with an odd exponent`)
   return { kind: 'rsa', bits: modulusLength, key }
 }

@@ -161,7 +161,21 @@ function readTime({ tag, content }: Element): number {
   return time.getTime()
 }
 
+/** Certificates of one second have the same times. */
+const MAX_KNOWN_TIMES = 64
+const knownTimes = new Map<number, Buffer>()
+
 function encodeTime(ms: number): Buffer {
+  const second = Math.floor(ms / 1000)
+  const known = knownTimes.get(second)
+  if (known !== undefined) return known
+  if (knownTimes.size >= MAX_KNOWN_TIMES) knownTimes.clear()
+  const made = timeOf(ms)
+  knownTimes.set(second, made)
+  return made
+}
+
+function timeOf(ms: number): Buffer {
   const digits = new Date(ms).toISOString().replaceAll(/[-:T]|\.\d+Z/g, '')
   const isUtc = Number(digits.slice(0, 4)) <= LAST_UTC_TIME_YEAR
   return encode(isUtc ? tags.utcTime : tags.generalizedTime, Buffer.from(`${isUtc ? digits.slice(2) : digits}Z`))
@@ -194,7 +208,15 @@ export interface SubjectKey {
 
 export function subjectKeyOf(publicKey: KeyObject): SubjectKey {
   const spki = publicKey.export({ type: 'spki', format: 'der' })
-  return { spki, keyId: keyIdOf(decode(spki, spki.length)) }
+  return subjectKeyFrom(decode(spki, spki.length))
+}
+
+/**
+ * The same of a SubjectPublicKeyInfo that `readPublicKey` took for an EC key. Such a key has one encoding, which is
+ * compared there to the byte: this copy of it is what OpenSSL would write, which takes as long as two signatures.
+ */
+export function subjectKeyFrom(spki: Element): SubjectKey {
+  return { spki: Buffer.from(spki.der), keyId: keyIdOf(spki) }
 }
 
 export interface CertificateFields {

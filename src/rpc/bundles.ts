@@ -4,7 +4,18 @@ import type {
   TrustBundleSet__Output,
 } from '../wire/outrider/identity/v1/TrustBundleSet.ts'
 
+/** Sent with every SVID, and to every watcher: keys are encoded once for all of them. */
+const encoded = new WeakMap<TrustBundleSet, WireBundleSet>()
+
 export function wireBundles(set: TrustBundleSet): WireBundleSet {
+  const known = encoded.get(set)
+  if (known !== undefined) return known
+  const made = encode(set)
+  encoded.set(set, made)
+  return made
+}
+
+function encode(set: TrustBundleSet): WireBundleSet {
   return {
     bundles: [...set.values()].map((bundle) => {
       const { trustDomain, authorities, tainted, jwtAuthorities, sequence } = bundleParts(bundle)

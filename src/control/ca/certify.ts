@@ -19,6 +19,7 @@ import {
   parseCertificate,
   type Sign,
   serialText,
+  type SubjectKey,
   subjectKeyOf,
 } from '../../identity/x509.ts'
 
@@ -33,6 +34,8 @@ export interface CertificateRequest {
   readonly id: SpiffeId
   /** P-256 or P-384. */
   readonly publicKey: KeyObject
+  /** `publicKey`, where it is encoded already. */
+  readonly subjectKey?: SubjectKey
   /** Further names of the leaf. */
   readonly dnsNames?: readonly string[]
 }
@@ -54,6 +57,7 @@ const INTERMEDIATE_LIFETIME_MS = 365 * DAY_MS
 /** For peers whose clock is behind. */
 const BACKDATE_MS = 20_000
 const SERIAL_BYTES = 16
+const SERIALS_AT_ONCE = 64
 
 /** What all leaves have in common is encoded once. */
 export function leafIssuer({ certificate, privateKey }: Credential, above: readonly Certificate[]): IssueLeaf {
@@ -65,9 +69,10 @@ export function leafIssuer({ certificate, privateKey }: Credential, above: reado
     basicConstraints({ ca: false }),
     authorityKeyIdentifier(keyIdOf(certificate)),
   ]
-  return ({ id, publicKey, dnsNames }, notAfterMs, nowMs) => {
-    const { spki, keyId } = subjectKeyOf(publicKey)
-    const serial = randomBytes(SERIAL_BYTES)
+  const nextSerial = serialNumbers()
+  return ({ id, publicKey, dnsNames, subjectKey = subjectKeyOf(publicKey) }, notAfterMs, nowMs) => {
+    const { spki, keyId } = subjectKey
+    const serial = nextSerial()
     const validity = { notBeforeMs: wholeSeconds(nowMs - BACKDATE_MS), notAfterMs: wholeSeconds(notAfterMs) }
     const leaf = buildCertificate(
       {
@@ -81,6 +86,20 @@ export function leafIssuer({ certificate, privateKey }: Credential, above: reado
       sign,
     )
     return { chain: [leaf, ...chain], serial: serialText(serial), ...validity }
+  }
+}
+
+/** Random serial numbers, fetched many at a time. */
+function serialNumbers(): () => Buffer {
+  let pool = Buffer.alloc(0)
+  let next = 0
+  return () => {
+    if (next === pool.length) {
+      pool = randomBytes(SERIAL_BYTES * SERIALS_AT_ONCE)
+      next = 0
+    }
+    next += SERIAL_BYTES
+    return pool.subarray(next - SERIAL_BYTES, next)
   }
 }
 

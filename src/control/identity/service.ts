@@ -197,11 +197,11 @@ interface Asked {
 
 function sign(
   { authority, options }: IdentityServiceParts,
-  { id, publicKey }: CertificateRequest,
+  request: CertificateRequest,
   { spec: { ttlMs, dnsNames } }: Workload,
   nowMs: number,
 ): IssuedCertificate {
-  return authority.issue({ id, publicKey, dnsNames }, ttlMs ?? options.svidTtlMs, nowMs)
+  return authority.issue({ ...request, dnsNames }, ttlMs ?? options.svidTtlMs, nowMs)
 }
 
 function answer(

@@ -81,6 +81,7 @@ export interface Store {
   revokeToken(id: string, nowMs: number): boolean
   /** Uses up a token and records what was issued for it, both or neither. False when it is used, expired or revoked. */
   redeemToken(id: string, issued: IssuedRecord, nowMs: number): boolean
+  /** Without waiting for the disk: a record may be lost with the power, and its SVID is then not renewed after its end. */
   recordIssued(issued: IssuedRecord): void
   /** What was issued under this serial, until `prune` forgets it. */
   findIssued(serial: string): IssuedRecord | undefined

@@ -1,46 +1,19 @@
-import { createPublicKey, type KeyObject, sign } from 'node:crypto'
+import { createPublicKey, sign } from 'node:crypto'
 import t from 'tap'
 import { context, contextConstructed, encode, oid, sequence, tags } from '../../../src/identity/asn1.ts'
 import { buildCsr, csrErrorCodes, parseCsr } from '../../../src/identity/csr.ts'
-import { basicConstraints, extension, oids, uriAltNames } from '../../../src/identity/extension.ts'
+import { basicConstraints, uriAltNames } from '../../../src/identity/extension.ts'
 import { parseSpiffeId } from '../../../src/identity/spiffe-id.ts'
-import { ecdsaSigner, emptyName, encodeName, signed } from '../../../src/identity/x509.ts'
+import { emptyName, encodeName } from '../../../src/identity/x509.ts'
 import { makeKey } from '../../fixtures/ca.ts'
+import { altNames, attribute, dnsName, EXTENSION_REQUEST, makeCsr, type Request, uriName } from '../../fixtures/csr.ts'
 
 const key = makeKey('p256')
 const id = parseSpiffeId('spiffe://td.example/ns/default/sa/web')
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
-const EXTENSION_REQUEST = '2a864886f70d01090e'
-
-interface Request {
-  readonly version?: Buffer
-  readonly subject?: Buffer
-  readonly key?: KeyObject
-  readonly extensions?: readonly Buffer[]
-  readonly attributes?: readonly Buffer[]
-  readonly signWith?: KeyObject
-}
-
-function request(change: Request): Buffer {
-  const info = sequence(
-    change.version ?? hex('020100'),
-    change.subject ?? emptyName,
-    createPublicKey(change.key ?? key).export({ type: 'spki', format: 'der' }),
-    encode(
-      contextConstructed(0),
-      ...(change.attributes ?? [attribute(change.extensions ?? [uriAltNames([id], true)])]),
-    ),
-  )
-  return signed(info, ecdsaSigner(change.signWith ?? change.key ?? key))
-}
-
-function attribute(extensions: readonly Buffer[], type: string = EXTENSION_REQUEST): Buffer {
-  return sequence(oid(type), encode(tags.set, sequence(...extensions)))
-}
-
-const dns = encode(context(2), Buffer.from('web.td.example'))
-const uri = encode(context(6), Buffer.from(id))
-const altNames = (...names: readonly Buffer[]): Buffer => extension(oids.subjectAltName, false, sequence(...names))
+const request = (change: Partial<Request>): Buffer => makeCsr({ key, extensions: [uriAltNames([id], true)], ...change })
+const dns = dnsName('web.td.example')
+const uri = uriName(id)
 
 t.test('what is built is read again', async (t) => {
   const read = parseCsr(buildCsr(key, id))

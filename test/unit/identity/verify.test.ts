@@ -199,6 +199,11 @@ const hostile: readonly (readonly [PeerRefusalCode, string, () => readonly Buffe
   ['key-unsupported', 'a leaf with P-521', () => leaf({ key: 'p521' })],
   ['key-unsupported', 'an RSA-PSS key', () => leaf({ privateKey: pssKey })],
   ['key-unsupported', 'an RSA key of 8200 bits', () => leaf({ spki: rsaSpki(Buffer.alloc(1025, 0xff), 65_537) })],
+  [
+    'key-unsupported',
+    'an RSA key of 2047 bits',
+    () => leaf({ spki: rsaSpki(Buffer.concat([Buffer.of(0x7f), Buffer.alloc(255, 0xff)]), 65_537) }),
+  ],
   ['key-unsupported', 'an RSA exponent of 1', () => leaf({ spki: rsaSpki(Buffer.alloc(256, 0xff), 1) })],
   ['key-unsupported', 'a leaf with Ed25519', () => leaf({ key: 'ed25519' })],
   ['key-unsupported', 'a compressed point', () => leaf({ spki: compressedKey() })],
@@ -466,6 +471,32 @@ const hostile: readonly (readonly [PeerRefusalCode, string, () => readonly Buffe
     'extension-unknown',
     'critical policy constraints',
     () => below({ extra: [extension('551d24', true, sequence(hex('800100')))] }),
+  ],
+  [
+    'extension-unknown',
+    'policy constraints that ought to be critical',
+    () => below({ extra: [extension(oids.policyConstraints, false, sequence(hex('800100')))] }),
+  ],
+  [
+    'extension-unknown',
+    'a bar to any policy that ought to be critical',
+    () => below({ extra: [extension(oids.inhibitAnyPolicy, false, hex('020100'))] }),
+  ],
+  [
+    'certificate-malformed',
+    'name constraints that are not critical',
+    () => below({ extra: [extension(oids.nameConstraints, false, sequence(permitted(uriSubtree('td.example'))))] }),
+  ],
+  [
+    'certificate-malformed',
+    'a critical subject key identifier',
+    () => leaf({ subjectKeyId: 'none', extra: [extension(oids.subjectKeyIdentifier, true, hex('040101'))] }),
+  ],
+  [
+    'certificate-malformed',
+    'a critical authority key identifier',
+    () =>
+      leaf({ authorityKeyId: 'none', extra: [extension(oids.authorityKeyIdentifier, true, sequence(hex('800101')))] }),
   ],
   ['name-not-permitted', 'another host permitted', () => below(constrained(permitted(uriSubtree('other.example'))))],
   [
