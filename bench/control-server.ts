@@ -17,7 +17,7 @@ export interface ControlServer {
   /** What signs in it: other certificates of its mesh are made with that. */
   readonly issuer: Issuer
   /** Runs a command of the CLI and returns what it prints. */
-  command(...args: readonly string[]): Promise<string>
+  readonly command: (...args: readonly string[]) => Promise<string>
 }
 
 /** Starts `outrider control` with its data in `data`, on free ports of loopback. `flags` are more of its options. */
