@@ -33,6 +33,7 @@ export const protocolFaults = {
   'content-length-malformed': { status: 400, text: 'the Content-Length is not a number that can be represented' },
   'transfer-encoding-unsupported': { status: 501, text: 'the Transfer-Encoding is not "chunked" alone' },
   'transfer-encoding-in-1.0': { status: 400, text: 'an HTTP/1.0 message has a Transfer-Encoding' },
+  'informational-in-1.0': { status: 502, text: 'an HTTP/1.0 response is informational, which HTTP/1.0 does not know' },
   'length-and-encoding': { status: 400, text: 'the message has both Content-Length and Transfer-Encoding' },
   'connection-malformed': {
     status: 400,

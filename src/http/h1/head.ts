@@ -331,6 +331,8 @@ function checkResponse(response: ParsedResponse): ProtocolFaultCode | undefined 
   if (typeof tokens === 'string') return tokens
   response.close = response.version === 'HTTP/1.0' || tokens.includes('close')
   // A body where there can be none would be read as the next response.
+  // Where such a message ends, a parser that goes by its version and one that goes by its status say otherwise (RFC 9110, 15.2).
+  if (response.status < 200 && response.version === 'HTTP/1.0') return 'informational-in-1.0'
   const bodiless = response.status < 200 || response.status === 204
   if (bodiless && (response.chunked || response.contentLength > 0)) response.close = true
   if (response.chunked) {

@@ -194,6 +194,7 @@ t.test('malformed responses: 502 once, and the upstream connection is closed', a
     [`${ok}Content-Length: -2\r\n\r\nok`, 'content-length-malformed'],
     [`${ok}Transfer-Encoding: gzip, chunked\r\n\r\n`, 'transfer-encoding-unsupported'],
     ['HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 'transfer-encoding-in-1.0'],
+    ['HTTP/1.0 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n', 'informational-in-1.0'],
     [`${ok}X: a\r\n b\r\n\r\n`, 'line-folding'],
     [`${ok}X : a\r\n\r\n`, 'space-before-colon'],
     [`${ok}X: a\nY: b\r\n\r\n`, 'bare-line-feed'],
