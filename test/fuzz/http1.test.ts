@@ -158,12 +158,12 @@ function sameRequest(head: RequestHead, bodyText: string, trailers: readonly str
 }
 
 t.test('requests', { timeout: (seconds + 60) * 1000 }, async (t) => {
-  const app = await nodeApp(t)
   const end = performance.now() + (seconds * 1000) / 2
   let runs = 0
   let forwarded = 0
   const refused = new Tally()
   await rounds(t, end, async (t) => {
+    const app = await nodeApp(t)
     const before = beginCase()
     const bodies = new Map<object, { body: string; trailers: readonly string[]; ended: boolean }>()
     const path = await httpPath(t, app, {
@@ -275,12 +275,6 @@ const droppedFromResponses = new Set([...ownFraming, 'http2-settings'])
 
 t.test('responses', { timeout: (seconds + 60) * 1000 }, async (t) => {
   let text = ''
-  const app = await rawApp(t, (peer) => {
-    peer.socket.once('data', () => {
-      for (const slice of randomCuts(text)) peer.send(slice)
-      peer.socket.end()
-    })
-  })
   const end = performance.now() + (seconds * 1000) / 2
   let runs = 0
   let same = 0
@@ -288,6 +282,12 @@ t.test('responses', { timeout: (seconds + 60) * 1000 }, async (t) => {
   let cut = 0
   const reasons = new Tally()
   await rounds(t, end, async (t) => {
+    const app = await rawApp(t, (peer) => {
+      peer.socket.once('data', () => {
+        for (const slice of randomCuts(text)) peer.send(slice)
+        peer.socket.end()
+      })
+    })
     const path = await httpPath(t, app, { limits: { maxHeadFields: 40 } })
     for (let batch = 0; batch < 25; batch += 1) {
       const before = beginCase()

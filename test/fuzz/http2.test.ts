@@ -661,11 +661,11 @@ function overHttp1(readings: ReadonlyMap<ForwardedRequest, Reading>): Reading[] 
 }
 
 t.test('requests, through HTTP/2 to node:http', { timeout: (seconds + 60) * 1000 }, async (t) => {
-  const app = await nodeApp(t)
   const end = share()
   let runs = 0
   let same = 0
   await rounds(t, end, async (t) => {
+    const app = await nodeApp(t)
     const readings = new Map<ForwardedRequest, Reading>()
     const recorder = record(readings, () => {})
     const decide = (request: ForwardedRequest): void => {
@@ -712,27 +712,27 @@ t.test(
   async (t) => {
     const arrived: Reading[] = []
     const wrong: string[] = []
-    const app = await rawApp(t, (peer) => {
-      let answered = 0
-      // Each request that was broken off leaves a connection behind.
-      peer.socket.on('end', () => peer.socket.destroy())
-      peer.socket.on('data', () => {
-        try {
-          const { requests } = strictRequests(peer.text)
-          for (const { fields, ...request } of requests.slice(answered))
-            arrived.push(ofApp({ ...request, headers: fields }))
-          for (; answered < requests.length; answered += 1) peer.send('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')
-        } catch (error) {
-          wrong.push(String(error))
-          peer.socket.destroy()
-        }
-      })
-    })
     const end = share()
     let runs = 0
     let same = 0
     const refused = new Tally()
     await rounds(t, end, async (t) => {
+      const app = await rawApp(t, (peer) => {
+        let answered = 0
+        // Each request that was broken off leaves a connection behind.
+        peer.socket.on('end', () => peer.socket.destroy())
+        peer.socket.on('data', () => {
+          try {
+            const { requests } = strictRequests(peer.text)
+            for (const { fields, ...request } of requests.slice(answered))
+              arrived.push(ofApp({ ...request, headers: fields }))
+            for (; answered < requests.length; answered += 1) peer.send('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')
+          } catch (error) {
+            wrong.push(String(error))
+            peer.socket.destroy()
+          }
+        })
+      })
       const readings = new Map<ForwardedRequest, Reading>()
       const recorder = record(readings, () => {})
       const decide = (request: ForwardedRequest): void => {
@@ -819,25 +819,25 @@ async function readByNode(
 t.test('responses, to our client and to node:http2', { timeout: (seconds + 60) * 1000 }, async (t) => {
   let bytes = Buffer.alloc(0)
   let streams = 1
-  const app = await rawH2App(t, (peer) => {
-    peer.credits = false
-    peer.answers = false
-    const answer = async (): Promise<void> => {
-      await peer.until((frames) => frames.filter(({ type }) => type === 'HEADERS').length === streams)
-      for (const slice of randomSlices(bytes)) peer.send(slice)
-      await settled({ clientSockets: [], upstreamSockets: [] }, peer)
-      // Whoever still waits for more hears that there is none.
-      peer.socket.end()
-    }
-    answer().catch(() => peer.socket.destroy())
-    peer.send(settings([3, 100]))
-  })
   const end = share()
   let runs = 0
   let same = 0
   const refused = new Tally()
   const alone = new Tally()
   await rounds(t, end, async (t) => {
+    const app = await rawH2App(t, (peer) => {
+      peer.credits = false
+      peer.answers = false
+      const answer = async (): Promise<void> => {
+        await peer.until((frames) => frames.filter(({ type }) => type === 'HEADERS').length === streams)
+        for (const slice of randomSlices(bytes)) peer.send(slice)
+        await settled({ clientSockets: [], upstreamSockets: [] }, peer)
+        // Whoever still waits for more hears that there is none.
+        peer.socket.end()
+      }
+      answer().catch(() => peer.socket.destroy())
+      peer.send(settings([3, 100]))
+    })
     const before = beginCase()
     const kind = pick('valid', 'fields', 'frames')
     streams = below(4) + 1
