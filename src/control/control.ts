@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { ControlConfig } from '../config/control.ts'
 import type { TrustBundle, TrustBundleSet } from '../identity/bundle.ts'
 import { parseTrustDomain } from '../identity/spiffe-id.ts'
-import type { Clock, Timer } from '../lib/clock.ts'
+import type { Clock } from '../lib/clock.ts'
 import { type Address, formatAddress } from '../lib/address.ts'
 import type { Drainable } from '../lib/drain.ts'
 import { describeError, OutriderError } from '../lib/errors.ts'
@@ -28,6 +28,7 @@ import { CertificateFiles, type CertificatePair } from './federation/certificate
 import { type BundleServer, serveBundle } from './federation/endpoint.ts'
 import { Federation } from './federation/federation.ts'
 import { jwtIssuer } from './identity/jwt.ts'
+import { housekeeping } from './housekeeping.ts'
 import { identityHandlers } from './identity/service.ts'
 import { OwnIdentity } from './own-identity.ts'
 import { Catalogue } from './publish/catalogue.ts'
@@ -65,7 +66,6 @@ const MAX_LOCAL_CONNECTIONS = 1000
 const SPARE_CONNECTIONS = 1000
 /** An Apply of as much as is admitted, with its framing. */
 const ADMIN_MESSAGE_BYTES = 8 * 1024 * 1024
-const PRUNE_EVERY_MS = 10 * 60 * 1000
 
 /**
  * The control server: first what it must not forget, then who it is, then the ports. Every way in which it cannot start
@@ -136,7 +136,12 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     }
     const sessions = new Sessions(mesh, sidecars, config, random, log, metrics)
     const prune = (): void => store.prune(clock.now(), config.expiredRenewalMs)
-    undo.push(housekeeping(() => [prune(), sidecars.prune(), authority.renewSigners()], clock, log))
+    const chores = {
+      store: prune,
+      sidecars: () => sidecars.prune(),
+      signers: () => authority.renewSigners(),
+    }
+    undo.push(housekeeping(chores, clock, log))
 
     const options = { ...config, maxWatchers: config.maxSidecars }
     const attestors = openAttestors(config, store, clock)
@@ -280,22 +285,6 @@ async function openBundleEndpoint(
 /** Undoes in the opposite order; each step once, whoever comes first. */
 function unwind(undo: (() => void)[]): void {
   for (let step = undo.pop(); step !== undefined; step = undo.pop()) step()
-}
-
-function housekeeping(work: () => unknown, clock: Clock, log: Logger): () => void {
-  let timer: Timer
-  const arm = (): void => {
-    timer = clock.after(PRUNE_EVERY_MS, () => {
-      try {
-        work()
-      } catch (thrown) {
-        log.error({ error: describeError(thrown) }, 'housekeeping of the store failed')
-      }
-      arm()
-    })
-  }
-  arm()
-  return () => timer.cancel()
 }
 
 function eventsTo(log: Logger): ServerEvents {
