@@ -1,5 +1,5 @@
 import { type IdPattern, parseIdPattern } from '../identity/match.ts'
-import { noRevocations, type Revocations } from '../identity/revocation.ts'
+import type { Revocations } from '../identity/revocation.ts'
 import { parseTrustDomain, type SpiffeId, type TrustDomain, trustDomainOf } from '../identity/spiffe-id.ts'
 import { OutriderError } from '../lib/errors.ts'
 import { brokenPlan, planLimit } from '../ratelimit/plan.ts'
@@ -25,6 +25,7 @@ import {
   type SourceMatch,
   type Violation,
 } from './model.ts'
+import { compileRevocations } from './revocations.ts'
 import { type CompiledRule, checksOf, connectionRules, type OperationMatcher } from './rule.ts'
 import { RuleIndex } from './rule-index.ts'
 
@@ -116,18 +117,6 @@ export function compilePolicy(input: PolicyInput): {
 function closesEverything({ kind, action }: UnreadableResource): boolean {
   if (kind === 'AuthorizationPolicy') return action !== 'ALLOW'
   return kind !== 'RateLimit' && kind !== 'Service'
-}
-
-function compileRevocations(resources: readonly Revocation[]): Revocations {
-  if (resources.length === 0) return noRevocations
-  const serials = new Map<string, string>()
-  const ids = new Map<SpiffeId, string>()
-  for (const resource of sorted(resources)) {
-    const label = resourceLabel(resource)
-    for (const serial of resource.spec.serials) serials.set(serial, label)
-    for (const id of resource.spec.spiffeIds) ids.set(id, label)
-  }
-  return { serials, ids }
 }
 
 function brokenLimit(resource: { readonly kind: string; readonly metadata: Metadata }): CompiledLimit {

@@ -1,4 +1,6 @@
 import type { SpiffeId } from '../../identity/spiffe-id.ts'
+import type { Revocations } from '../../identity/revocation.ts'
+import { compileRevocations } from '../../policy/revocations.ts'
 import { unreachable } from '../../lib/unreachable.ts'
 import {
   type AuthorizationPolicy,
@@ -29,6 +31,8 @@ export class Catalogue {
   readonly #workloadsById = new Map<SpiffeId, readonly Workload[]>()
   readonly #governing = new Index<AuthorizationPolicy | RateLimit>()
   readonly #revocations = new Map<string, Revocation>()
+  /** Absent after a change, until it is asked for. */
+  #revoked: Revocations | undefined
   readonly #trustDomains = new Map<string, TrustDomain>()
   readonly #services = new Index<Service>()
   readonly #servicesOfWorkload = new Index<Service>()
@@ -71,6 +75,7 @@ export class Catalogue {
         break
       case 'Revocation':
         this.#revocations.set(key, resource)
+        this.#revoked = undefined
         break
       case 'TrustDomain':
         this.#trustDomains.set(key, resource)
@@ -100,6 +105,7 @@ export class Catalogue {
         break
       case 'Revocation':
         this.#revocations.delete(key)
+        this.#revoked = undefined
         break
       case 'TrustDomain':
         this.#trustDomains.delete(key)
@@ -147,6 +153,12 @@ export class Catalogue {
   /** They are for everybody. */
   revocations(): Iterable<Revocation> {
     return this.#revocations.values()
+  }
+
+  /** What they revoke. */
+  get revoked(): Revocations {
+    this.#revoked ??= compileRevocations(this.#revocations.values())
+    return this.#revoked
   }
 
   /** Those that this mesh is federated with. */

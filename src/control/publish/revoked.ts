@@ -2,12 +2,21 @@ import type { SpiffeId } from '../../identity/spiffe-id.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import type { Catalogue } from './catalogue.ts'
 
-/** Throws `identity-revoked` or `svid-revoked`: what an operator has ended is not begun anew. `serial`: of the SVID that is shown. */
-export function checkNotRevoked(catalogue: Catalogue, id: SpiffeId, serial: string | undefined): void {
-  for (const { metadata, spec } of catalogue.revocations()) {
-    const by = `revoked by Revocation/${metadata.namespace}/${metadata.name}`
-    if (spec.spiffeIds.includes(id)) throw new OutriderError('identity-revoked', `${id} is ${by}`)
-    if (serial !== undefined && spec.serials.includes(serial))
-      throw new OutriderError('svid-revoked', `the SVID ${serial} is ${by}: attest anew`)
-  }
+/** Why an identity, or the SVID with this serial number, is believed no more: `identity-revoked` or `svid-revoked`. */
+export function revocationOf(
+  { revoked: { ids, serials } }: Catalogue,
+  id: SpiffeId,
+  serial?: string,
+): OutriderError<'identity-revoked' | 'svid-revoked'> | undefined {
+  const ofIdentity = ids.get(id)
+  if (ofIdentity !== undefined) return new OutriderError('identity-revoked', `${id} is revoked by ${ofIdentity}`)
+  const ofSvid = serial === undefined ? undefined : serials.get(serial)
+  if (ofSvid === undefined) return undefined
+  return new OutriderError('svid-revoked', `the SVID ${serial} is revoked by ${ofSvid}: attest anew`)
+}
+
+/** Throws what `revocationOf` gives: what an operator has ended is not begun anew. */
+export function checkNotRevoked(catalogue: Catalogue, id: SpiffeId, serial?: string): void {
+  const revocation = revocationOf(catalogue, id, serial)
+  if (revocation !== undefined) throw revocation
 }

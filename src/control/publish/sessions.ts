@@ -7,7 +7,7 @@ import { nameOf } from '../../policy/model.ts'
 import type { ControlMetrics } from '../metrics.ts'
 import type { Commit } from '../store/store.ts'
 import type { SidecarRegistry } from '../sidecars.ts'
-import { checkNotRevoked } from './revoked.ts'
+import { checkNotRevoked, revocationOf } from './revoked.ts'
 import { concerns } from './catalogue.ts'
 import type { Mesh } from './mesh.ts'
 import { unregistered, update } from './path.ts'
@@ -102,22 +102,14 @@ export class Sessions {
       ...changes.map((change) => (change.kind === 'put' ? nameOf(change.resource) : change.name)),
       ...touched,
     ]
+    const revokes = names.some(({ kind }) => kind === 'Revocation')
     for (const session of this.#sessions.values()) {
       const workload = catalogue.workloadOf(session.peer.id)
-      const revoked = names.some(({ kind }) => kind === 'Revocation') ? this.#revoked(session) : undefined
+      const { id, serial } = session.peer
+      const revoked = revokes ? revocationOf(catalogue, id, serial) : undefined
       if (revoked !== undefined) session.end(revoked)
       else if (workload === undefined) session.end(unregistered(session.peer.id))
       else if (names.some((name) => concerns(name, workload))) session.wake()
-    }
-  }
-
-  #revoked({ peer }: Session): OutriderError | undefined {
-    try {
-      checkNotRevoked(this.#mesh.catalogue, peer.id, peer.serial)
-      return undefined
-    } catch (thrown) {
-      if (thrown instanceof OutriderError) return thrown
-      throw thrown
     }
   }
 
