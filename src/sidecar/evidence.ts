@@ -1,5 +1,4 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import type { SidecarConfig } from '../config/sidecar.ts'
 import { parseBundle, type TrustBundle } from '../identity/bundle.ts'
 import { signProof } from '../identity/proof.ts'
@@ -7,10 +6,13 @@ import { controlIdOf, parseSpiffeId, type SpiffeId, trustDomainOf } from '../ide
 import { fromPem, parseCertificate } from '../identity/x509.ts'
 import type { Clock } from '../lib/clock.ts'
 import { describeError, OutriderError } from '../lib/errors.ts'
+import { readSmallFile } from '../lib/small-file.ts'
 import { unreachable } from '../lib/unreachable.ts'
 import { learnTrustBundle } from '../rpc/bootstrap.ts'
 import { type JoinToken, parseJoinToken } from '../rpc/token.ts'
 import type { AttestRequest } from '../wire/outrider/identity/v1/AttestRequest.ts'
+
+const MAX_FILE_BYTES = 1024 * 1024
 
 /** What the sidecar has in place of an identity, until it has one. */
 export interface Evidence {
@@ -97,7 +99,7 @@ function joinToken({ joinToken: given, joinTokenFile }: SidecarConfig): JoinToke
     )
   }
   try {
-    return parseJoinToken(readFileSync(joinTokenFile, 'utf8'))
+    return parseJoinToken(readSmallFile(joinTokenFile, MAX_FILE_BYTES).text)
   } catch (cause) {
     if (cause instanceof OutriderError) throw cause
     throw new OutriderError('join-token-unreadable', `the join token file ${joinTokenFile} cannot be read`, { cause })
@@ -114,12 +116,12 @@ function incomplete(message: string): OutriderError<'evidence-incomplete'> {
 }
 
 function readText(path: string, option: string): string {
-  return readable(path, option, () => readFileSync(path, 'utf8'))
+  return readable(path, option, () => readSmallFile(path, MAX_FILE_BYTES).text)
 }
 
 function readPem(path: string, option: string): Buffer[] {
   return readable(path, option, () => {
-    const chain = fromPem(readFileSync(path, 'utf8'))
+    const chain = fromPem(readSmallFile(path, MAX_FILE_BYTES).text)
     for (const der of chain) parseCertificate(der)
     if (chain.length === 0) throw new Error('there is no certificate in it')
     return chain
@@ -127,7 +129,7 @@ function readPem(path: string, option: string): Buffer[] {
 }
 
 function readKey(path: string): KeyObject {
-  return readable(path, 'x509KeyFile', () => createPrivateKey(readFileSync(path, 'utf8')))
+  return readable(path, 'x509KeyFile', () => createPrivateKey(readSmallFile(path, MAX_FILE_BYTES).text))
 }
 
 /** Whoever renews the file may be in the middle of it: another try later may succeed. */

@@ -1,18 +1,19 @@
-import { readFileSync } from 'node:fs'
 import { parseDuration } from '../../lib/duration.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
+import { readSmallFile } from '../../lib/small-file.ts'
 import { pause } from '../../lib/pause.ts'
 import type { AdminClient } from '../../rpc/client.ts'
-import { millisecondsOf } from '../../rpc/time.ts'
+import { isoOf, millisecondsOf } from '../../rpc/time.ts'
 import type { Authority__Output } from '../../wire/outrider/admin/v1/Authority.ts'
 import type { AuthorityList__Output } from '../../wire/outrider/admin/v1/AuthorityList.ts'
 import { socketOption, withAdmin } from '../admin.ts'
 import { type Command, type CommandContext, defineCommand, exitCode, type Output, outputOption } from '../command.ts'
-import { formatSpan, formatTable, type Json, print, printable } from '../output.ts'
+import { formatSpan, formatTable, type Json, print, printable, stateWord } from '../output.ts'
 
 const verbs = ['status', 'prepare', 'activate', 'taint', 'revoke'] as const
 type Verb = (typeof verbs)[number]
 
+const MAX_FILE_BYTES = 64 * 1024
 /** How long an unready mesh is left alone between two looks. */
 const LOOK_AGAIN_MS = 500
 /** How long the answer to a step waits for the sidecars to hear of it. */
@@ -132,7 +133,7 @@ function material({ certificates, key }: CaContext['options']): { certificates: 
 
 function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readSmallFile(path, MAX_FILE_BYTES).text
   } catch (cause) {
     throw new OutriderError('usage-file', `${path} cannot be read: ${describeError(cause)}`, { place: path })
   }
@@ -171,7 +172,7 @@ function row(authority: Authority__Output, nowMs: number): readonly string[] {
   const until = (time: typeof notAfter): string => formatSpan((millisecondsOf(time) ?? nowMs) - nowMs)
   return [
     shortId(fingerprint),
-    wordOf(state),
+    stateWord(state),
     formatSpan(nowMs - (millisecondsOf(since) ?? nowMs)),
     until(notAfter),
     until(signersNotAfter),
@@ -190,7 +191,7 @@ function listJson({ authorities, ...list }: AuthorityList__Output): Json {
     authorities: authorities.map(({ state, since, notAfter, signersNotAfter, ...rest }) => ({
       ...rest,
       id: shortId(rest.fingerprint),
-      state: wordOf(state),
+      state: stateWord(state),
       since: isoOf(since),
       notAfter: isoOf(notAfter),
       signersNotAfter: isoOf(signersNotAfter),
@@ -200,13 +201,4 @@ function listJson({ authorities, ...list }: AuthorityList__Output): Json {
 
 function shortId(fingerprint: string): string {
   return fingerprint.slice(0, 16)
-}
-
-function wordOf(state: Authority__Output['state']): string {
-  return state.replace('STATE_', '').toLowerCase()
-}
-
-function isoOf(time: Parameters<typeof millisecondsOf>[0]): string | undefined {
-  const ms = millisecondsOf(time)
-  return ms === undefined ? undefined : new Date(ms).toISOString()
 }

@@ -1,11 +1,13 @@
-import { readFileSync } from 'node:fs'
 import { parseBundle, type TrustBundleSet } from '../../identity/bundle.ts'
 import { validateLeaf } from '../../identity/leaf.ts'
 import { trustDomainOf } from '../../identity/spiffe-id.ts'
 import { type RefusedPeer, type VerifiedPeer, verifyPeer } from '../../identity/verify.ts'
 import { fromPem, parseCertificate } from '../../identity/x509.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
+import { readSmallFile } from '../../lib/small-file.ts'
 import type { CertificatePage } from '../sidecar-page.ts'
+
+const MAX_FILE_BYTES = 1024 * 1024
 
 /**
  * Verifies the certificates of a PEM file, leaf first, by the rules that sidecars apply to their peers. Throws `usage-file` when a
@@ -34,7 +36,7 @@ export function bundlesOfPage({ bundles }: CertificatePage): TrustBundleSet {
 function certificatesOf(file: string): readonly Buffer[] {
   let certificates: readonly Buffer[]
   try {
-    certificates = fromPem(readFileSync(file, 'utf8'))
+    certificates = fromPem(readSmallFile(file, MAX_FILE_BYTES).text)
   } catch (cause) {
     throw new OutriderError('usage-file', `${file} cannot be read: ${describeError(cause)}`, { place: file })
   }

@@ -1,8 +1,8 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
 import type { TrustDomain } from '../../identity/spiffe-id.ts'
 import { type Certificate, fromPem, parseCertificate } from '../../identity/x509.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
+import { readSmallFile } from '../../lib/small-file.ts'
 import { type Authority, newJwtKey, opened, underRoot } from './authority.ts'
 
 /** A CA of someone's own, PEM. */
@@ -23,8 +23,7 @@ export function readHandedIn(certificatesFile: string, keyFile: string): HandedI
 
 function readText(path: string): string {
   try {
-    if (statSync(path).size > MAX_FILE_BYTES) throw new Error(`it has more than ${MAX_FILE_BYTES} bytes`)
-    return readFileSync(path, 'utf8')
+    return readSmallFile(path, MAX_FILE_BYTES).text
   } catch (cause) {
     throw new OutriderError('ca-file-unreadable', `${path} cannot be read: ${describeError(cause)}`, { place: path })
   }

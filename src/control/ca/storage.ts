@@ -1,20 +1,10 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Certificate, fromPem, parseCertificate, toPem } from '../../identity/x509.ts'
+import { replaceDurably, syncFolder, UNFINISHED, writeDurably } from '../../lib/durable-file.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
+import { readSmallFile, type SmallFile } from '../../lib/small-file.ts'
 
 /** One root and what signs under it, as it is kept. */
 export interface StoredAuthority {
@@ -61,8 +51,6 @@ export type StorageErrorCode =
 
 const FOLDER = 'ca'
 const INDEX = 'authorities.json'
-/** End of the name of what is being written. What a write that was cut short leaves was never used. */
-const UNFINISHED = '.unfinished'
 /** Of one trust domain at a time. */
 export const MAX_AUTHORITIES = 8
 const MAX_FILE_BYTES = 64 * 1024
@@ -150,25 +138,15 @@ function readKey(path: string): KeyObject {
   })
 }
 
-/** Mode and content are taken from one open file, so that they are of the same file. */
 function readAs<T>(path: string, what: string, parse: (text: string, mode: number) => T): T {
-  let text: string
-  let mode: number
+  let file: SmallFile
   try {
-    const file = openSync(path, 'r')
-    try {
-      const stat = fstatSync(file)
-      if (!stat.isFile() || stat.size > MAX_FILE_BYTES) throw new Error(`not a file of at most ${MAX_FILE_BYTES} bytes`)
-      mode = stat.mode
-      text = readFileSync(file, 'utf8')
-    } finally {
-      closeSync(file)
-    }
+    file = readSmallFile(path, MAX_FILE_BYTES)
   } catch (cause) {
     throw new OutriderError('ca-file-unreadable', `${path} cannot be read: ${describeError(cause)}`, { place: path })
   }
   try {
-    return parse(text, mode)
+    return parse(file.text, file.mode)
   } catch (thrown) {
     if (thrown instanceof OutriderError && thrown.code === 'ca-key-exposed') throw thrown
     throw new OutriderError('ca-file-corrupt', `${path} is not ${what}: ${describeError(thrown)}`, { place: path })
@@ -245,13 +223,7 @@ export function removeUnnamed(dataDir: string, { authorities }: AuthorityIndex):
 
 function replaceFile(folder: string, name: string, content: string): void {
   const path = join(folder, name)
-  writing(path, () => {
-    const unfinished = `${path}${UNFINISHED}`
-    rmSync(unfinished, { force: true })
-    writeDurably(unfinished, content)
-    renameSync(unfinished, path)
-    syncFolder(folder)
-  })
+  writing(path, () => replaceDurably(path, content))
 }
 
 function keyPem(key: KeyObject): string {
@@ -266,25 +238,5 @@ function writing(path: string, write: () => void): void {
       place: path,
       source: 'dependency',
     })
-  }
-}
-
-function writeDurably(path: string, content: string | Buffer): void {
-  const file = openSync(path, 'wx', 0o600)
-  try {
-    writeFileSync(file, content)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-}
-
-/** A rename is on disk only when the folder is. */
-function syncFolder(path: string): void {
-  const folder = openSync(path, 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
   }
 }

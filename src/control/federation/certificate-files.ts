@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
 import type { Clock, Timer } from '../../lib/clock.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
+import { readSmallFile } from '../../lib/small-file.ts'
 import { type Watch, WatchCell } from '../../lib/watch.ts'
 import type { Logger } from '../../telemetry/log.ts'
 
@@ -82,8 +82,7 @@ function readPair(certificateFile: string, keyFile: string): CertificatePair {
 
 function read(path: string): string {
   try {
-    if (statSync(path).size > MAX_FILE_BYTES) throw new Error(`it has more than ${MAX_FILE_BYTES} bytes`)
-    return readFileSync(path, 'utf8')
+    return readSmallFile(path, MAX_FILE_BYTES).text
   } catch (cause) {
     throw unusable(path, cause)
   }

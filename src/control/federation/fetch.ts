@@ -1,4 +1,3 @@
-import { readFileSync, statSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
@@ -7,6 +6,7 @@ import { verifyPeer } from '../../identity/verify.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
 import { http } from '../../lib/node-http.ts'
+import { readSmallFile } from '../../lib/small-file.ts'
 import { presentedChain } from '../../lib/presented-chain.ts'
 import type { BundleEndpoint } from '../../policy/model.ts'
 
@@ -97,8 +97,7 @@ function trustOf(endpoint: BundleEndpoint): ConnectionOptions {
 /** Anew each time: who replaces the file restarts nothing. */
 function readCaFile(path: string): string {
   try {
-    if (statSync(path).size > MAX_CA_FILE_BYTES) throw new Error(`it has more than ${MAX_CA_FILE_BYTES} bytes`)
-    const text = readFileSync(path, 'utf8')
+    const { text } = readSmallFile(path, MAX_CA_FILE_BYTES)
     if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new Error('it holds no certificate')
     return text
   } catch (cause) {

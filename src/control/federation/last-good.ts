@@ -1,21 +1,12 @@
 import { createHash } from 'node:crypto'
-import {
-  closeSync,
-  fsyncSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type BundleDocument, formatBundleDocument } from '../../identity/bundle-document.ts'
 import { parseFederatedBundle } from '../../identity/federated-bundle.ts'
 import type { TrustDomain } from '../../identity/spiffe-id.ts'
+import { replaceDurably } from '../../lib/durable-file.ts'
 import { describeError } from '../../lib/errors.ts'
+import { readSmallFile } from '../../lib/small-file.ts'
 import type { Logger } from '../../telemetry/log.ts'
 
 /** The bundle of a foreign trust domain as it is believed, and kept over restarts. */
@@ -31,7 +22,6 @@ export interface LastGood {
 }
 
 const FOLDER = 'federation'
-const UNFINISHED = '.new'
 /** A document as large as one may be, quoted. */
 const MAX_FILE_BYTES = 4 * 1024 * 1024
 const VERSION = 1
@@ -53,10 +43,8 @@ export class LastGoodBundles {
   read(trustDomain: TrustDomain): LastGood | undefined {
     const path = this.#pathOf(trustDomain)
     try {
-      const stat = lstatSync(path, { throwIfNoEntry: false })
-      if (stat === undefined) return undefined
-      if (!stat.isFile() || stat.size > MAX_FILE_BYTES) throw new Error(`no file of at most ${MAX_FILE_BYTES} bytes`)
-      return parse(readFileSync(path, 'utf8'), trustDomain)
+      if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined
+      return parse(readSmallFile(path, MAX_FILE_BYTES).text, trustDomain)
     } catch (thrown) {
       this.#log.error({ trustDomain, path, error: describeError(thrown) }, 'a kept trust bundle is not readable')
       return undefined
@@ -68,15 +56,7 @@ export class LastGoodBundles {
     const path = this.#pathOf(trustDomain)
     try {
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
-      rmSync(path + UNFINISHED, { force: true })
-      const file = openSync(path + UNFINISHED, 'wx', 0o600)
-      try {
-        writeFileSync(file, format(trustDomain, value))
-        fsyncSync(file)
-      } finally {
-        closeSync(file)
-      }
-      renameSync(path + UNFINISHED, path)
+      replaceDurably(path, format(trustDomain, value))
     } catch (thrown) {
       this.#log.error({ trustDomain, path, error: describeError(thrown) }, 'a trust bundle cannot be kept')
     }

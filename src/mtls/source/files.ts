@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, type KeyObject } from 'node:crypto'
-import { closeSync, constants, fstatSync, type FSWatcher, openSync, readSync, watch } from 'node:fs'
+import { type FSWatcher, watch } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseBundle } from '../../identity/bundle.ts'
 import { trustDomainOf } from '../../identity/spiffe-id.ts'
@@ -7,6 +7,7 @@ import { loadSvid, validateLeaf } from '../../identity/svid.ts'
 import { fromPem, parseCertificate } from '../../identity/x509.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
+import { readSmallFile, type SmallFile, SmallFileError } from '../../lib/small-file.ts'
 import { type Watch, WatchCell } from '../../lib/watch.ts'
 import type { Credentials } from '../credentials.ts'
 import { type CredentialsSource, type SourceEvents, unlessSame } from './source.ts'
@@ -151,37 +152,24 @@ function readAll(files: IdentityFiles): { texts: Texts; digest: string } {
 }
 
 function readText(file: string, kind: 'public' | 'secret' = 'public'): string {
-  let descriptor: number
-  try {
-    // A pipe would otherwise wait for its writer.
-    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
-  } catch (cause) {
-    throw unreadable(file, 'cannot be opened', cause)
+  const { text, mode } = reading(file)
+  if (kind === 'secret' && (mode & READABLE_BY_OTHERS) !== 0) {
+    throw new OutriderError(
+      'identity-key-exposed',
+      `${file}: every user of this machine can read the private key: take that right away (chmod o= FILE, or defaultMode 0440 of a Kubernetes volume)`,
+      { place: file },
+    )
   }
+  return text
+}
+
+function reading(file: string): SmallFile {
   try {
-    const { mode, size } = fstatSync(descriptor)
-    if ((mode & constants.S_IFMT) !== constants.S_IFREG) throw unreadable(file, 'is no file')
-    if (kind === 'secret' && (mode & READABLE_BY_OTHERS) !== 0) {
-      throw new OutriderError(
-        'identity-key-exposed',
-        `${file}: every user of this machine can read the private key: take that right away (chmod o= FILE, or defaultMode 0440 of a Kubernetes volume)`,
-        { place: file },
-      )
-    }
-    if (size > MAX_FILE_BYTES) {
-      throw new OutriderError(
-        'identity-file-too-large',
-        `${file}: has ${size} bytes, at most ${MAX_FILE_BYTES} are read`,
-        {
-          place: file,
-        },
-      )
-    }
-    // As long as it was, however it grows meanwhile: what is half read does not verify.
-    const bytes = Buffer.alloc(size)
-    return bytes.toString('latin1', 0, readSync(descriptor, bytes, 0, size, 0))
-  } finally {
-    closeSync(descriptor)
+    return readSmallFile(file, MAX_FILE_BYTES)
+  } catch (cause) {
+    if (!(cause instanceof SmallFileError)) throw unreadable(file, 'cannot be opened', cause)
+    if (cause.kind === 'not-a-file') throw unreadable(file, cause.message)
+    throw new OutriderError('identity-file-too-large', `${file}: ${cause.message}`, { place: file })
   }
 }
 

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import type { Clock } from '../../../lib/clock.ts'
 import { describeError } from '../../../lib/errors.ts'
+import { readSmallFile } from '../../../lib/small-file.ts'
 import { unavailable } from './kubernetes.ts'
 
 export interface ApiCall {
@@ -17,12 +17,13 @@ export interface ApiCall {
 /** For the whole of a call. */
 const CALL_MS = 5_000
 const MAX_ANSWER_BYTES = 256 * 1024
+const MAX_FILE_BYTES = 1024 * 1024
 
 /** One call of an HTTPS server that answers with JSON. Redirects are not followed. Throws `attestation-unavailable`. */
 export async function askApi({ url, body, tokenFile, caFile }: ApiCall, clock: Clock): Promise<unknown> {
   try {
-    const ca = caFile === undefined ? undefined : readFileSync(caFile)
-    const token = tokenFile === undefined ? undefined : readFileSync(tokenFile, 'utf8').trim()
+    const ca = caFile === undefined ? undefined : readSmallFile(caFile, MAX_FILE_BYTES).text
+    const token = tokenFile === undefined ? undefined : readSmallFile(tokenFile, MAX_FILE_BYTES).text.trim()
     const text = body === undefined ? undefined : JSON.stringify(body)
     const { status, answer } = await send(url, text, token, ca, clock)
     if (status !== 200 && status !== 201) throw new Error(`it answers ${status}`)
@@ -37,7 +38,7 @@ function send(
   url: URL,
   body: string | undefined,
   token: string | undefined,
-  ca: Buffer | undefined,
+  ca: string | undefined,
   clock: Clock,
 ): Promise<{ status: number; answer: string }> {
   return new Promise((resolve, reject) => {

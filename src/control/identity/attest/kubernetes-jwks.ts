@@ -1,9 +1,9 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
 import { isJsonObject, type JsonObject, parseJsonObject } from '../../../identity/json.ts'
 import { type JwsAlgorithm, parseJws, verifyJws } from '../../../identity/jws.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { describeError, OutriderError } from '../../../lib/errors.ts'
+import { readSmallFile } from '../../../lib/small-file.ts'
 import { objectAt, textAt } from './json-value.ts'
 import {
   MAX_TOKEN_LENGTH,
@@ -159,19 +159,13 @@ export class KeySource {
             },
             clock,
           )
-        : await readJson(place)
+        : JSON.parse(readSmallFile(place, MAX_FILE_BYTES).text)
       this.#keys = readKeys(document)
       this.#readAt = clock.monotonic()
     } catch (error) {
       this.#fault = error
     }
   }
-}
-
-async function readJson(path: string): Promise<unknown> {
-  const { size } = await stat(path)
-  if (size > MAX_FILE_BYTES) throw new Error(`more than ${MAX_FILE_BYTES} bytes`)
-  return JSON.parse(await readFile(path, 'utf8'))
 }
 
 /** Keys that are not for signing, or of a kind that is not used here, are left out. Throws when none is left. */

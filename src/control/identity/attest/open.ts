@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import type { ControlConfig } from '../../../config/control.ts'
 import { type Certificate, fromPem, parseCertificate } from '../../../identity/x509.ts'
 import { formatAddress } from '../../../lib/address.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { describeError, OutriderError } from '../../../lib/errors.ts'
+import { readSmallFile } from '../../../lib/small-file.ts'
 import type { Store } from '../../store/store.ts'
 import type { Attestors } from './attestor.ts'
 import { joinTokenAttestor } from './join-token.ts'
@@ -17,6 +17,7 @@ import { x509Attestor } from './x509.ts'
 const MAX_REVIEWS = 256
 /** All wait for the same keys. */
 const MAX_OFFLINE_REVIEWS = 4096
+const MAX_FILE_BYTES = 1024 * 1024
 
 /** The attestors that the options switch on; join tokens always, because an operator makes each. Errors: `attestor-files`. */
 export function openAttestors(config: ControlConfig, store: Store, clock: Clock): Attestors {
@@ -51,7 +52,7 @@ function tokenVerifier(config: ControlConfig, clock: Clock): TokenVerifier {
 
 function readRoots(path: string): readonly Certificate[] {
   try {
-    const roots = fromPem(readFileSync(path, 'utf8')).map((der) => parseCertificate(der))
+    const roots = fromPem(readSmallFile(path, MAX_FILE_BYTES).text).map((der) => parseCertificate(der))
     if (roots.length === 0) throw new Error('there is no certificate in it')
     if (roots.some(({ basicConstraints }) => basicConstraints?.ca !== true)) throw new Error('one is no CA certificate')
     return roots

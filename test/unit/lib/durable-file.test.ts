@@ -1,0 +1,27 @@
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { replaceDurably, writeDurably } from '../../../src/lib/durable-file.ts'
+import { temporaryFolder } from '../../fixtures/control.ts'
+
+t.test('a file is replaced as a whole, and nothing is left beside it', async (t) => {
+  const folder = temporaryFolder(t)
+  const path = join(folder, 'file')
+  writeFileSync(`${path}.unfinished`, 'of a write that was cut short')
+  for (const content of ['one', 'two']) {
+    replaceDurably(path, content)
+    t.equal(readFileSync(path, 'utf8'), content)
+    t.equal(statSync(path).mode & 0o777, 0o600)
+    t.same(readdirSync(folder), ['file'])
+  }
+  t.throws(() => writeDurably(path, 'three'), { code: 'EEXIST' }, 'what is there is not written over')
+})
+
+t.test('a write that fails leaves what was there', async (t) => {
+  const folder = temporaryFolder(t)
+  const path = join(folder, 'file')
+  replaceDurably(path, 'one')
+  mkdirSync(join(`${path}.unfinished`, 'in the way'), { recursive: true })
+  t.throws(() => replaceDurably(path, 'two'))
+  t.equal(readFileSync(path, 'utf8'), 'one')
+})
