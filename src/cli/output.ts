@@ -48,6 +48,11 @@ export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
 }
 
+/** The state of a record of the administration API as a word: `STATE_SYNCED` is `synced`. */
+export function stateWord(state: `STATE_${string}`): string {
+  return state.slice('STATE_'.length).toLowerCase()
+}
+
 /** A time as a person reads it: `2026-01-31 12:00:05Z`. */
 export function formatTime(ms: number | undefined): string {
   return ms === undefined

@@ -10,3 +10,9 @@ export function timestampOf(ms: number): Timestamp {
 export function millisecondsOf(timestamp: Timestamp__Output | null): number | undefined {
   return timestamp === null ? undefined : timestamp.seconds * 1000 + timestamp.nanos / 1_000_000
 }
+
+/** RFC 3339, in UTC; `undefined` for a timestamp that is not there. */
+export function isoOf(timestamp: Timestamp__Output | null): string | undefined {
+  const ms = millisecondsOf(timestamp)
+  return ms === undefined ? undefined : new Date(ms).toISOString()
+}

@@ -1,10 +1,10 @@
-import { millisecondsOf } from '../../rpc/time.ts'
+import { isoOf, millisecondsOf } from '../../rpc/time.ts'
 import type { ControlStatus__Output } from '../../wire/outrider/admin/v1/ControlStatus.ts'
 import type { FederatedDomain__Output } from '../../wire/outrider/admin/v1/FederatedDomain.ts'
 import type { Sidecar__Output } from '../../wire/outrider/admin/v1/Sidecar.ts'
 import { socketOption, withAdmin } from '../admin.ts'
 import { type Command, defineCommand, exitCode, outputOption } from '../command.ts'
-import { formatSpan, formatTable, formatTime, type Json, print, printable } from '../output.ts'
+import { formatSpan, formatTable, formatTime, type Json, print, printable, stateWord } from '../output.ts'
 
 export const command: Command = defineCommand({
   name: 'status',
@@ -95,7 +95,7 @@ function federatedRow(domain: FederatedDomain__Output, nowMs: number): readonly 
 function sidecarJson({ connectedAt, lastSeen, svidNotBefore, svidNotAfter, state, ...rest }: Sidecar__Output): Json {
   return {
     ...rest,
-    state: wordOf(state),
+    state: stateWord(state),
     connectedAt: isoOf(connectedAt),
     lastSeen: isoOf(lastSeen),
     svidNotBefore: isoOf(svidNotBefore),
@@ -110,19 +110,10 @@ function sidecarRow(sidecar: Sidecar__Output, nowMs: number): readonly string[] 
   return [
     sidecarId,
     spiffeId,
-    wordOf(state),
+    stateWord(state),
     appliedRevision === 0 ? '-' : String(appliedRevision),
     svidEnds === undefined ? '-' : formatSpan(svidEnds - nowMs),
     lastSeen === undefined ? '-' : `${formatSpan(nowMs - lastSeen)} ago`,
     listeners.join(' ') || '-',
   ]
-}
-
-function wordOf(state: Sidecar__Output['state']): string {
-  return state.replace('STATE_', '').toLowerCase()
-}
-
-function isoOf(timestamp: Sidecar__Output['lastSeen']): string | undefined {
-  const ms = millisecondsOf(timestamp)
-  return ms === undefined ? undefined : new Date(ms).toISOString()
 }

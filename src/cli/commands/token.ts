@@ -3,7 +3,7 @@ import { OutriderError } from '../../lib/errors.ts'
 import { millisecondsOf } from '../../rpc/time.ts'
 import { namespaceOption, parseName, socketOption, withAdmin } from '../admin.ts'
 import { type Command, defineCommand, exitCode, outputOption } from '../command.ts'
-import { formatSpan, formatTime, print } from '../output.ts'
+import { formatSpan, formatTime, print, stateWord } from '../output.ts'
 
 export const command: Command = defineCommand({
   name: 'token',
@@ -40,7 +40,7 @@ export const command: Command = defineCommand({
       const rows = tokens.map(({ id, spiffeId, state, expiresAt }) => ({
         id,
         spiffeId,
-        state: state.replace('STATE_', '').toLowerCase(),
+        state: stateWord(state),
         expiresAt: formatTime(millisecondsOf(expiresAt)),
       }))
       print(stdout, options.output, rows, () => ({

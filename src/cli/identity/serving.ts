@@ -4,6 +4,8 @@ import { millisecondsOf } from '../../rpc/time.ts'
 import type { Sidecar__Output } from '../../wire/outrider/admin/v1/Sidecar.ts'
 import type { StoredResource__Output } from '../../wire/outrider/admin/v1/StoredResource.ts'
 
+import { stateWord } from '../output.ts'
+
 /** An identity that may serve a service, and a sidecar that has it. */
 export interface Serving {
   readonly workload: string
@@ -36,7 +38,7 @@ export function whoServes(
         workload,
         spiffeId,
         sidecar: sidecarId,
-        state: state.replace('STATE_', '').toLowerCase(),
+        state: stateWord(state),
         listeners,
         ...(svidNotAfterMs === undefined ? {} : { svidNotAfterMs }),
       }

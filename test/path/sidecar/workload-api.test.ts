@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -39,10 +39,10 @@ function start(t: Test, options: Partial<Parameters<typeof startWorkloadApi>[1]>
 
 /** What an application makes of one SVID of the Workload API. */
 function materialOf({ x509_svid, x509_svid_key, bundle }: Message): TlsMaterial {
-  const key = Buffer.from(x509_svid_key).toString('base64').replaceAll(/.{64}/g, '$&\n')
+  const key = createPrivateKey({ key: Buffer.from(x509_svid_key), format: 'der', type: 'pkcs8' })
   return {
     cert: toPem(splitDer(x509_svid)),
-    key: `-----BEGIN PRIVATE KEY-----\n${key}\n-----END PRIVATE KEY-----\n`,
+    key: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
     ca: toPem(splitDer(bundle)),
   }
 }
