@@ -24,6 +24,10 @@ t.test('what is no small file is not read', async (t) => {
   mkdirSync(path('folder'))
   t.throws(() => readSmallFile(path('folder'), 8), { kind: 'not-a-file', message: 'is no file' })
   execFileSync('mkfifo', [path('pipe')])
-  t.throws(() => readSmallFile(path('pipe'), 8), { kind: 'not-a-file', message: 'is no file' }, 'without waiting for somebody who writes')
+  t.throws(
+    () => readSmallFile(path('pipe'), 8),
+    { kind: 'not-a-file', message: 'is no file' },
+    'without waiting for somebody who writes',
+  )
   t.throws(() => readSmallFile(path('none'), 8), { code: 'ENOENT' })
 })
