@@ -15,6 +15,7 @@ import type { AccessSource } from '../telemetry/access-log.ts'
 import { requestIdOf, type TraceHop, traceHop } from '../telemetry/trace.ts'
 import type { Waiter } from './upstream/pool.ts'
 import { grpcTimeoutMs, isGrpc } from './grpc.ts'
+import type { Grant } from './grants.ts'
 import type { RequestMeter } from './meter.ts'
 import { type Refusal, type RefusalCode, refusals, refuse } from './refusal.ts'
 import { refusalTrailers, respond } from './respond.ts'
@@ -87,8 +88,8 @@ export class Request implements ExchangeOwner {
   responseHeaders: Headers | undefined
   /** The try under way. */
   attempt: Attempt | undefined
-  /** Called when the request is over. */
-  onOver: (() => void) | undefined
+  /** What it goes on by; among the grants of the runtime until it is over. */
+  grant: Grant | undefined
   #protocol: HttpVersion | undefined
   #refusal: Refusal | undefined
   #status = 0
@@ -192,7 +193,7 @@ export class Request implements ExchangeOwner {
   onFinished(fault: StreamFault | undefined): void {
     const { runtime, meter } = this.#source
     this.#deadline?.cancel()
-    this.onOver?.()
+    if (this.grant !== undefined) runtime.grants.remove(this.grant)
     const durationMs = runtime.clock.monotonic() - this.#startMs
     const refusal = this.#refusal?.code ?? fault?.code
     meter.end({ status: this.#status, refusal: refusal ?? 'none', destination: this.destination }, durationMs)

@@ -18,9 +18,8 @@ export function authorize(principal: Principal, received: Received, connection: 
   if (decision.kind === 'permit') {
     request.rule = decision.rule
     meter.allowed(decision.rule.policy)
-    const grant = new RequestGrant(asked, request, meter)
-    grants.add(grant)
-    request.onOver = () => grants.remove(grant)
+    request.grant = new RequestGrant(asked, request, meter)
+    grants.add(request.grant)
     return decision
   }
   const { code, rule, nearest, detail } = decision
