@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import t from 'tap'
 import { isAuthority } from '../../../src/http/syntax.ts'
 import { normaliseAuthority } from '../../../src/policy/host.ts'
