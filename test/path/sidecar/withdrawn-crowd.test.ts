@@ -13,6 +13,7 @@ const STREAMS = 1000
 const OPEN = CONNECTIONS * STREAMS
 /** Client, sidecar and application share the loop, and all of them end 5000 streams. */
 const MOST_BLOCKED_MS = 500
+const MOST_MS = 2000
 
 t.test(`${OPEN} streams: half of them end, and the loop is never held for long`, { timeout: 55_000 }, async (t) => {
   const app = await startHttp2App(t, ({ stream }) => {
@@ -60,7 +61,7 @@ t.test(`${OPEN} streams: half of them end, and the loop is never held for long`,
   console.log(
     `note: ${OPEN} open streams: the first turn took ${firstMs.toFixed(1)} ms, ${OPEN / 2} had ended after ${allMs.toFixed(0)} ms, with client and application the loop was held ${blockedMs.toFixed(0)} ms at most`,
   )
-  t.ok(allMs <= 1000, 'within a second')
+  t.ok(allMs <= MOST_MS)
   t.ok(blockedMs <= MOST_BLOCKED_MS)
   t.equal(await api.metric('outrider_requests_total', { refusal: 'permission-withdrawn' }), OPEN / 2)
   for (const stream of open['/kept']) stream.close()
