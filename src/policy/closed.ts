@@ -1,6 +1,7 @@
 import { noRevocations } from '../identity/revocation.ts'
 import { noAuthentication } from './authentication.ts'
 import type { CompiledPolicy } from './compile.ts'
+import { noAddresses } from './destination-addresses.ts'
 import { LimitTable } from './limits.ts'
 import { RuleIndex } from './rule-index.ts'
 
@@ -14,6 +15,8 @@ export function closedPolicy(why: string): CompiledPolicy {
     connections: { deny: none, allow: none },
     limits: new LimitTable([]),
     destinations: new Map(),
+    addresses: noAddresses,
+    outbound: 'deny',
     revocations: noRevocations,
     authentication: noAuthentication,
     external: [],

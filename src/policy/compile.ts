@@ -5,6 +5,7 @@ import { OutriderError } from '../lib/errors.ts'
 import { brokenPlan, planLimit } from '../ratelimit/plan.ts'
 import { type CompiledAuthentication, compileAuthentication } from './authentication.ts'
 import { compileDestinations, type Destinations, type UnusableService } from './destinations.ts'
+import { type DestinationAddresses, locateDestinations } from './destination-addresses.ts'
 import { type CompiledLimit, LimitTable } from './limits.ts'
 import { parseMethod } from './match/method.ts'
 import { parsePath } from './match/path.ts'
@@ -17,9 +18,11 @@ import {
   type AuthorizationRule,
   type ExternalAuthorization,
   type GoverningResource,
+  type MeshConfig,
   type Metadata,
   nameOf,
   type OperationMatch,
+  type OutboundPolicy,
   type RateLimit,
   type RequestAuthentication,
   type ResolvedResource,
@@ -54,6 +57,7 @@ export interface PolicyInput {
   readonly authentications?: readonly RequestAuthentication[]
   readonly apiKeys?: readonly ApiKey[]
   readonly external?: readonly ExternalAuthorization[]
+  readonly meshConfigs?: readonly MeshConfig[]
   /** What they govern is closed. */
   readonly unreadable?: readonly UnreadableResource[]
 }
@@ -68,6 +72,10 @@ export interface CompiledPolicy {
   readonly connections: { readonly deny: RuleIndex; readonly allow: RuleIndex }
   readonly limits: LimitTable
   readonly destinations: Destinations
+  /** The same destinations by address and port, as `formatAddress` writes them: for captured connections. */
+  readonly addresses: DestinationAddresses
+  /** What becomes of captured connections to where no service is. */
+  readonly outbound: OutboundPolicy
   readonly revocations: Revocations
   readonly authentication: CompiledAuthentication
   /** Servers that are asked about requests that the rules allow. */
@@ -108,7 +116,8 @@ export function compilePolicy(input: PolicyInput): {
 
   const unusable: UnusableService[] = unreadable.filter(({ kind }) => kind === 'Service')
   const reachable = compileDestinations(services, unusable, workload.metadata.namespace)
-  violations.push(...reachable.violations)
+  const located = locateDestinations(services, reachable.destinations)
+  violations.push(...reachable.violations, ...located.violations)
 
   const policy: CompiledPolicy = {
     closed: closing.length === 0 ? undefined : { code: 'policy-broken', detail: closing.join(', ') },
@@ -120,6 +129,8 @@ export function compilePolicy(input: PolicyInput): {
     },
     limits: new LimitTable(limits),
     destinations: reachable.destinations,
+    addresses: located.addresses,
+    outbound: outboundOf(input.meshConfigs ?? [], unreadable),
     revocations: compileRevocations(input.revocations ?? []),
     authentication: compileAuthentication(
       governing(input.authentications ?? [], workload),
@@ -133,7 +144,13 @@ export function compilePolicy(input: PolicyInput): {
 /** What is unknown may have been meant to deny: only a resource that cannot deny leaves the rest open. */
 function closesEverything({ kind, action }: UnreadableResource): boolean {
   if (kind === 'AuthorizationPolicy') return action !== 'ALLOW'
-  return kind !== 'RateLimit' && kind !== 'Service' && kind !== 'ApiKey'
+  return kind !== 'RateLimit' && kind !== 'Service' && kind !== 'ApiKey' && kind !== 'MeshConfig'
+}
+
+/** Nothing goes out that a resource might deny: not when there are several, and not when one cannot be read. */
+function outboundOf(configs: readonly MeshConfig[], unreadable: readonly UnreadableResource[]): OutboundPolicy {
+  const allowed = configs.length > 0 && configs.every(({ spec }) => spec.outbound === 'allow')
+  return allowed && !unreadable.some(({ kind }) => kind === 'MeshConfig') ? 'allow' : 'deny'
 }
 
 function brokenLimit(resource: { readonly kind: string; readonly metadata: Metadata }): CompiledLimit {

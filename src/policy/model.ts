@@ -1,5 +1,6 @@
 import type { ApiKey, ExternalAuthorization, RequestAuthentication } from './model/authentication.ts'
 import type { AuthorizationPolicy } from './model/authorization.ts'
+import type { MeshConfig } from './model/mesh.ts'
 import type { Kind, Metadata, ResourceName } from './model/name.ts'
 import type { RateLimit } from './model/rate-limit.ts'
 import type { ResolvedService, ResolvedWorkload, Service, Workload } from './model/service.ts'
@@ -7,6 +8,7 @@ import type { Revocation, TrustDomain } from './model/trust.ts'
 
 export * from './model/authentication.ts'
 export * from './model/authorization.ts'
+export * from './model/mesh.ts'
 export * from './model/name.ts'
 export * from './model/rate-limit.ts'
 export * from './model/service.ts'
@@ -17,6 +19,7 @@ export type Resource =
   | ApiKey
   | AuthorizationPolicy
   | ExternalAuthorization
+  | MeshConfig
   | RateLimit
   | RequestAuthentication
   | Revocation
@@ -28,7 +31,7 @@ export type Resource =
 export type GoverningResource = ApiKey | AuthorizationPolicy | ExternalAuthorization | RateLimit | RequestAuthentication
 
 /** What goes over the wire to a sidecar. */
-export type ResolvedResource = GoverningResource | Revocation | ResolvedService | ResolvedWorkload
+export type ResolvedResource = GoverningResource | MeshConfig | Revocation | ResolvedService | ResolvedWorkload
 
 export function nameOf<K extends Kind>(resource: {
   readonly kind: K

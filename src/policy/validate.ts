@@ -2,6 +2,7 @@ import { type Kind, kinds, type ResolvedResource, type Resource, type Violation 
 import type { Reader } from './schema.ts'
 import { apiKey, externalAuthorization, requestAuthentication } from './validate/authentication.ts'
 import { authorizationPolicy } from './validate/authorization.ts'
+import { meshConfig } from './validate/mesh.ts'
 import { rateLimit } from './validate/rate-limit.ts'
 import { resolvedService, resolvedWorkload, service, workload } from './validate/service.ts'
 import { revocation, trustDomain } from './validate/trust.ts'
@@ -56,6 +57,7 @@ const governing = {
 
 const schemas: Readonly<Record<Kind, Reader<Resource>>> = {
   ...governing,
+  MeshConfig: meshConfig,
   Revocation: revocation,
   Service: service,
   TrustDomain: trustDomain,
@@ -64,6 +66,7 @@ const schemas: Readonly<Record<Kind, Reader<Resource>>> = {
 
 const resolvedSchemas: Readonly<Record<ResolvedResource['kind'], Reader<ResolvedResource>>> = {
   ...governing,
+  MeshConfig: meshConfig,
   Revocation: revocation,
   Service: resolvedService,
   Workload: resolvedWorkload,

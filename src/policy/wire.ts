@@ -1,6 +1,7 @@
 import type { AppProtocol } from '../lib/app-protocol.ts'
 import { durationOf, durationText } from '../lib/protobuf-time.ts'
 import { unreachable } from '../lib/unreachable.ts'
+import type { MeshConfigSpec__Output } from '../wire/outrider/policy/v1/MeshConfigSpec.ts'
 import type { RateLimitSpec, RateLimitSpec__Output } from '../wire/outrider/policy/v1/RateLimitSpec.ts'
 import type { Resource as WireResource, Resource__Output } from '../wire/outrider/policy/v1/Resource.ts'
 import type { ServicePort, ServicePort__Output } from '../wire/outrider/policy/v1/ServicePort.ts'
@@ -39,6 +40,10 @@ const protocols = {
   grpc: 'PROTOCOL_GRPC',
   tcp: 'PROTOCOL_TCP',
 } as const satisfies Record<AppProtocol, string>
+const outbounds = { deny: 'OUTBOUND_DENY', allow: 'OUTBOUND_ALLOW' } as const satisfies Record<
+  model.OutboundPolicy,
+  string
+>
 const limitKeys = { identity: 'KEY_IDENTITY', all: 'KEY_ALL' } as const
 
 /** The message for one resource; `revision` is the store's when it last changed. */
@@ -52,6 +57,8 @@ export function toWire(resource: ResolvedResource, revision: number): WireResour
       return { ...head, authorizationPolicy: policyToWire(resource.spec) }
     case 'ExternalAuthorization':
       return { ...head, externalAuthorization: externalAuthorizationToWire(resource.spec) }
+    case 'MeshConfig':
+      return { ...head, meshConfig: { outbound: outbounds[resource.spec.outbound] } }
     case 'RateLimit':
       return { ...head, rateLimit: rateLimitToWire(resource.spec) }
     case 'RequestAuthentication':
@@ -61,7 +68,7 @@ export function toWire(resource: ResolvedResource, revision: number): WireResour
       return { ...head, revocation: { serials: [...serials], spiffeIds: [...spiffeIds], reason } }
     }
     case 'Service': {
-      const { hosts, ports, identities, endpoints } = resource.spec
+      const { hosts, ports, identities, endpoints, addresses = [] } = resource.spec
       return {
         ...head,
         service: {
@@ -69,6 +76,7 @@ export function toWire(resource: ResolvedResource, revision: number): WireResour
           ports: ports.map(portToWire),
           identities: [...identities],
           endpoints: [...endpoints],
+          addresses: [...addresses],
         },
       }
     }
@@ -129,11 +137,12 @@ function marked(resource: ResolvedResource, { authorizationPolicy }: Resource__O
 /** The spec as a document would hold it; absent when the message holds that of another kind. */
 function specDocument(kind: string, message: Resource__Output): unknown {
   const { apiKey, authorizationPolicy, externalAuthorization, rateLimit, requestAuthentication } = message
-  const { revocation, service, workload } = message
+  const { meshConfig, revocation, service, workload } = message
   const specs: Readonly<Record<string, unknown>> = {
     ApiKey: apiKey && apiKeyDocument(apiKey),
     AuthorizationPolicy: authorizationPolicy && policyDocument(authorizationPolicy),
     ExternalAuthorization: externalAuthorization && externalAuthorizationDocument(externalAuthorization),
+    MeshConfig: meshConfig && meshConfigDocument(meshConfig),
     RateLimit: rateLimit && rateLimitDocument(rateLimit),
     RequestAuthentication: requestAuthentication && requestAuthenticationDocument(requestAuthentication),
     Revocation: revocation && present(revocation),
@@ -157,8 +166,13 @@ function rateLimitDocument({ workloads, limits }: RateLimitSpec__Output): unknow
   }
 }
 
-function serviceDocument({ hosts, ports, identities, endpoints }: ServiceSpec__Output): unknown {
-  return { hosts, ports: ports.map(portDocument), identities, endpoints }
+/** A choice that this version does not know stays as it came, and makes the resource unreadable. */
+function meshConfigDocument({ outbound }: MeshConfigSpec__Output): unknown {
+  return { outbound: Object.entries(outbounds).find(([, value]) => value === outbound)?.[0] ?? outbound }
+}
+
+function serviceDocument({ hosts, ports, identities, endpoints, addresses }: ServiceSpec__Output): unknown {
+  return { hosts, ports: ports.map(portDocument), identities, endpoints, ...present({ addresses }) }
 }
 
 /** A protocol that this version does not know stays as it came, and makes the service unreadable. */

@@ -1133,7 +1133,8 @@ export const contract: object = {
                         "revocation",
                         "requestAuthentication",
                         "apiKey",
-                        "externalAuthorization"
+                        "externalAuthorization",
+                        "meshConfig"
                       ]
                     }
                   },
@@ -1177,6 +1178,10 @@ export const contract: object = {
                     "externalAuthorization": {
                       "type": "ExternalAuthorizationSpec",
                       "id": 17
+                    },
+                    "meshConfig": {
+                      "type": "MeshConfigSpec",
+                      "id": 18
                     }
                   }
                 },
@@ -1887,6 +1892,11 @@ export const contract: object = {
                       "rule": "repeated",
                       "type": "Endpoint",
                       "id": 4
+                    },
+                    "addresses": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 5
                     }
                   }
                 },
@@ -1931,6 +1941,23 @@ export const contract: object = {
                     "appPort": {
                       "type": "uint32",
                       "id": 3
+                    }
+                  }
+                },
+                "MeshConfigSpec": {
+                  "fields": {
+                    "outbound": {
+                      "type": "Outbound",
+                      "id": 1
+                    }
+                  },
+                  "nested": {
+                    "Outbound": {
+                      "values": {
+                        "OUTBOUND_UNSPECIFIED": 0,
+                        "OUTBOUND_DENY": 1,
+                        "OUTBOUND_ALLOW": 2
+                      }
                     }
                   }
                 },

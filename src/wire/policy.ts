@@ -23,6 +23,7 @@ import type { Introspection as _outrider_policy_v1_Introspection, Introspection_
 import type { JwtIssuer as _outrider_policy_v1_JwtIssuer, JwtIssuer__Output as _outrider_policy_v1_JwtIssuer__Output } from './outrider/policy/v1/JwtIssuer.ts';
 import type { Limit as _outrider_policy_v1_Limit, Limit__Output as _outrider_policy_v1_Limit__Output } from './outrider/policy/v1/Limit.ts';
 import type { Listening as _outrider_policy_v1_Listening, Listening__Output as _outrider_policy_v1_Listening__Output } from './outrider/policy/v1/Listening.ts';
+import type { MeshConfigSpec as _outrider_policy_v1_MeshConfigSpec, MeshConfigSpec__Output as _outrider_policy_v1_MeshConfigSpec__Output } from './outrider/policy/v1/MeshConfigSpec.ts';
 import type { Nack as _outrider_policy_v1_Nack, Nack__Output as _outrider_policy_v1_Nack__Output } from './outrider/policy/v1/Nack.ts';
 import type { OperationMatch as _outrider_policy_v1_OperationMatch, OperationMatch__Output as _outrider_policy_v1_OperationMatch__Output } from './outrider/policy/v1/OperationMatch.ts';
 import type { PolicyServiceClient as _outrider_policy_v1_PolicyServiceClient, PolicyServiceDefinition as _outrider_policy_v1_PolicyServiceDefinition } from './outrider/policy/v1/PolicyService.ts';
@@ -81,6 +82,7 @@ export interface ProtoGrpcType {
         JwtIssuer: MessageTypeDefinition<_outrider_policy_v1_JwtIssuer, _outrider_policy_v1_JwtIssuer__Output>
         Limit: MessageTypeDefinition<_outrider_policy_v1_Limit, _outrider_policy_v1_Limit__Output>
         Listening: MessageTypeDefinition<_outrider_policy_v1_Listening, _outrider_policy_v1_Listening__Output>
+        MeshConfigSpec: MessageTypeDefinition<_outrider_policy_v1_MeshConfigSpec, _outrider_policy_v1_MeshConfigSpec__Output>
         Nack: MessageTypeDefinition<_outrider_policy_v1_Nack, _outrider_policy_v1_Nack__Output>
         OperationMatch: MessageTypeDefinition<_outrider_policy_v1_OperationMatch, _outrider_policy_v1_OperationMatch__Output>
         PolicyService: SubtypeConstructor<typeof grpc.Client, _outrider_policy_v1_PolicyServiceClient> & { service: _outrider_policy_v1_PolicyServiceDefinition }

@@ -6,7 +6,15 @@ import { type Command, type CommandContext, defineCommand, exitCode } from '../c
 import { filesOption, readResources } from '../resource-files.ts'
 
 /** What names others goes before what is named. */
-const ORDER: readonly Kind[] = ['AuthorizationPolicy', 'RateLimit', 'Revocation', 'Service', 'Workload', 'TrustDomain']
+const ORDER: readonly Kind[] = [
+  'AuthorizationPolicy',
+  'RateLimit',
+  'Revocation',
+  'MeshConfig',
+  'Service',
+  'Workload',
+  'TrustDomain',
+]
 
 export const command: Command = defineCommand({
   name: 'delete',

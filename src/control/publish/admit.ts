@@ -150,6 +150,7 @@ function* references(proposed: readonly Proposed[], catalogue: Catalogue): Gener
 
 function namedWorkloads(resource: Resource): readonly Reference[] {
   switch (resource.kind) {
+    case 'MeshConfig':
     case 'Revocation':
     case 'TrustDomain':
     case 'Workload':
@@ -178,6 +179,12 @@ function* identities(
       const index = resource.spec.spiffeIds.findIndex(isReserved)
       const message = 'without the identities under /outrider/ the mesh cannot be operated'
       if (index !== -1) yield { document, field: `spec.spiffeIds[${index}]`, code: 'reserved-spiffe-id', message }
+    }
+    if (resource.kind === 'MeshConfig') {
+      const other = [...catalogue.meshConfigs()].find((one) => one !== resource)
+      const message = 'holds for the whole mesh, and another one is there already'
+      if (other !== undefined)
+        yield { document, field: 'kind', code: 'duplicate-mesh-config', message: `${message}: ${label(nameOf(other))}` }
     }
     if (resource.kind === 'TrustDomain') yield* federation(document, resource, catalogue, trustDomain)
     if (resource.kind !== 'Workload') continue
@@ -256,7 +263,7 @@ function* compilerInputs(
   const names: ResourceName[] = []
   for (const { resource } of proposed) {
     if (resource.kind === 'Service' || resource.kind === 'Workload') names.push(nameOf(resource))
-    else if (resource.kind !== 'Revocation' && resource.kind !== 'TrustDomain')
+    else if (resource.kind !== 'Revocation' && resource.kind !== 'TrustDomain' && resource.kind !== 'MeshConfig')
       yield governedInput(resource, trustDomain)
   }
   const views = new Map<string, Workload>()

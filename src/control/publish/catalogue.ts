@@ -5,6 +5,7 @@ import { unreachable } from '../../lib/unreachable.ts'
 import {
   type GoverningResource,
   matchesReference,
+  type MeshConfig,
   nameOf,
   type Reference,
   type Resource,
@@ -33,6 +34,7 @@ export class Catalogue {
   /** Absent after a change, until it is asked for. */
   #revoked: Revocations | undefined
   readonly #trustDomains = new Map<string, TrustDomain>()
+  readonly #meshConfigs = new Map<string, MeshConfig>()
   readonly #services = new Index<Service>()
   readonly #servicesOfWorkload = new Index<Service>()
 
@@ -82,6 +84,9 @@ export class Catalogue {
       case 'TrustDomain':
         this.#trustDomains.set(key, resource)
         break
+      case 'MeshConfig':
+        this.#meshConfigs.set(key, resource)
+        break
     }
   }
 
@@ -114,6 +119,9 @@ export class Catalogue {
         break
       case 'TrustDomain':
         this.#trustDomains.delete(key)
+        break
+      case 'MeshConfig':
+        this.#meshConfigs.delete(key)
         break
     }
   }
@@ -158,6 +166,11 @@ export class Catalogue {
   /** They are for everybody. */
   revocations(): Iterable<Revocation> {
     return this.#revocations.values()
+  }
+
+  /** What holds for the whole mesh: one at most, but while a proposal is looked at that will be refused for it. */
+  meshConfigs(): Iterable<MeshConfig> {
+    return this.#meshConfigs.values()
   }
 
   /** What they revoke. */
@@ -210,6 +223,7 @@ export function concerns({ kind, namespace, name }: ResourceName, { metadata, sp
     case 'RequestAuthentication':
       return namespace === metadata.namespace
     case 'Revocation':
+    case 'MeshConfig':
       return true
     case 'TrustDomain':
       // Its bundle travels with the trust bundles.

@@ -39,6 +39,7 @@ export function resolve(id: SpiffeId, mesh: Mesh): WorkloadPolicy | undefined {
     ...catalogue.governing(workload.metadata),
     ...catalogue.upstreams(workload),
     ...catalogue.revocations(),
+    ...catalogue.meshConfigs(),
   ]
   for (const source of sources) {
     const name = nameOf(source)
@@ -90,6 +91,6 @@ function resolveService(
     const { address, port, appPort } = endpoint
     if (targets.has(appPort) && endpoints.size < MAX_ENDPOINTS) endpoints.set(`${address} ${port} ${appPort}`, endpoint)
   }
-  const { hosts, ports } = spec
-  return { kind, metadata, spec: { hosts, ports, identities, endpoints: [...endpoints.values()] } }
+  const { hosts, ports, addresses } = spec
+  return { kind, metadata, spec: { hosts, ports, identities, endpoints: [...endpoints.values()], addresses } }
 }

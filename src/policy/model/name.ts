@@ -4,6 +4,7 @@ export const kinds = [
   'ApiKey',
   'AuthorizationPolicy',
   'ExternalAuthorization',
+  'MeshConfig',
   'RateLimit',
   'RequestAuthentication',
   'Revocation',

@@ -14,6 +14,8 @@ export interface Service {
     readonly workloads: readonly Reference[]
     /** Inbound listeners with a fixed address, beside those that sidecars report. */
     readonly endpoints: readonly Endpoint[]
+    /** IP addresses that clients know it by, such as its cluster IP; canonical. */
+    readonly addresses: readonly string[]
   }
 }
 
@@ -62,6 +64,8 @@ export interface ResolvedService {
     /** Who may serve it: any other server is refused. */
     readonly identities: readonly SpiffeId[]
     readonly endpoints: readonly Endpoint[]
+    /** As of `Service`; absent: none. */
+    readonly addresses?: readonly string[]
   }
 }
 

@@ -1,5 +1,7 @@
 import { appProtocols } from '../../lib/app-protocol.ts'
 import { OutriderError } from '../../lib/errors.ts'
+import { canonicalIp } from '../../lib/ip.ts'
+import { isLoopback, isUnspecified } from '../../lib/address.ts'
 import { parseAddress, parseHost } from '../host.ts'
 import { parseSelector, selectorsFault } from '../match/selector.ts'
 import { parseNamespace } from '../match/source.ts'
@@ -17,6 +19,18 @@ export const MAX_ENDPOINTS = 10_000
 
 const protocol = oneOf(appProtocols)
 
+/** An address that a client could connect to from another machine. */
+function parseServiceAddress(text: string): string {
+  const address = canonicalIp(text)
+  if (address !== undefined && !isLoopback(address) && !isUnspecified(address)) return address
+  throw new OutriderError(
+    'service-address',
+    `an IP address that is neither loopback nor unspecified, not ${JSON.stringify(text.slice(0, 100))}`,
+  )
+}
+
+const addresses = listOf(parsed(parseServiceAddress, MAX_STRING), { uniqueBy: (address) => address })
+
 const servicePort = andThen(
   object({ port, targetPort: optional(port), protocol: withDefault(protocol, 'auto') }),
   ({ port, targetPort = port, protocol }) => ({ port, targetPort, protocol }),
@@ -28,6 +42,7 @@ const serviceSpec = andThen(
     ports: listOf(servicePort, { min: 1, uniqueBy: ({ port }) => port }),
     workloads: listOf(text(parseReference), { min: 1 }),
     endpoints: withDefault(listOf(object({ address: text(parseAddress), port, appPort: optional(port) })), []),
+    addresses: withDefault(addresses, []),
   }),
   ({ endpoints, ...rest }, field, report) => {
     const targets = new Set(rest.ports.map(({ targetPort }) => targetPort))
@@ -91,6 +106,7 @@ const resolvedServiceSpec = object({
   ports: listOf(object({ port, targetPort: port, protocol }), { min: 1 }),
   identities: listOf(spiffeId),
   endpoints: list(object({ address: text(parseAddress), port, appPort: port }), { max: MAX_ENDPOINTS }),
+  addresses: optional(addresses),
 })
 
 export const resolvedService: Reader<ResolvedService> = envelope('Service', resolvedServiceSpec)

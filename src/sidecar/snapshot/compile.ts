@@ -32,6 +32,7 @@ export function compileResources(resources: HeldResources): CompiledResources {
   const authentications: NonNullable<PolicyInput['authentications']>[number][] = []
   const apiKeys: NonNullable<PolicyInput['apiKeys']>[number][] = []
   const external: NonNullable<PolicyInput['external']>[number][] = []
+  const meshConfigs: NonNullable<PolicyInput['meshConfigs']>[number][] = []
   const unreadable: NonNullable<PolicyInput['unreadable']>[number][] = []
   const violations: SentViolation[] = []
   let workload: PolicyInput['workload'] | undefined
@@ -54,6 +55,9 @@ export function compileResources(resources: HeldResources): CompiledResources {
         break
       case 'Revocation':
         revocations.push(resource)
+        break
+      case 'MeshConfig':
+        meshConfigs.push(resource)
         break
       case 'Service':
         services.push(resource)
@@ -81,6 +85,7 @@ export function compileResources(resources: HeldResources): CompiledResources {
     authentications,
     apiKeys,
     external,
+    meshConfigs,
     unreadable,
   })
   return { policy: compiled.policy, violations: [...violations, ...compiled.violations] }

@@ -9,6 +9,7 @@ import type { RevocationSpec as _outrider_policy_v1_RevocationSpec, RevocationSp
 import type { RequestAuthenticationSpec as _outrider_policy_v1_RequestAuthenticationSpec, RequestAuthenticationSpec__Output as _outrider_policy_v1_RequestAuthenticationSpec__Output } from '../../../outrider/policy/v1/RequestAuthenticationSpec.ts';
 import type { ApiKeySpec as _outrider_policy_v1_ApiKeySpec, ApiKeySpec__Output as _outrider_policy_v1_ApiKeySpec__Output } from '../../../outrider/policy/v1/ApiKeySpec.ts';
 import type { ExternalAuthorizationSpec as _outrider_policy_v1_ExternalAuthorizationSpec, ExternalAuthorizationSpec__Output as _outrider_policy_v1_ExternalAuthorizationSpec__Output } from '../../../outrider/policy/v1/ExternalAuthorizationSpec.ts';
+import type { MeshConfigSpec as _outrider_policy_v1_MeshConfigSpec, MeshConfigSpec__Output as _outrider_policy_v1_MeshConfigSpec__Output } from '../../../outrider/policy/v1/MeshConfigSpec.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface Resource {
@@ -22,7 +23,8 @@ export interface Resource {
   'requestAuthentication'?: (_outrider_policy_v1_RequestAuthenticationSpec | null);
   'apiKey'?: (_outrider_policy_v1_ApiKeySpec | null);
   'externalAuthorization'?: (_outrider_policy_v1_ExternalAuthorizationSpec | null);
-  'spec'?: "authorizationPolicy"|"rateLimit"|"service"|"workload"|"revocation"|"requestAuthentication"|"apiKey"|"externalAuthorization";
+  'meshConfig'?: (_outrider_policy_v1_MeshConfigSpec | null);
+  'spec'?: "authorizationPolicy"|"rateLimit"|"service"|"workload"|"revocation"|"requestAuthentication"|"apiKey"|"externalAuthorization"|"meshConfig";
 }
 
 export interface Resource__Output {
@@ -36,5 +38,6 @@ export interface Resource__Output {
   'requestAuthentication'?: (_outrider_policy_v1_RequestAuthenticationSpec__Output | null);
   'apiKey'?: (_outrider_policy_v1_ApiKeySpec__Output | null);
   'externalAuthorization'?: (_outrider_policy_v1_ExternalAuthorizationSpec__Output | null);
-  'spec'?: "authorizationPolicy"|"rateLimit"|"service"|"workload"|"revocation"|"requestAuthentication"|"apiKey"|"externalAuthorization";
+  'meshConfig'?: (_outrider_policy_v1_MeshConfigSpec__Output | null);
+  'spec'?: "authorizationPolicy"|"rateLimit"|"service"|"workload"|"revocation"|"requestAuthentication"|"apiKey"|"externalAuthorization"|"meshConfig";
 }

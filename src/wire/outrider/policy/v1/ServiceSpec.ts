@@ -8,6 +8,7 @@ export interface ServiceSpec {
   'ports'?: (_outrider_policy_v1_ServicePort)[];
   'identities'?: (string)[];
   'endpoints'?: (_outrider_policy_v1_Endpoint)[];
+  'addresses'?: (string)[];
 }
 
 export interface ServiceSpec__Output {
@@ -15,4 +16,5 @@ export interface ServiceSpec__Output {
   'ports': (_outrider_policy_v1_ServicePort__Output)[];
   'identities': (string)[];
   'endpoints': (_outrider_policy_v1_Endpoint__Output)[];
+  'addresses': (string)[];
 }
