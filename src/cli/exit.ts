@@ -28,6 +28,6 @@ export function exitCodeOf(thrown: unknown, signal: AbortSignal): ExitCode {
   // A command that is interrupted rejects with the reason of the signal, or with what its last call made of that.
   if (signal.aborted) return exitCode.interrupted
   if (!(thrown instanceof OutriderError)) return exitCode.failure
-  if (/^(?:usage|config)-/.test(thrown.code)) return exitCode.usage
+  if (/^(?:usage|config)-|^capture-plan$/.test(thrown.code)) return exitCode.usage
   return exitByError[thrown.code] ?? exitCode.failure
 }

@@ -17,6 +17,10 @@ export const commands: Readonly<Record<string, Entry>> = {
   demo: { summary: 'Run a whole mesh on this machine to look at', load: () => import('./commands/demo.ts') },
   control: { summary: 'Run the control server', load: () => import('./commands/control.ts') },
   sidecar: { summary: 'Run the sidecar proxy of one workload', load: () => import('./commands/sidecar.ts') },
+  redirect: {
+    summary: 'Capture the connections of a pod or machine for its sidecar',
+    load: () => import('./commands/redirect.ts'),
+  },
   apply: { summary: 'Create or change resources', load: () => import('./commands/apply.ts') },
   get: { summary: 'Show one resource', load: () => import('./commands/get.ts') },
   list: { summary: 'List resources', load: () => import('./commands/list.ts') },

@@ -12,6 +12,7 @@ const levels: Readonly<Record<string, number>> = {
   ratelimit: 1,
   policy: 1,
   config: 1,
+  capture: 2,
   telemetry: 2,
   rpc: 2,
   mtls: 2,
