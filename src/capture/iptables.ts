@@ -44,11 +44,14 @@ export function parseSave(text: string): ReadonlyMap<string, SavedTable> {
 
 /** What of a saved table is ours: our chains, what is in them, and what leads to them. */
 export function ownPart(table: SavedTable | undefined): SavedTable {
-  const own = (chain: string | undefined): boolean => chain?.startsWith(PREFIX) === true
   return {
-    chains: (table?.chains ?? []).filter(own),
-    rules: (table?.rules ?? []).filter((rule) => own(rule.split(' ')[1]) || own(/ -[jg] (\S+)/.exec(rule)?.[1])),
+    chains: (table?.chains ?? []).filter(isOwn),
+    rules: (table?.rules ?? []).filter((rule) => isOwn(rule.split(' ')[1]) || isOwn(/ -[jg] (\S+)/.exec(rule)?.[1])),
   }
+}
+
+function isOwn(chain: string | undefined): boolean {
+  return chain?.startsWith(PREFIX) === true
 }
 
 /** What our part of each table will be, in the words of `iptables-save`, so that both can be compared. */
@@ -71,13 +74,13 @@ export function isInForce(wanted: SavedTable, present: SavedTable): boolean {
   return sameEntries(wanted.chains, built) && sameEntries(wanted.rules, present.rules)
 }
 
-/** In one chain order counts; between chains it does not. */
 function sameEntries(a: readonly string[], b: readonly string[]): boolean {
-  const byChain = (list: readonly string[]): string =>
-    JSON.stringify(
-      list.toSorted((one, other) => (chainOf(one) < chainOf(other) ? -1 : chainOf(one) > chainOf(other) ? 1 : 0)),
-    )
-  return byChain(a) === byChain(b)
+  return byChain(a).join('\n') === byChain(b).join('\n')
+}
+
+/** In one chain order counts; between chains it does not. */
+function byChain(list: readonly string[]): readonly string[] {
+  return list.toSorted((a, b) => (chainOf(a) < chainOf(b) ? -1 : chainOf(a) > chainOf(b) ? 1 : 0))
 }
 
 function chainOf(entry: string): string {

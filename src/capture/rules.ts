@@ -68,13 +68,6 @@ function redirectRules(plan: CapturePlan, family: Family): Rules {
 function tproxyRules(plan: CapturePlan, family: Family): Rules {
   // Unlike with redirect, every packet is asked about, and not only the first one of a connection.
   const answers: Rule = { matches: [{ kind: 'answer' }], verdict: pass }
-  const fromHere = (mark: number, port: number): Rule => ({
-    matches: [
-      { kind: 'in-interface', name: 'lo' },
-      { kind: 'mark', mark },
-    ],
-    verdict: { kind: 'tproxy', port },
-  })
   return {
     inbound: [
       answers,
@@ -89,6 +82,17 @@ function tproxyRules(plan: CapturePlan, family: Family): Rules {
       ...notOutbound(plan, family),
       { matches: [], verdict: { kind: 'mark', mark: captureRoute.mark } },
     ],
+  }
+}
+
+/** What a process here has sent, where it arrives on loopback. */
+function fromHere(mark: number, port: number): Rule {
+  return {
+    matches: [
+      { kind: 'in-interface', name: 'lo' },
+      { kind: 'mark', mark },
+    ],
+    verdict: { kind: 'tproxy', port },
   }
 }
 

@@ -22,6 +22,7 @@ const valueNames: Readonly<Record<Option['type'], string>> = {
   host: 'HOST',
   mappings: 'LISTEN=APP',
   services: 'LISTEN=SERVICE',
+  captured: 'PORT',
   enum: 'WORD',
   secret: 'TEXT',
 }
@@ -35,7 +36,7 @@ function commandOption(name: string, option: Option): CommandOption {
   ]
   const doc = `${option.doc} (${notes.join('; ')})`
   const flag = { type: 'string', value: valueNames[option.type], doc } as const
-  return option.type === 'mappings' || option.type === 'services' ? { ...flag, multiple: true } : flag
+  return ['mappings', 'services', 'captured'].includes(option.type) ? { ...flag, multiple: true } : flag
 }
 
 /** The flags of a command that is configured by an option table. Their values are read by `configSources`. */

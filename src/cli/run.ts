@@ -21,6 +21,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Capture the connections of a pod or machine for its sidecar',
     load: () => import('./commands/redirect.ts'),
   },
+  launch: {
+    summary: 'Open the transparent sockets of capture mode tproxy, then become the sidecar',
+    load: () => import('./commands/launch.ts'),
+  },
   apply: { summary: 'Create or change resources', load: () => import('./commands/apply.ts') },
   get: { summary: 'Show one resource', load: () => import('./commands/get.ts') },
   list: { summary: 'List resources', load: () => import('./commands/list.ts') },

@@ -1,4 +1,4 @@
-import type { Address, Mapping, ServiceMapping } from '../lib/address.ts'
+import type { Address, CapturedPort, Mapping, ServiceMapping } from '../lib/address.ts'
 import type { Secret } from './secret.ts'
 
 interface Described {
@@ -67,11 +67,11 @@ export interface HostOption extends Described {
 }
 
 /**
- * `LISTEN=[PROTOCOL://]APP[?mode=MODE]` or `LISTEN=SERVICE_HOST:PORT`: a list in a file, separated by commas elsewhere, and the
+ * `LISTEN=[PROTOCOL://]APP[?mode=MODE]`, `LISTEN=SERVICE_HOST:PORT` or `[PROTOCOL://]PORT[?mode=MODE]`: a list in a file, separated by commas elsewhere, and the
  * flag may be repeated.
  */
 export interface ListOption extends Described {
-  readonly type: 'mappings' | 'services'
+  readonly type: 'mappings' | 'services' | 'captured'
   readonly default: string
   readonly max: number
 }
@@ -116,6 +116,7 @@ interface ValueByType {
   readonly host: string
   readonly mappings: readonly Mapping[]
   readonly services: readonly ServiceMapping[]
+  readonly captured: readonly CapturedPort[]
   readonly enum: string
   readonly secret: Secret | undefined
 }

@@ -142,6 +142,46 @@ export const sidecarOptions = {
     max: 256,
     doc: 'Listeners as LISTEN=SERVICE_HOST:PORT: each stands for one port of a service, whatever protocol it speaks, for applications that cannot name the service in an authority. A LISTEN that is a port alone is one of 127.0.0.1, because whoever connects there speaks with the identity of the workload.',
   },
+  captureMode: {
+    type: 'enum',
+    values: ['redirect', 'tproxy'],
+    default: 'redirect',
+    doc: 'How connections come to captureInbound and captureOutbound: redirect rewrites their destination, which the kernel remembers; tproxy keeps it, and needs sockets that `outrider launch` opens. As in `outrider redirect`.',
+  },
+  captureInbound: {
+    type: 'address',
+    use: 'listen',
+    default: '',
+    optional: true,
+    doc: 'Where captured connections to the application arrive, such as [::]:15006. The kernel brings them to an address of the machine, so that loopback is not enough.',
+  },
+  captureInboundPorts: {
+    type: 'captured',
+    default: '',
+    max: 64,
+    doc: 'Ports of the application that peers may reach through captureInbound, as [PROTOCOL://]PORT[?mode=MODE][&normalise=MODE]; what they mean is said at inbound. What is for one of them goes to that port on loopback; a connection for any other port is refused.',
+  },
+  captureOutbound: {
+    type: 'address',
+    use: 'listen',
+    default: '',
+    optional: true,
+    doc: 'Where captured connections of the application arrive, such as [::]:15001. Those to the address of a Service go there over mutual TLS; what happens to others is said by MeshConfig. A connection that was not captured is refused.',
+  },
+  captureInboundFd: {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 65_535,
+    doc: 'With tproxy: the open transparent socket of captureInbound. `outrider launch` sets it; 0: none.',
+  },
+  captureOutboundFd: {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 65_535,
+    doc: 'With tproxy: the open transparent socket of captureOutbound. `outrider launch` sets it; 0: none.',
+  },
   admin: {
     type: 'address',
     use: 'listen',
@@ -391,6 +431,7 @@ export function loadSidecarConfig(sources: ConfigSources<typeof sidecarOptions>)
     )
   }
   checkIdentitySource(config)
+  checkCapture(config)
   return config
 }
 
@@ -418,6 +459,36 @@ function checkIdentitySource({
       name,
       path === undefined ? `identitySource is files, and ${name} is not given` : `${name} needs identitySource files`,
     )
+  }
+}
+
+function checkCapture(config: SidecarConfig): void {
+  const { captureMode, captureInbound, captureInboundPorts, captureOutbound, outbound, admin, inbound } = config
+  const handed = { captureInbound: config.captureInboundFd, captureOutbound: config.captureOutboundFd }
+  if (captureInbound === undefined && captureInboundPorts.length > 0) {
+    throw disagree('captureInboundPorts', 'captureInboundPorts are given, and captureInbound does not say where')
+  }
+  const own = [captureInbound, captureOutbound, outbound, admin, ...inbound.map(({ listen }) => listen)]
+  const ownPorts = new Set(
+    own.flatMap((address) => (address === undefined || address.port === 0 ? [] : [address.port])),
+  )
+  const declared = new Set<number>()
+  for (const { port } of captureInboundPorts) {
+    if (ownPorts.has(port)) throw disagree('captureInboundPorts', `${port} is a port of the sidecar itself`)
+    if (declared.has(port)) throw disagree('captureInboundPorts', `${port} is given twice: which one counts?`)
+    declared.add(port)
+  }
+  for (const name of ['captureInbound', 'captureOutbound'] as const) {
+    const fd = handed[name]
+    if (captureMode === 'tproxy' && config[name] !== undefined && fd === 0) {
+      throw disagree(
+        name,
+        `captureMode is tproxy, and nobody has opened the socket of ${name}: start with "outrider launch"`,
+      )
+    }
+    if (fd !== 0 && (captureMode !== 'tproxy' || config[name] === undefined)) {
+      throw disagree(`${name}Fd`, `${name}Fd needs captureMode tproxy and ${name}`)
+    }
   }
 }
 

@@ -3,6 +3,7 @@ import {
   isLoopback,
   isUnspecified,
   parseAddress,
+  parseCapturedPort,
   parseHost,
   parseMapping,
   parseServiceMapping,
@@ -46,6 +47,7 @@ export function rangeOf(option: Option): string | undefined {
       return 'true, false'
     case 'mappings':
     case 'services':
+    case 'captured':
       return `at most ${option.max}`
     case 'address':
       if (option.loopback === true) return 'a loopback address'
@@ -81,6 +83,8 @@ export function parseValue(option: Option, raw: unknown): Parsed {
       return parseList(option.max, raw, 'LISTEN=[PROTOCOL://]APP[?mode=MODE][&normalise=MODE]', parseMapping)
     case 'services':
       return parseList(option.max, raw, 'LISTEN=SERVICE_HOST:PORT', parseServiceMapping)
+    case 'captured':
+      return parseList(option.max, raw, '[PROTOCOL://]PORT[?mode=MODE][&normalise=MODE]', parseCapturedPort)
     case 'string':
     case 'path':
     case 'address':

@@ -64,6 +64,24 @@ export function parseMapping(text: string): Mapping | string {
   return typeof pair === 'string' ? pair : { listen: pair[0], app: pair[1], protocol, mode, normalise }
 }
 
+/** A port of the application of which captured connections are served. */
+export interface CapturedPort {
+  readonly port: number
+  readonly protocol: AppProtocol
+  readonly mode: PlainMode
+  readonly normalise: Normalisation
+}
+
+/** `[PROTOCOL://]PORT[?mode=MODE][&normalise=MODE]`, or in words what is wrong with it. */
+export function parseCapturedPort(text: string): CapturedPort | string {
+  const [, protocol = '', port = '', query = ''] = /^(.*?:\/\/)?(\d{1,5})(\?.*)?$/s.exec(text) ?? []
+  if (port === '' || Number(port) < 1 || Number(port) > 65_535) return `there is no port from 1 to 65535`
+  const mapping = parseMapping(`127.0.0.1:${port}=${protocol}127.0.0.1:${port}${query}`)
+  return typeof mapping === 'string'
+    ? mapping
+    : { port: Number(port), protocol: mapping.protocol, mode: mapping.mode, normalise: mapping.normalise }
+}
+
 /** What follows the question mark of a mapping. */
 function parseKeys(query: string | undefined): { mode?: string; normalise?: string } | string {
   const keys: { mode?: string; normalise?: string } = {}

@@ -36,12 +36,24 @@ async function claim(where: Address, failure: string, option: string): Promise<v
   await new Promise<unknown>((resolve) => server.close(resolve))
 }
 
+/** Begins to take the connections of a listening socket that was handed over; it is closed with the server. */
+export async function listenOnDescriptor(server: Server, fd: number, at: Address, option: string): Promise<Address> {
+  await listening(server, { fd }, `${option}: cannot take connections from the descriptor ${fd}`, option)
+  const bound = server.address()
+  return { host: at.host, port: typeof bound === 'object' && bound !== null ? bound.port : at.port }
+}
+
 /** Begins to listen on a Unix socket. Rejects with `listen-failed`, which names the path `shown`. */
 export function listenOnSocket(server: Server, path: string, shown: string): Promise<void> {
   return listening(server, { path }, `cannot listen on ${shown}`, shown)
 }
 
-function listening(server: Server, where: ListenOptions, failure: string, place: string): Promise<void> {
+function listening(
+  server: Server,
+  where: ListenOptions | { readonly fd: number },
+  failure: string,
+  place: string,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (cause: NodeJS.ErrnoException): void => {
       const why = reasons[cause.code ?? ''] ?? cause.message

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { OutriderError } from './errors.ts'
+import { descriptorOf, GETSOCKOPT, loadLibc } from './libc.ts'
 
 /** Who opened the other end of a Unix socket, as the kernel noted it when it connected (unix(7), SO_PEERCRED). */
 export interface PeerCredentials {
@@ -20,14 +21,10 @@ const SO_PEERCRED = 17
 const UCRED_BYTES = 12
 
 /**
- * Loads what Node does not have: a call of getsockopt(2). Nothing is loaded before it is asked for, since few processes need it.
- * Throws `peer-credentials-unavailable` where the package is not installed or the system is another one.
+ * Throws `peer-credentials-unavailable` where the C library cannot be called.
  */
 export async function loadPeerCredentials(): Promise<ReadPeerCredentials> {
-  if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
-    throw unavailable(`on ${process.platform} ${process.arch}: only Linux on x64 and arm64 is known`)
-  }
-  const getsockopt = await loadGetsockopt()
+  const getsockopt = (await loadLibc(unavailable)).call(GETSOCKOPT)
   return (socket) => {
     const fd = descriptorOf(socket)
     const credentials = Buffer.alloc(UCRED_BYTES)
@@ -48,34 +45,9 @@ export async function loadPeerCredentials(): Promise<ReadPeerCredentials> {
   }
 }
 
-type Getsockopt = (fd: number, level: number, option: number, value: Buffer, length: number[]) => number
-
-async function loadGetsockopt(): Promise<Getsockopt> {
-  try {
-    const { default: koffi } = await import('koffi')
-    // Of the C library that Node itself is linked with, whichever that is.
-    const declaration = 'int getsockopt(int, int, int, void *, _Inout_ uint32_t *)'
-    const call = koffi.load(null).func(declaration)
-    return (fd, level, option, value, length) => Number(call(fd, level, option, value, length))
-  } catch (cause) {
-    throw unavailable('here: the package koffi cannot be loaded', cause)
-  }
-}
-
 function unavailable(why: string, cause?: unknown): OutriderError {
   return new OutriderError('peer-credentials-unavailable', `peer credentials cannot be read ${why}`, {
     source: 'dependency',
     cause,
   })
-}
-
-/**
- * The file descriptor of a socket. It is asked for and used in one turn of the event loop, in which nothing closes the socket:
- * the number cannot have become another file's. Node keeps it on the handle, which is not public: where it is not there,
- * there are no credentials, and nobody is let in.
- */
-function descriptorOf(socket: Socket): number | undefined {
-  const handle: unknown = socket.destroyed ? undefined : Reflect.get(socket, '_handle')
-  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
-  return typeof fd === 'number' && Number.isInteger(fd) && fd >= 0 ? fd : undefined
 }

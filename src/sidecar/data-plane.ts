@@ -19,7 +19,9 @@ import { pooledHex } from '../telemetry/trace.ts'
 import { Connections } from './connections.ts'
 import { collectStartUp } from './garbage.ts'
 import { Grants } from './grants.ts'
+import { type CapturedInbound, openCapturedInbound } from './inbound/captured.ts'
 import { type InboundListener, openInbound } from './inbound/listener.ts'
+import { openCapturedOutbound } from './outbound/captured.ts'
 import { type MeshEndpoints, type OutboundListener, openEndpoints, openOutbound } from './outbound/listener.ts'
 import { type Runtime, shareOf } from './runtime.ts'
 import type { Snapshot } from './snapshot/snapshot.ts'
@@ -51,6 +53,8 @@ export class DataPlane {
   readonly #accessLog: AccessLog
   readonly #inbound: InboundListener[] = []
   #outbound: OutboundListener | undefined
+  #capturedInbound: CapturedInbound | undefined
+  #capturedOutbound: OutboundListener | undefined
   readonly #outboundServices: OutboundListener[] = []
   #mesh: MeshEndpoints | undefined
   #terminator: Terminator | undefined
@@ -104,11 +108,18 @@ export class DataPlane {
     for (const { listen, service } of config.outboundServices) {
       this.#outboundServices.push(await openOutbound(listen, service, endpoints, runtime, random))
     }
+    if (config.captureInbound !== undefined) {
+      this.#capturedInbound = await openCapturedInbound(config.captureInbound, runtime, this.#terminator, limiter)
+    }
+    if (config.captureOutbound !== undefined) {
+      this.#capturedOutbound = await openCapturedOutbound(config.captureOutbound, endpoints, runtime, random)
+    }
     collectStartUp()
     return {
       inbound: this.#inbound.map(({ address, appPort }) => ({ address, appPort })),
       outbound: this.#outbound?.address,
       outboundServices: this.#outboundServices.map(({ address }) => address),
+      captured: { inbound: this.#capturedInbound?.address, outbound: this.#capturedOutbound?.address },
     }
   }
 
@@ -134,8 +145,10 @@ export class DataPlane {
     await this.#release()
   }
 
-  #listeners(): readonly (InboundListener | OutboundListener)[] {
-    return [...this.#inbound, ...(this.#outbound === undefined ? [] : [this.#outbound]), ...this.#outboundServices]
+  #listeners(): readonly (InboundListener | CapturedInbound | OutboundListener)[] {
+    const single = [this.#outbound, this.#capturedInbound, this.#capturedOutbound]
+    const open = single.flatMap((listener) => (listener === undefined ? [] : [listener]))
+    return [...this.#inbound, ...open, ...this.#outboundServices]
   }
 
   async #stop(): Promise<void> {
@@ -153,7 +166,10 @@ export class DataPlane {
 }
 
 /** The configuration of a data plane that shares the ports that another one has opened. */
-export function atPorts(config: SidecarConfig, { inbound, outbound, outboundServices }: OpenPorts): SidecarConfig {
+export function atPorts(
+  config: SidecarConfig,
+  { inbound, outbound, outboundServices, captured }: OpenPorts,
+): SidecarConfig {
   return {
     ...config,
     inbound: config.inbound.map((mapping, index) => ({
@@ -161,6 +177,8 @@ export function atPorts(config: SidecarConfig, { inbound, outbound, outboundServ
       listen: inbound[index]?.address ?? mapping.listen,
     })),
     outbound,
+    captureInbound: captured.inbound,
+    captureOutbound: captured.outbound,
     outboundServices: config.outboundServices.map((mapping, index) => ({
       ...mapping,
       listen: outboundServices[index] ?? mapping.listen,

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { type DetectedProtocol, detectProtocol } from '../http/detect.ts'
+import { type FirstName, firstName } from '../http/first-name.ts'
 import type { Sweep, Sweepable } from '../http/sweep.ts'
 
 /**
@@ -13,19 +14,41 @@ export function detectFirstBytes(
   timeoutMs: number,
   onDetected: (protocol: DetectedProtocol) => void,
 ): void {
-  sweep.add(new FirstBytes(socket, sweep, timeoutMs, onDetected))
+  sweep.add(new FirstBytes<DetectedProtocol>(socket, sweep, timeoutMs, detectProtocol, 'tcp', onDetected))
 }
 
-class FirstBytes implements Sweepable {
+/** As `detectFirstBytes`, and the name that the client asks for as well. */
+export function detectFirstName(
+  socket: Socket,
+  sweep: Sweep,
+  timeoutMs: number,
+  onDetected: (shown: FirstName) => void,
+): void {
+  sweep.add(new FirstBytes<FirstName>(socket, sweep, timeoutMs, firstName, { protocol: 'tcp' }, onDetected))
+}
+
+class FirstBytes<T> implements Sweepable {
   readonly deadline: number
   readonly #socket: Socket
   readonly #sweep: Sweep
-  readonly #onDetected: (protocol: DetectedProtocol) => void
+  /** What the bytes show; `undefined` asks for more, and at some length no longer. */
+  readonly #judge: (bytes: Buffer) => T | undefined
+  readonly #otherwise: T
+  readonly #onDetected: (shown: T) => void
   #bytes: Buffer | undefined
 
-  constructor(socket: Socket, sweep: Sweep, timeoutMs: number, onDetected: (protocol: DetectedProtocol) => void) {
+  constructor(
+    socket: Socket,
+    sweep: Sweep,
+    timeoutMs: number,
+    judge: (bytes: Buffer) => T | undefined,
+    otherwise: T,
+    onDetected: (shown: T) => void,
+  ) {
     this.#socket = socket
     this.#sweep = sweep
+    this.#judge = judge
+    this.#otherwise = otherwise
     this.#onDetected = onDetected
     this.deadline = sweep.in(timeoutMs)
     socket.on('readable', this.#onReadable)
@@ -33,18 +56,18 @@ class FirstBytes implements Sweepable {
   }
 
   expired(): void {
-    this.#detected('tcp')
+    this.#detected(this.#otherwise)
   }
 
   readonly #onReadable = (): void => {
     const read: Buffer | null = this.#socket.read()
     if (read !== null) {
       this.#bytes = this.#bytes === undefined ? read : Buffer.concat([this.#bytes, read])
-      const protocol = detectProtocol(this.#bytes)
-      if (protocol !== undefined) this.#detected(protocol)
+      const shown = this.#judge(this.#bytes)
+      if (shown !== undefined) this.#detected(shown)
     } else if (this.#socket.readable) {
       // Readable, and nothing to read: its end has come, and is not told yet.
-      if (this.#bytes !== undefined) this.#detected('tcp')
+      if (this.#bytes !== undefined) this.#detected(this.#otherwise)
       else this.#socket.destroy()
     }
   }
@@ -55,9 +78,9 @@ class FirstBytes implements Sweepable {
     this.#socket.off('close', this.#stop)
   }
 
-  #detected(protocol: DetectedProtocol): void {
+  #detected(shown: T): void {
     this.#stop()
     if (this.#bytes !== undefined) this.#socket.unshift(this.#bytes)
-    this.#onDetected(protocol)
+    this.#onDetected(shown)
   }
 }

@@ -22,6 +22,7 @@ export const refusals = {
   'rate-limited': { status: 429, text: 'a rate limit is used up' },
   overloaded: { status: 503, text: 'more requests are in flight than maxInFlight' },
   'service-unknown': { status: 404, text: 'no service of the policy has this authority' },
+  'outbound-denied': { status: 403, text: 'no service is there, and the mesh lets nothing out (MeshConfig)' },
   'no-endpoint': { status: 503, text: 'the service has no endpoint' },
   'upstream-unreachable': { status: 503, text: 'no connection to the upstream could be opened' },
   'upstream-busy': { status: 503, text: 'all upstream connections were busy for upstreamQueueTimeoutMs' },

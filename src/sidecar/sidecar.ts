@@ -40,6 +40,8 @@ export interface Sidecar {
   readonly outbound: Address | undefined
   /** In the order of the option. */
   readonly outboundServices: readonly Address[]
+  /** Where captured connections come to. */
+  readonly captured: OpenPorts['captured']
   readonly admin: Address
   /** Unready, then finishes what is in flight, for `drainTimeoutMs` at most. Resolves with whether all finished in time. */
   drain(): Promise<boolean>
@@ -111,7 +113,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       random,
     })
     await waitFor(snapshot.policy, () => snapshot.revision > 0, signal)
-    const { inbound, outbound, outboundServices } = await traffic.open(source.credentials, snapshot)
+    const { inbound, outbound, outboundServices, captured } = await traffic.open(source.credentials, snapshot)
     const followed = subscription
     unfollow = onNewSvid(source.credentials, () => followed.reopen())
     reporter = new TrustReporter({
@@ -121,7 +123,10 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       clock,
       onFailed: (error) => log.error({ error }, 'connections could not be counted for the control server'),
     })
-    subscription.listening(inbound.map((listener, index) => advertised(config, config.inbound[index]!, listener)))
+    subscription.listening([
+      ...inbound.map((listener, index) => advertised(config, config.inbound[index]!, listener)),
+      ...capturedPorts(config),
+    ])
     notReady = undefined
     log.info({ workers, inbound: inbound.map(({ address }) => formatAddress(address)) }, 'sidecar ready')
 
@@ -130,6 +135,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       inbound: inbound.map(({ address }) => address),
       outbound,
       outboundServices,
+      captured,
       admin,
       async drain() {
         notReady = 'draining'
@@ -156,6 +162,12 @@ function advertised(
 ): { appPort: number; address: string; port: number } {
   const host = advertiseAddress ?? (isUnspecified(asked.host) ? firstExternalAddress() : asked.host)
   return { appPort, address: host, port: address.port }
+}
+
+/** Peers connect to the application's own port, and are captured there. */
+function capturedPorts({ advertiseAddress, captureInboundPorts }: SidecarConfig): ReturnType<typeof advertised>[] {
+  const address = advertiseAddress ?? firstExternalAddress()
+  return captureInboundPorts.map(({ port }) => ({ appPort: port, address, port }))
 }
 
 function firstExternalAddress(): string {

@@ -13,6 +13,8 @@ export interface OpenPorts {
   readonly inbound: readonly { readonly address: Address; readonly appPort: number }[]
   readonly outbound: Address | undefined
   readonly outboundServices: readonly Address[]
+  /** Those that captured connections come to. */
+  readonly captured: { readonly inbound: Address | undefined; readonly outbound: Address | undefined }
 }
 
 export interface ServedConnection extends ConnectionRecord {

@@ -80,7 +80,8 @@ export const sidecarMetrics = {
     labels: {
       reporter: ['inbound', 'outbound'],
       source_principal: 'the verified SPIFFE ID of the caller, or `anonymous`',
-      destination_service: 'a Service of the policy, or the own workload; `unknown` where no Service was found',
+      destination_service:
+        'a Service of the policy, or the own workload; `unknown` where no Service was found, `outside` for captured connections to elsewhere',
       response_code: 'a status code',
       refusal: 'the code of the refusal, `none` where the answer is the one of the upstream',
       connection_security_policy: ['mutual_tls', 'none'],
@@ -129,6 +130,12 @@ export const sidecarMetrics = {
     help: 'Connections that were closed before their first request.',
     labels: { listener: ['inbound', 'outbound', 'admin'], reason: 'a refusal code' },
   },
+  unknownDestinations: {
+    name: 'outrider_unknown_destinations_total',
+    type: 'counter',
+    help: 'Captured connections of the application to where no service is, by what became of them.',
+    labels: { decision: ['allow', 'deny'] },
+  },
   inboundConnections: {
     name: 'outrider_inbound_connections_total',
     type: 'counter',
@@ -176,7 +183,7 @@ export const sidecarMetrics = {
     name: 'outrider_upstream_connections_active',
     type: 'gauge',
     help: 'Open connections to endpoints of a service, or to the own application.',
-    labels: { service: 'a Service of the policy, or `application`' },
+    labels: { service: 'a Service of the policy, `application`, or `outside`' },
   },
   upstreamRequestsRetried: {
     name: 'outrider_upstream_requests_retried_total',

@@ -20,11 +20,14 @@ export const command: Command = defineCommand({
     const log = createLogger({ name: 'sidecar', level: config.logLevel, clock })
     try {
       const sidecar = await startSidecar({ config, clock, random, log, programVersion: programVersion(), signal })
+      const { captured } = sidecar
       const ready = {
         ready: 'sidecar',
         inbound: sidecar.inbound.map(formatAddress),
         outbound: sidecar.outbound === undefined ? null : formatAddress(sidecar.outbound),
         outboundServices: sidecar.outboundServices.map(formatAddress),
+        ...(captured.inbound === undefined ? {} : { captureInbound: formatAddress(captured.inbound) }),
+        ...(captured.outbound === undefined ? {} : { captureOutbound: formatAddress(captured.outbound) }),
         admin: formatAddress(sidecar.admin),
       }
       stdout.write(`${JSON.stringify(ready)}\n`)

@@ -10,10 +10,11 @@ export interface Balanced {
   readonly choices: number
 }
 
-/** One endpoint of the service. */
+/** One endpoint of the service: the one that was meant, where the application has called it by its own address. */
 export function balance({ destination }: Resolved, connection: OutboundConnection): Balanced | Refusal {
-  const { endpoints, random, runtime } = connection.outbound
-  const candidates = endpoints.of(destination)
+  const { endpoints, random, runtime, endpoint: meant } = connection.outbound
+  const all = endpoints.of(destination)
+  const candidates = meant === undefined ? all : all.filter(({ address }) => address === meant)
   const endpoint = choose(candidates, runtime.clock.monotonic(), random)
   if (endpoint === undefined) return refuse('no-endpoint')
   return { kind: 'balanced', endpoint, choices: candidates.length }

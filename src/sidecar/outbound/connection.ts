@@ -14,6 +14,8 @@ export interface Outbound {
   readonly sockets: Sockets
   /** The service that all of the listener's connections are for; otherwise each request names its own. */
   readonly service: Address | undefined
+  /** `host:port` of the one endpoint that is meant; absent: any of the service. */
+  readonly endpoint?: string
 }
 
 /** A socket of the own application that may begin. */

@@ -3,7 +3,7 @@ import type { RequestHead, RequestSink, ServerStream } from '../../http/exchange
 import { Request } from '../request.ts'
 import { accept } from './accept.ts'
 import { balance } from './balance.ts'
-import type { Outbound, OutboundConnection } from './connection.ts'
+import type { Accepted, Outbound, OutboundConnection } from './connection.ts'
 import { detect } from './detect.ts'
 import { forward } from './forward.ts'
 import { identify } from './identify.ts'
@@ -19,7 +19,11 @@ import { serve } from './serve.ts'
 /** Once per connection of the application. */
 export function outboundConnection(socket: Socket, outbound: Outbound): void {
   const accepted = accept(socket, outbound)
-  if (accepted === undefined) return
+  if (accepted !== undefined) acceptedConnection(accepted, outbound)
+}
+
+/** From where it is known which service the connection is for, if it is for one. */
+export function acceptedConnection(accepted: Accepted, outbound: Outbound): void {
   detect(accepted, outbound, (detected) => {
     const identified = identify(detected, outbound)
     serve(identified, (head, stream) => outboundRequest(head, stream, identified))

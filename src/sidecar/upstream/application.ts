@@ -1,18 +1,22 @@
 import { connect } from 'node:net'
-import type { Address } from '../../lib/address.ts'
+import { type Address, formatAddress } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { type Runtime, shareOf } from '../runtime.ts'
 import { type Dial, type Speak, UpstreamPool } from './pool.ts'
 import { speakHttp1, speakHttp2, speakTcp } from './speak.ts'
 
-/** Opens plain connections to the application on loopback. */
-export function dialApplication({ host, port }: Address, timeoutMs: number, clock: Clock): Dial {
+/** Opens plain connections: to the application on loopback, or to what `what` says. */
+export function dialPlain({ host, port }: Address, timeoutMs: number, clock: Clock, what = 'application'): Dial {
   return (done) => {
     const socket = connect({ host, port, noDelay: true, allowHalfOpen: true })
     const fail = (message: string): void => {
       timer.cancel()
       socket.destroy()
-      done({ kind: 'failed', code: 'upstream-unreachable', message: `application ${host}:${port}: ${message}` })
+      done({
+        kind: 'failed',
+        code: 'upstream-unreachable',
+        message: `${what} ${formatAddress({ host, port })}: ${message}`,
+      })
     }
     const onError = (error: Error): void => fail(error.message)
     const timer = clock.after(timeoutMs, () => fail(`no connection within ${timeoutMs} ms`))
@@ -38,7 +42,7 @@ export function openApplication(address: Address, runtime: Runtime): Application
   const { config, clock, sweep, metrics, log } = runtime
   const onFault = (code: string): void => log.warn({ code }, 'the application sent a malformed response')
   const common = {
-    dial: dialApplication(address, config.upstreamConnectTimeoutMs, clock),
+    dial: dialPlain(address, config.upstreamConnectTimeoutMs, clock),
     maxConnections: shareOf(config.maxUpstreamConnections, runtime),
     queueTimeoutMs: config.upstreamQueueTimeoutMs,
     sweep,
