@@ -15,7 +15,7 @@ export const NO_BODY = -1
 export const UNKNOWN_LENGTH = -2
 
 export interface RequestHead {
-  /** Token of RFC 9110 section 9, as sent. CONNECT asks for a tunnel of raw bytes: only HTTP/2 and plain TCP carry it here. */
+  /** Token of RFC 9110 section 9, as sent. CONNECT asks for a tunnel of raw bytes. */
   readonly method: string
   /** `host` or `host:port` in lower case; never empty. */
   readonly authority: string

@@ -18,6 +18,8 @@ export interface HttpLimits {
   readonly underscoresInHeaders: 'refuse' | 'allow'
   /** Whether a request target may have a fragment, which servers cut off in different places. */
   readonly fragments: 'refuse' | 'allow'
+  /** Whether an HTTP/1 client may ask for a tunnel with CONNECT, as of a proxy; absent: it may not. */
+  readonly connect?: 'tunnel'
   /** Without a byte in either direction of a WebSocket or TCP tunnel, in milliseconds. */
   readonly tunnelIdleTimeoutMs: number
   /** HTTP/2: streams that a peer may have open on one connection. */

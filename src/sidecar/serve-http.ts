@@ -17,6 +17,8 @@ export interface HttpSource extends RequestSource {
   readonly spoken: Spoken
   /** Whether request targets may have a fragment. */
   readonly fragments: HttpLimits['fragments']
+  /** Whether the client may ask for tunnels. */
+  readonly tunnels: boolean
   /** `host:port` that a TCP connection is for. */
   readonly authority: string
   /** Address and port of the other end. */
@@ -74,7 +76,10 @@ interface ServerCodec {
 function serverCodec(source: HttpSource, handler: RequestHandler, onClosed: () => void): ServerCodec {
   const { runtime, reporter, socket, spoken, authority, remote, peerName } = source
   const { sweep, budget, config, metrics, log } = runtime
-  const limits = serverLimits(config, source.fragments)
+  const limits: HttpLimits = {
+    ...serverLimits(config, source.fragments),
+    ...(source.tunnels ? { connect: 'tunnel' } : {}),
+  }
   if (spoken === 'tcp') {
     return new RawServerConnection(socket, {
       authority,

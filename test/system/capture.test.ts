@@ -19,7 +19,8 @@ else {
 async function proveCapture(): Promise<void> {
   checkLeaks(t)
   const { router, pods } = makeNetwork(t, 2)
-  const [web, orders] = pods as readonly [Pod, Pod]
+  const [web, orders] = pods
+  if (web === undefined || orders === undefined) throw new TypeError('two pods were asked for')
 
   // In the words of whoever looks for plaintext on the wire.
   const MARKER = 'plaintext-marker-4711'
@@ -38,7 +39,14 @@ async function proveCapture(): Promise<void> {
   const control = router.start(process.execPath, [
     launcher,
     'control',
-    ...['--data', data, '--listen', '0.0.0.0:15412', '--admin', '127.0.0.1:0', '--trust-domain', TRUST_DOMAIN],
+    '--data',
+    data,
+    '--listen',
+    '0.0.0.0:15412',
+    '--admin',
+    '127.0.0.1:0',
+    '--trust-domain',
+    TRUST_DOMAIN,
   ])
   const socket = String(JSON.parse(await control.line(/"ready":"control"/)).adminSocket)
   const apply = async (...documents: readonly string[]): Promise<void> => {
@@ -93,8 +101,19 @@ async function proveCapture(): Promise<void> {
   const sidecar = async (pod: Pod, workload: string, mode: string, flags: readonly string[]): Promise<Program> => {
     const token = await outrider(t, ['token', 'create', '--workload', `default/${workload}`, '--socket', socket])
     const args = [
-      ...['--control-address', `${pod === web ? '10.77.1.1' : '10.77.2.1'}:15412`, '--admin', '127.0.0.1:15020'],
-      ...['--sidecar-id', workload, '--capture-mode', mode, '--outbound', '', '--access-log', 'all', ...flags],
+      '--control-address',
+      `${pod === web ? '10.77.1.1' : '10.77.2.1'}:15412`,
+      '--admin',
+      '127.0.0.1:15020',
+      '--sidecar-id',
+      workload,
+      '--capture-mode',
+      mode,
+      '--outbound',
+      '',
+      '--access-log',
+      'all',
+      ...flags,
     ]
     const env = { OUTRIDER_JOIN_TOKEN: token.stdout.trim() }
     const program =
@@ -116,8 +135,16 @@ async function proveCapture(): Promise<void> {
         const redirect = async (pod: Pod, verb: string, ...args: readonly string[]): Promise<string> =>
           (await wanted(pod.run(process.execPath, [launcher, 'redirect', verb, ...args]))).stdout
         const rules = [
-          ...['--backend', backend, '--mode', mode, '--exclude-inbound-ports', '15020,7070'],
-          ...['--exclude-outbound-ports', '53,7070', '--exclude-outbound-ranges', '10.77.8.0/24'],
+          '--backend',
+          backend,
+          '--mode',
+          mode,
+          '--exclude-inbound-ports',
+          '15020,7070',
+          '--exclude-outbound-ports',
+          '53,7070',
+          '--exclude-outbound-ranges',
+          '10.77.8.0/24',
         ]
         for (const pod of pods) {
           t.equal(await redirect(pod, 'apply', ...rules), `capture applied: ${mode} by ${backend}, ipv4 and ipv6\n`)
@@ -229,7 +256,11 @@ async function proveCapture(): Promise<void> {
           const ended = await program.stop()
           t.equal(ended.code, 0, ended.stderr)
         }
-        t.not((await curl(web, `http://${service.orders[0]}/`, '-m', '2')).code, 0, 'without a sidecar nothing gets out')
+        t.not(
+          (await curl(web, `http://${service.orders[0]}/`, '-m', '2')).code,
+          0,
+          'without a sidecar nothing gets out',
+        )
         t.not((await curl(router, `http://${orders.ipv4}:8080/`, '-m', '2')).code, 0, 'nor in')
         for (const [index, pod] of pods.entries()) {
           t.equal(await redirect(pod, 'remove'), 'capture removed\n')

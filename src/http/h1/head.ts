@@ -61,7 +61,7 @@ export function parseRequestHead(text: string, limits: HttpLimits): ParsedReques
   const fault =
     parseRequestLine(text, lineEnd, targetBytes(limits.fragments), request) ??
     parseFields(text, lineEnd, limits.maxHeadFields, limits.underscoresInHeaders === 'refuse', request) ??
-    checkRequest(request)
+    checkRequest(request, limits.connect === 'tunnel')
   return fault ?? request
 }
 
@@ -288,12 +288,13 @@ function isToken(text: string): boolean {
 
 /**
  * The registered methods, as the parsers of applications know them. One that the next parser does not know may be read
- * there as anything. CONNECT asks for a tunnel to somewhere else, which is not what a sidecar is for.
+ * there as anything. CONNECT asks for a tunnel to somewhere else, which only a proxy of the own application gives.
  */
 export const servedMethods: ReadonlySet<string> = new Set(http.METHODS.filter((method) => method !== 'CONNECT'))
 
-function checkRequest(request: ParsedRequest): ProtocolFaultCode | undefined {
-  if (!servedMethods.has(request.method)) return 'method-unsupported'
+function checkRequest(request: ParsedRequest, connects: boolean): ProtocolFaultCode | undefined {
+  const connect = connects && request.method === 'CONNECT'
+  if (!connect && !servedMethods.has(request.method)) return 'method-unsupported'
   const host = request.host
   if (host === undefined) return 'host-missing'
   request.authority = host.toLowerCase()
@@ -313,7 +314,17 @@ function checkRequest(request: ParsedRequest): ProtocolFaultCode | undefined {
   if (request.upgrade === 'websocket' && tokens.includes('upgrade') && request.version === 'HTTP/1.1') {
     if (request.method !== 'GET' || request.bodyLength > 0 || request.chunked) return 'upgrade-with-body'
   } else request.upgrade = undefined
-  return checkTarget(request)
+  return connect ? checkConnect(request) : checkTarget(request)
+}
+
+/** RFC 9112 section 3.2.3: the target is host and port, and the Host. Content would be the first bytes of the tunnel, or not. */
+function checkConnect(request: ParsedRequest): ProtocolFaultCode | undefined {
+  if (!/:\d{1,5}$/.test(request.target)) return 'target-malformed'
+  if (request.target.toLowerCase() !== request.authority) return 'host-mismatch'
+  if (request.bodyLength !== NO_BODY) return 'upgrade-with-body'
+  request.target = ''
+  request.bodyLength = UNKNOWN_LENGTH
+  return undefined
 }
 
 /** RFC 9112 section 3.2. Absolute form becomes origin form, and its authority must be the Host's. */

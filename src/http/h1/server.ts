@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { cut } from '../cut.ts'
 import {
   type Ending,
+  opensTunnel,
   type RequestHead,
   type RequestHandler,
   type RequestSink,
@@ -377,9 +378,12 @@ class H1ServerStream implements ServerStream, BodyTarget {
     this.#request = request
     this.method = request.method
     this.#maxBodyBytes = limits.maxBodyBytes
-    if (request.bodyLength === UNKNOWN_LENGTH) this.#decoder = new ChunkedDecoder(limits)
+    // What follows CONNECT is the tunnel, when there is one.
+    const connect = request.method === 'CONNECT'
+    if (connect) this.#decoder = undefined
+    else if (request.bodyLength === UNKNOWN_LENGTH) this.#decoder = new ChunkedDecoder(limits)
     else if (request.bodyLength > 0) this.#decoder = new LengthDecoder(request.bodyLength)
-    this.#requestDone = this.#decoder === undefined && request.upgrade === undefined
+    this.#requestDone = this.#decoder === undefined && request.upgrade === undefined && !connect
   }
 
   start(handler: RequestHandler): void {
@@ -464,15 +468,18 @@ class H1ServerStream implements ServerStream, BodyTarget {
   respond(head: ResponseHead): void {
     if (this.#over || this.responding) return
     const request = this.#request
-    const framing = responseFraming(request.method, head, request.version === 'HTTP/1.1')
+    const connected = request.method === 'CONNECT' && opensTunnel(request, head.status)
+    const framing = connected ? 'none' : responseFraming(request.method, head, request.version === 'HTTP/1.1')
     this.#framing = framing
     this.#left = framing === 'length' ? Math.max(0, head.bodyLength) : 0
     // Who answers before the body has come seldom reads it to its end.
     this.#closes = head.close || this.#connection.closing || framing === 'until-close' || this.wantsBody
     const proven = head.status === 101 ? withWebsocketAccept(head, request.headers) : head
-    this.#outbox.text(responseHeadText(proven, framing, request.upgrade, this.#closes))
-    if (head.status === 101 && request.upgrade !== undefined) this.#openTunnel()
-    else if (request.upgrade !== undefined) this.#requestDone = true
+    // RFC 9110 section 9.3.6: the answer to CONNECT ends with its head, whatever it says of a body.
+    const told = connected ? { ...proven, bodyLength: UNKNOWN_LENGTH } : proven
+    this.#outbox.text(responseHeadText(told, framing, request.upgrade, this.#closes && !connected))
+    if (connected || (head.status === 101 && request.upgrade !== undefined)) this.#openTunnel()
+    else if (request.upgrade !== undefined || request.method === 'CONNECT') this.#requestDone = true
     this.#outbox.flushLater()
   }
 

@@ -11,6 +11,8 @@ export function identify(detected: Detected, outbound: Outbound): OutboundConnec
     runtime,
     ...detected,
     fragments: 'allow',
+    // As of a proxy: on a listener of one service there is nothing to choose.
+    tunnels: service === undefined,
     authority: service === undefined ? '' : formatAddress(service),
     reporter: 'outbound',
     source: { kind: 'peer', id },
