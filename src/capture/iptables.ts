@@ -14,6 +14,8 @@ const hooks = { inbound: 'PREROUTING', outbound: 'OUTPUT' } as const
 /** Empty, and there as long as we are when the table was not there before: it goes with us then. */
 const NEW_TABLE = `${PREFIX}NEW_TABLE`
 
+const builtInChains: ReadonlySet<string> = new Set(['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'])
+
 /** One table as `iptables-save` prints it, without counters. */
 export interface SavedTable {
   /** User-defined and built-in. */
@@ -125,7 +127,7 @@ export function isLeftOver(
   table: Table,
 ): boolean {
   const present = saved.get(table)
-  const builtIn = present?.chains.every((chain) => /^[A-Z]+$/.test(chain)) ?? false
+  const builtIn = present?.chains.every((chain) => builtInChains.has(chain)) ?? false
   return builtIn && present?.rules.length === 0 && ownPart(before.get(table)).chains.includes(NEW_TABLE)
 }
 

@@ -300,3 +300,16 @@ t.test('a condition that this version does not know is known to be there', async
   message.requestAuthentication!.jwt![0]!.audiences = []
   t.match(fromWire(transport(message)), { ok: false, unreadable: { kind: 'RequestAuthentication' } })
 })
+
+t.test('a MeshConfig crosses, and one that says nothing is unreadable', async (t) => {
+  for (const outbound of ['allow', 'deny']) same(t, validated('MeshConfig', { outbound }))
+  const name = { kind: 'MeshConfig', namespace: 'default', name: 'mesh' }
+  t.match(fromWire(transport({ name, revision: 1, meshConfig: { outbound: 'OUTBOUND_UNSPECIFIED' } })), {
+    ok: false,
+    unreadable: { kind: 'MeshConfig' },
+  })
+})
+
+t.test('the addresses of a service cross', async (t) => {
+  same(t, { ...service, spec: { ...service.spec, addresses: ['10.96.0.10', 'fd96::10'] } })
+})
