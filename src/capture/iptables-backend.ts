@@ -19,6 +19,7 @@ import type { Run } from './run.ts'
 type Saved = ReadonlyMap<string, SavedTable>
 
 const names = { ipv4: 'iptables', ipv6: 'ip6tables' } as const
+const both = ['ipv4', 'ipv6'] as const
 const nothing: SavedTable = { chains: [], rules: [] }
 /** Others change rules too; the lock is held for milliseconds. */
 const WAIT_S = '5'
@@ -43,16 +44,28 @@ export function iptablesBackend(run: Run): Backend {
     await dropLeftOvers(run, family, await save(family), before)
   }
 
+  /** Those of the plan, and those that have a program and so may have rules of another plan. */
+  const affected = async ({ families }: CapturePlan): Promise<readonly Family[]> => {
+    const all: Family[] = [...families]
+    for (const family of both) {
+      if (!all.includes(family) && (await run(`${names[family]}-save`, []))?.code === 0) all.push(family)
+    }
+    return all
+  }
+  const wantedOf =
+    (plan: CapturePlan, family: Family) =>
+    (table: Table): SavedTable =>
+      plan.families.includes(family) ? wantedPart(plan, family, table) : nothing
+
   return {
     name: 'iptables',
     async present() {
-      const found: Family[] = []
-      for (const family of ['ipv4', 'ipv6'] as const) {
+      for (const family of both) {
         if ((await run(`${names[family]}-save`, [])) === undefined) continue
         const saved = await save(family)
-        if (tables.some((table) => ownPart(saved.get(table)).chains.length > 0)) found.push(family)
+        if (tables.some((table) => ownPart(saved.get(table)).chains.length > 0)) return true
       }
-      return found.length > 0
+      return false
     },
     text: (plan) =>
       plan.families
@@ -68,9 +81,9 @@ export function iptablesBackend(run: Run): Backend {
       }
     },
     async inForce(plan) {
-      for (const family of plan.families) {
+      for (const family of await affected(plan)) {
         const saved = await save(family)
-        const same = tables.every((table) => isInForce(wantedPart(plan, family, table), ownPart(saved.get(table))))
+        const same = tables.every((table) => isInForce(wantedOf(plan, family)(table), ownPart(saved.get(table))))
         if (!same) return false
       }
       return true
@@ -78,8 +91,8 @@ export function iptablesBackend(run: Run): Backend {
     async apply(plan) {
       const done: (readonly [Family, Saved])[] = []
       try {
-        for (const family of plan.families) {
-          done.push([family, await change(family, (table) => wantedPart(plan, family, table))])
+        for (const family of await affected(plan)) {
+          done.push([family, await change(family, wantedOf(plan, family))])
         }
       } catch (error) {
         for (const [family, before] of done.toReversed()) await undo(family, before)
@@ -93,7 +106,7 @@ export function iptablesBackend(run: Run): Backend {
     },
     async remove() {
       let removed = false
-      for (const family of ['ipv4', 'ipv6'] as const) {
+      for (const family of both) {
         if ((await run(`${names[family]}-save`, [])) === undefined) continue
         const before = await change(family, () => nothing)
         if (!tables.some((table) => ownPart(before.get(table)).chains.length > 0)) continue

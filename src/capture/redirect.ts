@@ -3,7 +3,7 @@ import { captureFailure } from './failure.ts'
 import { iptablesBackend } from './iptables-backend.ts'
 import { nftBackend } from './nft-backend.ts'
 import type { CapturePlan } from './plan.ts'
-import { applyRoutes, removeRoutes, routeCommands, routesInForce } from './routes.ts'
+import { applyRoutes, removeOtherRoutes, removeRoutes, routeCommands, routesInForce } from './routes.ts'
 import type { Run } from './run.ts'
 
 export const backendNames = ['auto', 'nft', 'iptables'] as const
@@ -62,7 +62,7 @@ export async function applyRules(
   const withoutRoutes = await applyRoutes(plan, run)
   try {
     const withoutRules = await backend.apply(plan)
-    if (plan.mode === 'redirect') await removeRoutes(run)
+    await removeOtherRoutes(plan, run)
     if (!(await backend.inForce(plan))) {
       await withoutRules()
       throw captureFailure('capture-not-in-force', `${backend.name} reported success, and the rules are not there`)

@@ -49,6 +49,13 @@ export async function routesInForce(plan: CapturePlan, run: Run): Promise<boolea
   return true
 }
 
+/** Takes away those that another plan had, and this one does not. */
+export async function removeOtherRoutes({ mode, families }: CapturePlan, run: Run): Promise<void> {
+  for (const family of both) {
+    if (mode === 'redirect' || !families.includes(family)) await removeFamily(family, run)
+  }
+}
+
 /** Takes away what is ours; whether there was any. */
 export async function removeRoutes(run: Run): Promise<boolean> {
   let removed = false

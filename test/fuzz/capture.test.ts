@@ -10,10 +10,15 @@ import { beginCase, below, pick, seconds, seed, Tally } from '../fixtures/fuzz.t
 
 console.log(`seed ${seed}`)
 
-const hello = Buffer.from(
-  `16030100${(0x4a).toString(16)}01000046${'0303'}${'ab'.repeat(32)}00${'00021301'}0100${'001b'}${'0000000f000d00000a6f72646572732e736862'}${'002b0003020304'}00`,
-  'hex',
-)
+/** The least of a ClientHello that has a server name: version, random, no session, one suite, no compression, two extensions. */
+const extensions = Buffer.from('0000000f000d00000a6f72646572732e736862002b0003020304', 'hex')
+const body = Buffer.concat([
+  Buffer.from([3, 3]),
+  Buffer.alloc(32, 0xab),
+  Buffer.from([0, 0, 2, 0x13, 1, 1, 0, 0, extensions.length]),
+  extensions,
+])
+const hello = Buffer.concat([Buffer.from([0x16, 3, 1, 0, body.length + 4, 1, 0, 0, body.length]), body])
 const request = Buffer.from('GET http://orders.shop/x HTTP/1.1\r\nHost: orders.shop\r\nAccept: */*\r\n\r\n')
 
 function mutate(bytes: Buffer): Buffer {
@@ -53,6 +58,7 @@ const nftLine =
   /^(?:(?:add|delete) table inet outrider|table inet outrider \{|\tchain (?:in|out)bound \{|\t?\}||\t\t[^{}#\n]+)$/
 
 t.test('for as long as it is asked for', async (t) => {
+  t.same(firstName(hello), { protocol: 'tls', name: 'orders.shb' })
   const tally = new Tally()
   const until = performance.now() + seconds * 1000
   while (performance.now() < until) {
