@@ -189,6 +189,15 @@ async function proveCapture(): Promise<void> {
           )
         })
 
+        await t.test('the sidecar has no privilege', async (t) => {
+          for (const { pid } of sidecars) {
+            const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+            t.match(status, /^Uid:\t15400\t15400\t15400\t15400\nGid:\t15400\t15400\t15400\t15400$/m)
+            t.match(status, /^CapPrm:\t0+\nCapEff:\t0+$/m)
+            t.match(status, /^NoNewPrivs:\t1$/m)
+          }
+        })
+
         await t.test('the source is the pod', async (t) => {
           const { stdout } = await orders.run('curl', ['-sS', 'http://127.0.0.1:15020/connections'], {
             uid: SIDECAR_UID,
@@ -242,7 +251,16 @@ async function proveCapture(): Promise<void> {
           t.equal((await answered(t, web, to))['remoteAddress'], `::ffff:${web.ipv4}`)
           t.not((await curl(web, `http://${service.orders[0]}:8099/`)).code, 0, 'a service has no other ports')
           t.ok((await metric(web, unknown, 'decision="allow"')) >= 1)
+          const open = web.start(
+            'bash',
+            ['-c', `exec 3<>/dev/tcp/${OUTSIDE}/8099 && echo open && read -u 3; echo over`],
+            {
+              uid: APP_UID,
+            },
+          )
+          await open.line(/^open$/)
           await apply(resource('MeshConfig', 'mesh', { outbound: 'deny' }))
+          await open.line(/^over$/)
           await until('denied', async () => (await curl(web, to)).code !== 0)
         })
 

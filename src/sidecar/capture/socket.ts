@@ -28,7 +28,8 @@ export async function listenForCaptured(
   if (config.captureMode === 'redirect') return listen(server, at, option, ports)
   // Every thread has a descriptor of its own: whoever is replaced closes no other's.
   const duplicate = await loadDuplicate()
-  return listenOnDescriptor(server, duplicate(config[`${option}Fd`], option), at, option)
+  const fd = option === 'captureInbound' ? config.captureInboundFd : config.captureOutboundFd
+  return listenOnDescriptor(server, duplicate(fd, option), at, option)
 }
 
 /** Why a connection to a captured port was closed without a byte. */
