@@ -2,7 +2,8 @@ import type grpc from '@grpc/grpc-js'
 import { OutriderError } from '../lib/errors.ts'
 import type { AdminServiceHandlers } from '../wire/outrider/admin/v1/AdminService.ts'
 import type { IdentityServiceHandlers } from '../wire/outrider/identity/v1/IdentityService.ts'
-import type { PolicyServiceHandlers } from '../wire/outrider/policy/v1/PolicyService.ts'
+import type { EncodedPolicyUpdate } from '../wire/outrider/policy/v1/EncodedPolicyUpdate.ts'
+import type { SubscribeRequest__Output } from '../wire/outrider/policy/v1/SubscribeRequest.ts'
 import type { SecretDiscoveryServiceHandlers } from '../wire/envoy/service/secret/v3/SecretDiscoveryService.ts'
 import type { SpiffeWorkloadAPIHandlers } from '../wire/SpiffeWorkloadAPI.ts'
 import { toStatus } from './errors.ts'
@@ -39,7 +40,11 @@ export interface IdentityHandlers {
 }
 
 export interface PolicyHandlers {
-  readonly subscribe: Bidi<PolicyServiceHandlers['Subscribe'], AuthenticatedCaller>
+  /** Its updates are `PolicyUpdate`s on the wire. */
+  readonly subscribe: (
+    stream: ServerDuplex<SubscribeRequest__Output, EncodedPolicyUpdate>,
+    caller: AuthenticatedCaller,
+  ) => void
 }
 
 export interface AdminHandlers {
@@ -122,9 +127,11 @@ export function attestService(attest: IdentityHandlers['attest']): BoundService 
 }
 
 export function policyService(handlers: PolicyHandlers): BoundService {
+  const { PolicyService, EncodedPolicyUpdate } = protocols().policy
+  const { Subscribe } = PolicyService.service
   return {
-    definition: protocols().policy.PolicyService.service,
-    bind: (context): PolicyServiceHandlers => ({
+    definition: { Subscribe: { ...Subscribe, responseSerialize: EncodedPolicyUpdate.serialize } },
+    bind: (context): grpc.UntypedServiceImplementation => ({
       Subscribe: duplex(context, 'Subscribe', requireIdentity, handlers.subscribe),
     }),
   }

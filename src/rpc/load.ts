@@ -18,7 +18,10 @@ type Tls = TlsProto['envoy']['extensions']['transport_sockets']['tls']['v3']
 /** The services of the process contracts, and the messages that travel outside of calls, as proto/ describes them. */
 export interface Protocols {
   readonly identity: Pick<Identity, 'IdentityService'>
-  readonly policy: Pick<Policy, 'PolicyService'>
+  readonly policy: Pick<Policy, 'PolicyService'> & {
+    readonly EncodedPolicyUpdate: Pick<Policy['EncodedPolicyUpdate'], 'serialize' | 'deserialize'>
+    readonly Resource: Pick<Policy['Resource'], 'serialize' | 'deserialize'>
+  }
   readonly admin: Pick<Admin, 'AdminService'> & {
     readonly ApplyRefusal: Pick<Admin['ApplyRefusal'], 'serialize' | 'deserialize'>
   }
@@ -44,7 +47,11 @@ export function protocols(): Protocols {
       grpc.makeGenericClientConstructor(serviceOf(root.lookupService(name)), name)
     loaded = typed({
       identity: { IdentityService: client('outrider.identity.v1.IdentityService') },
-      policy: { PolicyService: client('outrider.policy.v1.PolicyService') },
+      policy: {
+        PolicyService: client('outrider.policy.v1.PolicyService'),
+        EncodedPolicyUpdate: codecOf(root.lookupType('outrider.policy.v1.EncodedPolicyUpdate')),
+        Resource: codecOf(root.lookupType('outrider.policy.v1.Resource')),
+      },
       admin: {
         AdminService: client('outrider.admin.v1.AdminService'),
         ApplyRefusal: codecOf(root.lookupType('outrider.admin.v1.ApplyRefusal')),

@@ -1106,6 +1106,28 @@ export const contract: object = {
                     }
                   }
                 },
+                "EncodedPolicyUpdate": {
+                  "fields": {
+                    "revision": {
+                      "type": "uint64",
+                      "id": 1
+                    },
+                    "nonce": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "changed": {
+                      "rule": "repeated",
+                      "type": "bytes",
+                      "id": 3
+                    },
+                    "removed": {
+                      "rule": "repeated",
+                      "type": "ResourceName",
+                      "id": 4
+                    }
+                  }
+                },
                 "ResourceName": {
                   "fields": {
                     "kind": {

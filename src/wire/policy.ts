@@ -9,6 +9,7 @@ import type { AuthorizationPolicySpec as _outrider_policy_v1_AuthorizationPolicy
 import type { AuthorizationRule as _outrider_policy_v1_AuthorizationRule, AuthorizationRule__Output as _outrider_policy_v1_AuthorizationRule__Output } from './outrider/policy/v1/AuthorizationRule.ts';
 import type { BundleInForce as _outrider_policy_v1_BundleInForce, BundleInForce__Output as _outrider_policy_v1_BundleInForce__Output } from './outrider/policy/v1/BundleInForce.ts';
 import type { Draining as _outrider_policy_v1_Draining, Draining__Output as _outrider_policy_v1_Draining__Output } from './outrider/policy/v1/Draining.ts';
+import type { EncodedPolicyUpdate as _outrider_policy_v1_EncodedPolicyUpdate, EncodedPolicyUpdate__Output as _outrider_policy_v1_EncodedPolicyUpdate__Output } from './outrider/policy/v1/EncodedPolicyUpdate.ts';
 import type { Endpoint as _outrider_policy_v1_Endpoint, Endpoint__Output as _outrider_policy_v1_Endpoint__Output } from './outrider/policy/v1/Endpoint.ts';
 import type { Hello as _outrider_policy_v1_Hello, Hello__Output as _outrider_policy_v1_Hello__Output } from './outrider/policy/v1/Hello.ts';
 import type { InboundListener as _outrider_policy_v1_InboundListener, InboundListener__Output as _outrider_policy_v1_InboundListener__Output } from './outrider/policy/v1/InboundListener.ts';
@@ -51,6 +52,7 @@ export interface ProtoGrpcType {
         AuthorizationRule: MessageTypeDefinition<_outrider_policy_v1_AuthorizationRule, _outrider_policy_v1_AuthorizationRule__Output>
         BundleInForce: MessageTypeDefinition<_outrider_policy_v1_BundleInForce, _outrider_policy_v1_BundleInForce__Output>
         Draining: MessageTypeDefinition<_outrider_policy_v1_Draining, _outrider_policy_v1_Draining__Output>
+        EncodedPolicyUpdate: MessageTypeDefinition<_outrider_policy_v1_EncodedPolicyUpdate, _outrider_policy_v1_EncodedPolicyUpdate__Output>
         Endpoint: MessageTypeDefinition<_outrider_policy_v1_Endpoint, _outrider_policy_v1_Endpoint__Output>
         Hello: MessageTypeDefinition<_outrider_policy_v1_Hello, _outrider_policy_v1_Hello__Output>
         InboundListener: MessageTypeDefinition<_outrider_policy_v1_InboundListener, _outrider_policy_v1_InboundListener__Output>

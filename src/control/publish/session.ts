@@ -6,11 +6,10 @@ import type { Random } from '../../lib/random.ts'
 import { nameOf, resourceKey } from '../../policy/model.ts'
 import { millisecondsOf } from '../../rpc/time.ts'
 import type { ServerDuplex } from '../../rpc/stream.ts'
+import type { EncodedPolicyUpdate } from '../../wire/outrider/policy/v1/EncodedPolicyUpdate.ts'
 import type { Hello__Output } from '../../wire/outrider/policy/v1/Hello.ts'
 import type { InboundListener__Output } from '../../wire/outrider/policy/v1/InboundListener.ts'
 import type { Nack__Output } from '../../wire/outrider/policy/v1/Nack.ts'
-import type { PolicyUpdate } from '../../wire/outrider/policy/v1/PolicyUpdate.ts'
-import type { Resource } from '../../wire/outrider/policy/v1/Resource.ts'
 import type { TrustReport__Output } from '../../wire/outrider/policy/v1/TrustReport.ts'
 import type { SubscribeRequest__Output } from '../../wire/outrider/policy/v1/SubscribeRequest.ts'
 import type { Difference, Held, HeldResource } from './diff.ts'
@@ -87,7 +86,7 @@ export class Session {
   /** What the sidecar last said that it believes and depends on. */
   trust: TrustReport | undefined
 
-  readonly #stream: ServerDuplex<SubscribeRequest__Output, PolicyUpdate>
+  readonly #stream: ServerDuplex<SubscribeRequest__Output, EncodedPolicyUpdate>
   readonly #options: SessionOptions
   readonly #events: SessionEvents
   readonly #clock: Clock
@@ -109,7 +108,7 @@ export class Session {
   #stale = 0
 
   constructor(
-    stream: ServerDuplex<SubscribeRequest__Output, PolicyUpdate>,
+    stream: ServerDuplex<SubscribeRequest__Output, EncodedPolicyUpdate>,
     peer: VerifiedPeer,
     options: SessionOptions,
     events: SessionEvents,
@@ -176,14 +175,14 @@ export class Session {
     return this.#sequence === 0
   }
 
-  /** Sends one update; there must be none in flight. `changed` is on the wire what `difference.changed` is here. */
-  send(revision: number, { changed, removed }: Difference, wire: readonly Resource[]): void {
+  /** Sends one update; there must be none in flight. `encoded` is on the wire what `difference.changed` is here. */
+  send(revision: number, { changed, removed }: Difference, encoded: readonly Buffer[]): void {
     this.#sequence += 1
     const nonce = String(this.#sequence)
     const sent = changed.map(({ resource, revision }) => ({ name: nameOf(resource), revision }))
     this.#inFlight = { nonce, revision, changed: sent, removed }
     this.sentRevision = revision
-    this.#stream.send({ revision, nonce, changed: [...wire], removed: [...removed] })
+    this.#stream.send({ revision, nonce, changed: [...encoded], removed: [...removed] })
   }
 
   end(error?: OutriderError): void {

@@ -21,7 +21,7 @@ export interface SubscriptionOptions {
   readonly random: Random
 }
 
-const RECONNECT = { initialMs: 100, maxMs: 5_000, jitter: 0.5 }
+export const RECONNECT = { initialMs: 100, maxMs: 5_000, jitter: 0.5 }
 
 /**
  * Keeps one policy stream to the control server open. While it is down the policy in force stays in force; after a reconnect

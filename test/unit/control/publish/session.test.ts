@@ -6,23 +6,27 @@ import type { WorkloadPolicy } from '../../../../src/control/publish/resolve.ts'
 import { parseSpiffeId } from '../../../../src/identity/spiffe-id.ts'
 import { verifyPeer, type VerifiedPeer } from '../../../../src/identity/verify.ts'
 import { OutriderError } from '../../../../src/lib/errors.ts'
+import { protocols } from '../../../../src/rpc/load.ts'
 import type { ServerDuplex } from '../../../../src/rpc/stream.ts'
-import type { PolicyUpdate } from '../../../../src/wire/outrider/policy/v1/PolicyUpdate.ts'
+import type { EncodedPolicyUpdate } from '../../../../src/wire/outrider/policy/v1/EncodedPolicyUpdate.ts'
+import type { PolicyUpdate__Output } from '../../../../src/wire/outrider/policy/v1/PolicyUpdate.ts'
 import type { SubscribeRequest__Output } from '../../../../src/wire/outrider/policy/v1/SubscribeRequest.ts'
 import { makeTestCa } from '../../../fixtures/ca.ts'
 import { TestClock } from '../../../fixtures/clock.ts'
 
 const OPTIONS = { debounceMs: 100, debounceMaxMs: 10_000, nackBackoffMs: 5_000 }
 
-class FakeStream implements ServerDuplex<SubscribeRequest__Output, PolicyUpdate> {
-  readonly sent: PolicyUpdate[] = []
+class FakeStream implements ServerDuplex<SubscribeRequest__Output, EncodedPolicyUpdate> {
+  /** As a sidecar reads them. */
+  readonly sent: PolicyUpdate__Output[] = []
   readonly backlog = 0
   ended: OutriderError | 'ok' | undefined
   #message: (message: SubscribeRequest__Output) => void = () => {}
   #close: () => void = () => {}
 
-  send(message: PolicyUpdate): void {
-    this.sent.push(message)
+  send(message: EncodedPolicyUpdate): void {
+    const { PolicyService, EncodedPolicyUpdate } = protocols().policy
+    this.sent.push(PolicyService.service.Subscribe.responseDeserialize(EncodedPolicyUpdate.serialize(message)))
   }
   end(error?: OutriderError): void {
     this.ended ??= error ?? 'ok'
