@@ -3,10 +3,11 @@ import { connect as connectHttp2, type ClientHttp2Session, type ClientHttp2Strea
 import { connect, type SecureContext, type TLSSocket } from 'node:tls'
 import type { Address } from '../../src/lib/address.ts'
 import { protocols } from '../../src/rpc/load.ts'
-import type { PolicyUpdate__Output } from '../../src/wire/outrider/policy/v1/PolicyUpdate.ts'
+import type { EncodedPolicyUpdate__Output } from '../../src/wire/outrider/policy/v1/EncodedPolicyUpdate.ts'
 import type { SubscribeRequest } from '../../src/wire/outrider/policy/v1/SubscribeRequest.ts'
 
-const { Subscribe } = protocols().policy.PolicyService.service
+const { PolicyService, EncodedPolicyUpdate } = protocols().policy
+const { Subscribe } = PolicyService.service
 const { WatchTrustBundles } = protocols().identity.IdentityService.service
 const GRPC = { ':method': 'POST', 'content-type': 'application/grpc', te: 'trailers' }
 /** Flag and length before each message (gRPC over HTTP/2). */
@@ -21,8 +22,8 @@ export interface PolicyPeerOptions {
   readonly sidecarId: string
   /** Of its inbound listener. */
   readonly port: number
-  /** Told of every update before it is acknowledged. */
-  readonly onUpdate: (update: PolicyUpdate__Output) => void
+  /** Told of every update before it is acknowledged; its resources are not read, which sidecars do on machines of their own. */
+  readonly onUpdate: (update: EncodedPolicyUpdate__Output) => void
   /** The connection or a stream is over; called once, and not after `close`. */
   readonly onLost: (reason: string) => void
 }
@@ -62,7 +63,7 @@ export class PolicyPeer {
   #open(): void {
     const policy = this.#session.request({ ...GRPC, ':path': Subscribe.path })
     this.#policy = policy
-    read(policy, (bytes) => this.#updated(Subscribe.responseDeserialize(bytes)))
+    read(policy, (bytes) => this.#updated(EncodedPolicyUpdate.deserialize(bytes)))
     const bundles = this.#session.request({ ...GRPC, ':path': WatchTrustBundles.path })
     read(bundles, () => {})
     for (const stream of [policy, bundles]) {
@@ -75,7 +76,7 @@ export class PolicyPeer {
     this.#send({ listening: { listeners: [{ appPort: 8080, address: '127.0.0.1', port: this.#options.port }] } })
   }
 
-  #updated(update: PolicyUpdate__Output): void {
+  #updated(update: EncodedPolicyUpdate__Output): void {
     this.#options.onUpdate(update)
     this.#send({ ack: { nonce: update.nonce, revision: update.revision } })
   }
