@@ -53,7 +53,7 @@ export const stream: Scenario = {
     reconnect,
     { key: 'cpuUsPerReconnect', head: 'CPU a reconnect, us', digits: 0, over: 'median' },
     blocked,
-    { key: 'blockedMedianMs', head: 'blocked, median', digits: 1, over: 'median' },
+    { key: 'blockedMaxMs', head: 'longest', digits: 1, over: 'highest' },
     errors,
   ],
   compared: push,
