@@ -18,10 +18,17 @@ function policy(index: number, change: string): string {
   const rules = Array.from({ length: RULES_EACH }, (_, rule) => ({
     name: `rule-${rule}`,
     from: [{ spiffeIds: [`spiffe://${TRUST_DOMAIN}/ns/default/sa/caller-${rule}`] }],
-    to: [{ methods: ['GET'], paths: [rule === 7 ? `/api/${index}/changed${change}/{**}` : `/api/${index}/${rule}/{**}`] }],
+    to: [
+      { methods: ['GET'], paths: [rule === 7 ? `/api/${index}/changed${change}/{**}` : `/api/${index}/${rule}/{**}`] },
+    ],
   }))
   const spec = { workloads: ['many'], action: 'ALLOW', rules }
-  return JSON.stringify({ apiVersion: 'outrider.mesh/v1', kind: 'AuthorizationPolicy', metadata: { name: `many-${index}` }, spec })
+  return JSON.stringify({
+    apiVersion: 'outrider.mesh/v1',
+    kind: 'AuthorizationPolicy',
+    metadata: { name: `many-${index}` },
+    spec,
+  })
 }
 
 const admin = connectAdmin(word('socket'))

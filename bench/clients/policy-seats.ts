@@ -83,7 +83,11 @@ export class PolicySeat {
 }
 
 /** A seat for each of `workloads`, which may name one several times. Attests on one connection: what that costs is not the question. */
-export async function attestSeats(control: string, admin: AdminClient, workloads: readonly string[]): Promise<PolicySeat[]> {
+export async function attestSeats(
+  control: string,
+  admin: AdminClient,
+  workloads: readonly string[],
+): Promise<PolicySeat[]> {
   const address = parseAddress(control)!
   const tokens: string[] = []
   for (const workload of workloads) tokens.push((await admin.createToken({ workload })).token)

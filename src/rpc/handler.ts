@@ -49,6 +49,7 @@ export interface PolicyHandlers {
 
 export interface AdminHandlers {
   readonly apply: Unary<AdminServiceHandlers['Apply'], Caller>
+  readonly applyCanary: Bidi<AdminServiceHandlers['ApplyCanary'], Caller>
   readonly get: Unary<AdminServiceHandlers['Get'], Caller>
   readonly list: Unary<AdminServiceHandlers['List'], Caller>
   readonly delete: Unary<AdminServiceHandlers['Delete'], Caller>
@@ -142,6 +143,7 @@ export function adminService(handlers: AdminHandlers): BoundService {
     definition: protocols().admin.AdminService.service,
     bind: (context): AdminServiceHandlers => ({
       Apply: unary(context, 'Apply', anyone, handlers.apply),
+      ApplyCanary: duplex(context, 'ApplyCanary', anyone, handlers.applyCanary),
       Get: unary(context, 'Get', anyone, handlers.get),
       List: unary(context, 'List', anyone, handlers.list),
       Delete: unary(context, 'Delete', anyone, handlers.delete),

@@ -14,6 +14,7 @@ import { adminPages } from './admin/pages.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
 import { adoptIdentity } from './adopt-identity.ts'
 import { establishIdentity, type Identity } from './identity.ts'
+import { HealthReporter } from './health-report.ts'
 import { listen, stopListening } from '../lib/listen.ts'
 import { OwnTraffic } from './own-traffic.ts'
 import { Snapshot } from './snapshot/snapshot.ts'
@@ -69,6 +70,13 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   let workloadApi: Drainable | undefined
   let subscription: Subscription | undefined
   let reporter: TrustReporter | undefined
+  const health = new HealthReporter({
+    counted: async () => [registry.snapshot(), ...(await traffic.metrics())],
+    revision: () => snapshot.revision,
+    send: (report) => subscription?.health(report),
+    clock,
+    onFailed: (error) => log.error({ error }, 'requests could not be counted for the control server'),
+  })
   let unfollow: (() => void) | undefined
 
   const pages = adminPages({
@@ -84,6 +92,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const release = async (): Promise<void> => {
     workloadApi?.destroy()
     reporter?.close()
+    health.close()
     unfollow?.()
     subscription?.close()
     identity?.close()
@@ -105,6 +114,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       open: () => client.subscribe(),
       snapshot,
       whenInForce: (inForce) => traffic.whenInForce(inForce),
+      onHealthAsked: (everyMs) => health.every(everyMs),
       sidecarId: config.sidecarId === '' ? hostname() : config.sidecarId,
       programVersion,
       clock,

@@ -4,6 +4,7 @@ import { type Admitted, admit, admitDeletion, type Refused } from './admit.ts'
 import { commit } from './commit.ts'
 import { diff } from './diff.ts'
 import type { Mesh } from './mesh.ts'
+import type { Overlay } from './overlay.ts'
 import { resolve } from './resolve.ts'
 import { serve } from './serve.ts'
 import type { Session } from './session.ts'
@@ -23,8 +24,8 @@ export function withdraw(name: ResourceName, mesh: Mesh): number {
 }
 
 /** From the store to one sidecar. Once per sidecar whenever something that concerns it has changed. */
-export function update(session: Session, mesh: Mesh): void {
-  const wanted = resolve(session.peer.id, mesh)
+export function update(session: Session, mesh: Mesh, overlay?: Overlay): void {
+  const wanted = resolve(session.peer.id, mesh, overlay)
   if (wanted === undefined) throw unregistered(session.peer.id)
   const difference = diff(wanted, session.held)
   serve(session, difference, mesh.store.revision)

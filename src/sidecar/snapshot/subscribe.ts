@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../../lib/clock.ts'
 import { describeError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import type { ClientDuplex } from '../../rpc/client.ts'
+import type { HealthReport } from '../../wire/outrider/policy/v1/HealthReport.ts'
 import type { InboundListener } from '../../wire/outrider/policy/v1/InboundListener.ts'
 import type { PolicyUpdate__Output } from '../../wire/outrider/policy/v1/PolicyUpdate.ts'
 import type { TrustReport } from '../../wire/outrider/policy/v1/TrustReport.ts'
@@ -15,6 +16,8 @@ export interface SubscriptionOptions {
   readonly snapshot: Snapshot
   /** Calls back when the policy of the snapshot is in force everywhere. */
   readonly whenInForce: (inForce: () => void) => void
+  /** The control server wants a report of our health so often, in milliseconds; 0: it does not. */
+  readonly onHealthAsked: (everyMs: number) => void
   readonly sidecarId: string
   readonly programVersion: string
   readonly clock: Clock
@@ -55,6 +58,11 @@ export class Subscription {
     this.#stream?.send({ trustReport: report })
   }
 
+  /** What became of our requests; dropped while there is no stream. */
+  health(report: HealthReport): void {
+    this.#stream?.send({ healthReport: report })
+  }
+
   /** Begins anew, with the SVID that we have now. */
   reopen(): void {
     const previous = this.#stream
@@ -86,6 +94,7 @@ export class Subscription {
       this.#backoff.reset()
       snapshot.metrics.controlConnected.set(1)
       const answer = takeUpdate(update, snapshot)
+      this.#options.onHealthAsked(update.reportHealthEveryMs)
       whenInForce(() => {
         if (this.#stream === stream) stream.send(answer)
       })
@@ -105,6 +114,7 @@ export class Subscription {
     this.#stream = undefined
     const { snapshot, clock } = this.#options
     snapshot.metrics.controlConnected.set(0)
+    this.#options.onHealthAsked(0)
     if (this.#closed) return
     const retryInMs = Math.round(this.#backoff.next())
     const reason = error === undefined ? 'ended by the server' : describeError(error)

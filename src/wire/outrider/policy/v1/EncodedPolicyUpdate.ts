@@ -8,6 +8,7 @@ export interface EncodedPolicyUpdate {
   'nonce'?: (string);
   'changed'?: (Buffer | Uint8Array | string)[];
   'removed'?: (_outrider_policy_v1_ResourceName)[];
+  'reportHealthEveryMs'?: (number);
 }
 
 export interface EncodedPolicyUpdate__Output {
@@ -15,4 +16,5 @@ export interface EncodedPolicyUpdate__Output {
   'nonce': (string);
   'changed': (Buffer)[];
   'removed': (_outrider_policy_v1_ResourceName__Output)[];
+  'reportHealthEveryMs': (number);
 }

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto'
+import { type GoverningResource, type Resource, type Workload } from '../../policy/model.ts'
+
+/** A connected sidecar. */
+export interface Candidate {
+  readonly spiffeId: string
+  readonly sidecarId: string
+}
+
+export interface Choice {
+  readonly canaries: readonly Candidate[]
+  /** Of the same workloads, to be compared with. */
+  readonly rest: readonly Candidate[]
+  /** SPIFFE IDs of workloads with fewer than two candidates: they wait for the second step. */
+  readonly without: readonly string[]
+}
+
+/** Sidecars without the change that are compared with one workload's canaries; more would tell no more. */
+const MAX_REST = 100
+
+/**
+ * Of each workload `percent` of its connected sidecars, at least one and never all. Which ones depends on their names and the
+ * revision alone: not always the same have to go first, and who asks twice gets the same answer.
+ */
+export function chooseCanaries(
+  workloads: ReadonlyMap<string, readonly Candidate[]>,
+  percent: number,
+  revision: number,
+): Choice {
+  const canaries: Candidate[] = []
+  const rest: Candidate[] = []
+  const without: string[] = []
+  for (const [spiffeId, candidates] of workloads) {
+    if (candidates.length < 2) {
+      without.push(spiffeId)
+      continue
+    }
+    const lots = candidates
+      .map((candidate) => ({ candidate, lot: lotOf(candidate, revision) }))
+      .toSorted((a, b) => (a.lot < b.lot ? -1 : 1))
+      .map(({ candidate }) => candidate)
+    const count = Math.min(candidates.length - 1, Math.max(1, Math.round((candidates.length * percent) / 100)))
+    canaries.push(...lots.slice(0, count))
+    rest.push(...lots.slice(count, count + MAX_REST))
+  }
+  return { canaries, rest, without }
+}
+
+function lotOf({ spiffeId, sidecarId }: Candidate, revision: number): string {
+  return createHash('sha256').update(`${spiffeId} ${sidecarId} ${revision}`).digest('hex')
+}
+
+/** A change of this resource is felt at the sidecars of the workloads it governs, and nowhere else. */
+export function governs(resource: Resource): resource is GoverningResource {
+  switch (resource.kind) {
+    case 'ApiKey':
+    case 'AuthorizationPolicy':
+    case 'ExternalAuthorization':
+    case 'RateLimit':
+    case 'RequestAuthentication':
+      return true
+    default:
+      return false
+  }
+}
+
+export function selects({ metadata, spec }: GoverningResource, workload: Workload): boolean {
+  if (metadata.namespace !== workload.metadata.namespace) return false
+  return spec.workloads.length === 0 || spec.workloads.includes(workload.metadata.name)
+}
