@@ -87,7 +87,7 @@ export function describeEvent(event: CanaryEvent__Output): string {
     switch (step) {
       case 'STEP_STARTED':
         return [
-          `canary ${revision}: ${canaries.length} sidecars go first`,
+          `canary ${revision}: sidecars that have it first: ${canaries.length}`,
           ...canaries.map(({ spiffeId, sidecarId }) => `  ${sidecarId}  ${spiffeId}`),
           ...withoutCanary.map((spiffeId) => `  ${spiffeId} has one sidecar: it waits for the end`),
           'measuring how they do without the change',
@@ -125,5 +125,5 @@ function healthLine({ spiffeId, canaries, before, rest }: CanaryHealth__Output):
 
 function figures(health: TrafficHealth__Output | null): string {
   const { requests = 0, denied = 0, appErrors = 0, ownErrors = 0 } = health ?? {}
-  return `${requests} requests, ${denied} denied, ${appErrors} + ${ownErrors} errors`
+  return `${requests} requests, ${denied} denied, errors ${appErrors} of applications and ${ownErrors} of sidecars`
 }

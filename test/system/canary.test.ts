@@ -85,7 +85,7 @@ t.test('a policy that denies real requests is taken back by itself; a harmless o
   })
   const { code, stderr } = taken!
   t.equal(code, 7, stderr)
-  t.match(stderr, /canary \d+: 1 sidecars go first/)
+  t.match(stderr, /canary \d+: sidecars that have it first: 1\n/)
   t.match(stderr, /\d+ of \d+ requests denied \(.*\) \(canary-denials\)\n/)
   t.match(stderr, /rolled back: nothing was stored, and the canaries run what is stored\n/)
   const denied = await denials(orders)

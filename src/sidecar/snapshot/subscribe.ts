@@ -24,7 +24,8 @@ export interface SubscriptionOptions {
   readonly random: Random
 }
 
-export const RECONNECT = { initialMs: 100, maxMs: 5_000, jitter: 0.5 }
+/** The whole delay is random: sidecars that lose their streams at the same moment do not come back at the same moment. */
+export const RECONNECT = { initialMs: 100, maxMs: 5_000, jitter: 1 }
 
 /**
  * Keeps one policy stream to the control server open. While it is down the policy in force stays in force; after a reconnect
