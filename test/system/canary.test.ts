@@ -38,8 +38,12 @@ async function setUp(t: Test): Promise<Bench> {
     Array.from({ length: SIDECARS }, async (_, index) =>
       readySidecar(
         beginSidecar(t, mesh.control.grpc, await mesh.token('orders'), [
-          ...['--sidecar-id', `orders-${index}`, '--outbound', ''],
-          ...['--inbound', `127.0.0.1:0=127.0.0.1:${app.address.port}`],
+          '--sidecar-id',
+          `orders-${index}`,
+          '--outbound',
+          '',
+          '--inbound',
+          `127.0.0.1:0=127.0.0.1:${app.address.port}`,
         ]),
       ),
     ),

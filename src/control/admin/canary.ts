@@ -1,5 +1,6 @@
 import { OutriderError } from '../../lib/errors.ts'
 import { millisecondsOf } from '../../lib/protobuf-time.ts'
+import { unreachable } from '../../lib/unreachable.ts'
 import type { AdminHandlers } from '../../rpc/handler.ts'
 import type { CanaryEvent } from '../../wire/outrider/admin/v1/CanaryEvent.ts'
 import type { CanaryHealth } from '../../wire/outrider/admin/v1/CanaryHealth.ts'
@@ -108,8 +109,11 @@ function wireStep(step: CanaryStep): CanaryEvent {
       return { ...head, reasons: [...step.reasons] }
     case 'rolled-back':
       return { ...head, reasons: [...step.reasons], unsettled: step.unsettled }
-    default:
+    case 'pushed':
+    case 'watching':
       return head
+    default:
+      return unreachable(step)
   }
 }
 

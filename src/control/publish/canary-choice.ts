@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { type GoverningResource, type Resource, type Workload } from '../../policy/model.ts'
+import { unreachable } from '../../lib/unreachable.ts'
+import type { GoverningResource, Resource, Workload } from '../../policy/model.ts'
 
 /** A connected sidecar. */
 export interface Candidate {
@@ -59,8 +60,13 @@ export function governs(resource: Resource): resource is GoverningResource {
     case 'RateLimit':
     case 'RequestAuthentication':
       return true
-    default:
+    case 'Revocation':
+    case 'Service':
+    case 'TrustDomain':
+    case 'Workload':
       return false
+    default:
+      return unreachable(resource)
   }
 }
 

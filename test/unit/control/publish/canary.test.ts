@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { assert, integer, nat, property, record } from 'fast-check'
 import t from 'tap'
 import { type Candidate, chooseCanaries } from '../../../../src/control/publish/canary-choice.ts'
 import { HealthMeter } from '../../../../src/control/publish/canary-health.ts'
@@ -73,14 +73,14 @@ t.test('one workload that fares badly is not hidden by others', async (t) => {
 })
 
 t.test('more failures never speak for a change', (t) => {
-  const health = fc.record({
-    requests: fc.nat(1000),
-    denied: fc.nat(300),
-    appErrors: fc.nat(300),
-    ownErrors: fc.nat(300),
+  const health = record({
+    requests: nat(1000),
+    denied: nat(300),
+    appErrors: nat(300),
+    ownErrors: nat(300),
   })
-  fc.assert(
-    fc.property(health, health, health, fc.nat(100), (canaries, before, rest, more) => {
+  assert(
+    property(health, health, health, nat(100), (canaries, before, rest, more) => {
       const reasons = codes(compared(canaries, before, rest))
       const worse = codes(compared({ ...canaries, denied: canaries.denied + more }, before, rest))
       return reasons.every((code) => worse.includes(code))
@@ -109,18 +109,13 @@ t.test('who goes first: a part of each workload, at least one, never all, by lot
 })
 
 t.test('canaries and rest are never the same', (t) => {
-  fc.assert(
-    fc.property(
-      fc.integer({ min: 2, max: 300 }),
-      fc.integer({ min: 1, max: 99 }),
-      fc.nat(),
-      (count, percent, revision) => {
-        const all = candidates('w', count)
-        const { canaries, rest } = chooseCanaries(new Map([['w', all]]), percent, revision)
-        const names = new Set([...canaries, ...rest].map(({ sidecarId }) => sidecarId))
-        return canaries.length >= 1 && rest.length >= 1 && names.size === canaries.length + rest.length
-      },
-    ),
+  assert(
+    property(integer({ min: 2, max: 300 }), integer({ min: 1, max: 99 }), nat(), (count, percent, revision) => {
+      const all = candidates('w', count)
+      const { canaries, rest } = chooseCanaries(new Map([['w', all]]), percent, revision)
+      const names = new Set([...canaries, ...rest].map(({ sidecarId }) => sidecarId))
+      return canaries.length >= 1 && rest.length >= 1 && names.size === canaries.length + rest.length
+    }),
   )
   t.end()
 })

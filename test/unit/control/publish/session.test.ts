@@ -92,7 +92,7 @@ function setUp(): {
   const session = new Session(stream, peer(clock), OPTIONS, events, clock, () => 0.5)
   const answered = (index: number): { nonce: string; revision: number } => {
     const update = stream.sent.at(index)
-    return { nonce: update?.nonce ?? 'none', revision: Number(update?.revision ?? 0) }
+    return { nonce: update?.nonce ?? 'none', revision: update?.revision ?? 0 }
   }
   return {
     clock,
