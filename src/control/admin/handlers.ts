@@ -113,7 +113,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
         throw new OutriderError('token-ttl', 'a join token lives from 1 second to 24 hours', { place: 'ttl' })
       }
       parts.prune()
-      if (store.listTokens().length >= MAX_TOKENS) {
+      if (store.countTokens() >= MAX_TOKENS) {
         throw new OutriderError('too-many-tokens', `there are ${MAX_TOKENS} join tokens, and that is the limit`)
       }
       const { spiffeId } = workload.spec
