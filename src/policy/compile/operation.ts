@@ -45,26 +45,19 @@ function compileOperation(
   }
 
   const ports = setOf(read('ports', parsePort))
-  const ofPorts: Member<ReadonlySet<number>> = (list, { port }) => list.has(port)
   add(ports, within, { name: 'ports' }, ofPorts)
   add(setOf(read('notPorts', parsePort)), without, { name: 'notPorts' }, ofPorts)
 
   const hosts = read('hosts', parseHostPattern)
   const notHosts = read('notHosts', parseHostPattern)
-  const ofHosts: Member<readonly HostPattern[]> = (list, { host }) =>
-    host === undefined ? undefined : list.some((pattern) => matchesHost(pattern, host))
   add(hosts, within, { name: 'hosts', layer7: true, checks: hosts?.length ?? 1 }, ofHosts)
   add(notHosts, without, { name: 'notHosts', layer7: true, checks: notHosts?.length ?? 1 }, ofHosts)
 
   const paths = read('paths', parsePath)
   const notPaths = read('notPaths', parsePath)
-  const ofPaths: Member<readonly PathPattern[]> = (list, { path }) =>
-    path === undefined ? undefined : list.some((pattern) => matchesPath(pattern, path))
   add(paths, within, { name: 'paths', layer7: true, checks: paths?.length ?? 1 }, ofPaths)
   add(notPaths, without, { name: 'notPaths', layer7: true, checks: notPaths?.length ?? 1 }, ofPaths)
 
-  const ofMethods: Member<ReadonlySet<string>> = (list, { method }) =>
-    method === undefined ? undefined : list.has(method)
   add(setOf(read('methods', parseMethod)), within, { name: 'methods', layer7: true }, ofMethods)
   add(setOf(read('notMethods', parseMethod)), without, { name: 'notMethods', layer7: true }, ofMethods)
 
@@ -76,6 +69,14 @@ function compileOperation(
 type ValueOf<K extends keyof OperationMatch> = NonNullable<OperationMatch[K]>[number]
 /** Whether what is asked for is in the list; `undefined` when the request does not have it. */
 type Member<T> = (list: T, query: Query) => Truth | undefined
+
+const ofPorts: Member<ReadonlySet<number>> = (list, { port }) => list.has(port)
+const ofHosts: Member<readonly HostPattern[]> = (list, { host }) =>
+  host === undefined ? undefined : list.some((pattern) => matchesHost(pattern, host))
+const ofPaths: Member<readonly PathPattern[]> = (list, { path }) =>
+  path === undefined ? undefined : list.some((pattern) => matchesPath(pattern, path))
+const ofMethods: Member<ReadonlySet<string>> = (list, { method }) =>
+  method === undefined ? undefined : list.has(method)
 
 function grpcMethods(texts: readonly string[] | undefined): GrpcMethods | undefined {
   return texts === undefined ? undefined : grpcMethodsOf(texts)

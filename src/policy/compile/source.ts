@@ -27,11 +27,8 @@ export function compileSource(source: SourceMatch, field: string, scope: RuleSco
   ): void => {
     if (values !== undefined) criteria.push(make({ onUnknown, ...form }, (query) => member(values, query)))
   }
-  const text = (value: string): string => value
 
   const trustDomains = read('trustDomains', parseTrustDomain)
-  const inDomains: Both<ReadonlySet<string>> = (domains, { trustDomain }) =>
-    trustDomain === undefined ? undefined : domains.has(trustDomain)
   add(setOf(trustDomains), within, { name: 'trustDomains' }, inDomains)
   add(setOf(read('notTrustDomains', parseTrustDomain)), without, { name: 'notTrustDomains' }, inDomains)
 
@@ -51,25 +48,19 @@ export function compileSource(source: SourceMatch, field: string, scope: RuleSco
   add(serviceAccounts, within, { name: 'serviceAccounts' }, inAccounts)
   add(setOf(read('notServiceAccounts', account)), without, { name: 'notServiceAccounts' }, inAccounts)
 
-  const inIds: Both<IdSet> = ({ exact, patterns }, { id }) =>
-    id === undefined ? undefined : exact.has(id) || patterns.some((pattern) => matchesId(pattern, id))
   const ids = idSetOf(read('spiffeIds', parseIdPattern))
   const notIds = idSetOf(read('notSpiffeIds', parseIdPattern))
   add(ids, within, { name: 'spiffeIds', checks: 1 + (ids?.patterns.length ?? 0) }, inIds)
   add(notIds, without, { name: 'notSpiffeIds', checks: 1 + (notIds?.patterns.length ?? 0) }, inIds)
 
-  const inBlocks: Both<readonly IpBlock[]> = (blocks, { ip }) =>
-    ip === undefined ? undefined : blocks.some((block) => matchesIpBlock(block, ip))
   const blocks = read('ipBlocks', parseIpBlock)
   const notBlocks = read('notIpBlocks', parseIpBlock)
   add(blocks, within, { name: 'ipBlocks', checks: blocks?.length ?? 1 }, inBlocks)
   add(notBlocks, without, { name: 'notIpBlocks', checks: notBlocks?.length ?? 1 }, inBlocks)
 
-  const ofOwner: Both<ReadonlySet<string>> = (owners, { user: { apiKey } }) =>
-    apiKey === undefined ? undefined : owners.has(apiKey.owner)
-  add(setOf(read('apiKeyOwners', text)), within, { name: 'apiKeyOwners', layer7: true }, ofOwner)
-  add(setOf(read('notApiKeyOwners', text)), without, { name: 'notApiKeyOwners', layer7: true }, ofOwner)
-  add(setOf(read('apiKeyScopes', text)), within, { name: 'apiKeyScopes', layer7: true }, (scopes, { user }) =>
+  add(setOf(read('apiKeyOwners', asItIs)), within, { name: 'apiKeyOwners', layer7: true }, ofOwner)
+  add(setOf(read('notApiKeyOwners', asItIs)), without, { name: 'notApiKeyOwners', layer7: true }, ofOwner)
+  add(setOf(read('apiKeyScopes', asItIs)), within, { name: 'apiKeyScopes', layer7: true }, (scopes, { user }) =>
     user.apiKey?.scopes.some((scope) => scopes.has(scope)),
   )
 
@@ -86,6 +77,19 @@ export function compileSource(source: SourceMatch, field: string, scope: RuleSco
 
 /** Whether what is asked for is in the values; `undefined` when the request does not have it. */
 type Both<T> = (values: T, query: Query) => boolean | undefined
+
+const inDomains: Both<ReadonlySet<string>> = (domains, { trustDomain }) =>
+  trustDomain === undefined ? undefined : domains.has(trustDomain)
+const inIds: Both<IdSet> = ({ exact, patterns }, { id }) =>
+  id === undefined ? undefined : exact.has(id) || patterns.some((pattern) => matchesId(pattern, id))
+const inBlocks: Both<readonly IpBlock[]> = (blocks, { ip }) =>
+  ip === undefined ? undefined : blocks.some((block) => matchesIpBlock(block, ip))
+const ofOwner: Both<ReadonlySet<string>> = (owners, { user: { apiKey } }) =>
+  apiKey === undefined ? undefined : owners.has(apiKey.owner)
+
+function asItIs(text: string): string {
+  return text
+}
 
 function idSetOf(patterns: readonly IdPattern[] | undefined): IdSet | undefined {
   if (patterns === undefined) return undefined
