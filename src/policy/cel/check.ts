@@ -75,6 +75,7 @@ class Checker implements Checked {
       case 'comprehensionExpr':
         return this.#loop(kind.value, scope)
       case undefined:
+      default:
         throw new OutriderError('cel-malformed', 'has an empty part')
     }
   }
