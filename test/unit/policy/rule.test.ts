@@ -229,6 +229,7 @@ t.test('conditions of `when`', async (t) => {
     [{ header: 'y', notValues: ['a'] }, api, 'unknown'],
     [{ header: 'x', values: ['a'] }, tcp, 'unknown'],
     [{ header: 'x', matches: ['[ab]'] }, api, true],
+    [{ header: 'x', values: ['a'] }, requestOf({}), 'unknown'],
     [{ claim: 'role', values: ['admin'] }, withTokens(token('a'), token('b', { role: 'admin' })), true],
     [{ claim: 'role', values: ['admin'] }, api, false],
     [{ claim: 'role', values: ['admin'] }, tcp, 'unknown'],
