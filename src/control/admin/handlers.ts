@@ -17,7 +17,7 @@ import { hashSecret } from '../identity/attest/join-token.ts'
 import type { OwnIdentity } from '../own-identity.ts'
 import { authorityHandlers } from './authorities.ts'
 import type { Mesh } from '../publish/mesh.ts'
-import { publish, withdraw } from '../publish/path.ts'
+import { publish, publishInTurns, withdraw } from '../publish/path.ts'
 import type { Sessions } from '../publish/sessions.ts'
 import type { SidecarRegistry } from '../sidecars.ts'
 import type { TokenRecord } from '../store/store.ts'
@@ -61,10 +61,13 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
     if (name.kind === 'Revocation') audit.record({ event, revocation: `${name.namespace}/${name.name}` })
   }
   return {
-    apply: ({ documents, dryRun }) => {
-      // Who has to be stopped at once must not wait for a canary.
-      if (!dryRun && !documents.every(isRevocation)) canaries.checkNone()
-      const result = publish(documents, mesh, dryRun)
+    apply: async ({ documents, dryRun }) => {
+      const result = dryRun
+        ? publish(documents, mesh, true)
+        : await publishInTurns(documents, mesh, () => {
+            // Who has to be stopped at once must not wait for a canary.
+            if (!documents.every(isRevocation)) canaries.checkNone()
+          })
       if (result.kind === 'refused') throw refusal(result)
       const { revision, outcomes } = result
       if (!dryRun) {

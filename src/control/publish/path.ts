@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { OutriderError } from '../../lib/errors.ts'
 import type { ResourceName } from '../../policy/model.ts'
 import { type Admitted, admit, admitDeletion, type Refused } from './admit.ts'
@@ -15,6 +16,25 @@ export function publish(documents: readonly string[], mesh: Mesh, dryRun: boolea
   if (admitted.kind === 'refused') return admitted
   const revision = dryRun ? mesh.store.revision : commit(admitted.changes, mesh)
   return { ...admitted, revision }
+}
+
+/**
+ * As `publish`, with a turn of the event loop between the check and the disk: streams that wait for the one need not wait for the
+ * other. When something was stored in that turn, `before` and the check are done again.
+ */
+export async function publishInTurns(
+  documents: readonly string[],
+  mesh: Mesh,
+  before: () => void,
+): Promise<Published | Refused> {
+  before()
+  const { revision } = mesh.store
+  const admitted = admit(documents, mesh)
+  if (admitted.kind === 'refused') return admitted
+  await turn()
+  if (mesh.store.revision === revision) return { ...admitted, revision: commit(admitted.changes, mesh) }
+  before()
+  return publish(documents, mesh, false)
 }
 
 /** Takes one resource away that is there; nothing may name it any more. Returns the revision. */
