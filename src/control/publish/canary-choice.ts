@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto'
+import { OutriderError } from '../../lib/errors.ts'
 import { unreachable } from '../../lib/unreachable.ts'
-import type { GoverningResource, Resource, Workload } from '../../policy/model.ts'
+import { type GoverningResource, nameOf, type Resource, resourceKey, type Workload } from '../../policy/model.ts'
+import type { Admitted } from './admit.ts'
+import type { Catalogue } from './catalogue.ts'
+import type { Sessions } from './sessions.ts'
 
 /** A connected sidecar. */
 export interface Candidate {
@@ -52,7 +56,7 @@ function lotOf({ spiffeId, sidecarId }: Candidate, revision: number): string {
 }
 
 /** A change of this resource is felt at the sidecars of the workloads it governs, and nowhere else. */
-export function governs(resource: Resource): resource is GoverningResource {
+function governs(resource: Resource): resource is GoverningResource {
   switch (resource.kind) {
     case 'ApiKey':
     case 'AuthorizationPolicy':
@@ -70,7 +74,37 @@ export function governs(resource: Resource): resource is GoverningResource {
   }
 }
 
-export function selects({ metadata, spec }: GoverningResource, workload: Workload): boolean {
+function selects({ metadata, spec }: GoverningResource, workload: Workload): boolean {
   if (metadata.namespace !== workload.metadata.namespace) return false
   return spec.workloads.length === 0 || spec.workloads.includes(workload.metadata.name)
+}
+
+/** The connected sidecars of each workload that a change governs, before or after it. Throws `canary-kind`. */
+export function concerned(
+  { changes }: Admitted,
+  catalogue: Catalogue,
+  sessions: Sessions,
+): ReadonlyMap<string, readonly Candidate[]> {
+  const governing = changes.flatMap((change) => {
+    const after: readonly Resource[] = change.kind === 'put' ? [change.resource] : []
+    const before = catalogue.get(change.kind === 'put' ? nameOf(change.resource) : change.name) ?? []
+    return [...after, before].flat().map((resource) => {
+      if (governs(resource)) return resource
+      throw new OutriderError(
+        'canary-kind',
+        `${resourceKey(nameOf(resource))} is for all sidecars at once: apply it without --canary`,
+      )
+    })
+  })
+  const workloads = new Map<string, Candidate[]>()
+  for (const session of sessions.all()) {
+    const { id: spiffeId } = session.peer
+    const workload = catalogue.workloadOf(spiffeId)
+    if (workload === undefined || session.state === 'draining') continue
+    if (!governing.some((resource) => selects(resource, workload))) continue
+    const candidates = workloads.get(spiffeId) ?? []
+    candidates.push({ spiffeId, sidecarId: session.sidecarId })
+    workloads.set(spiffeId, candidates)
+  }
+  return workloads
 }

@@ -1,11 +1,10 @@
 import type { Clock, Timer } from '../../lib/clock.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
 import type { Logger } from '../../telemetry/log.ts'
-import { nameOf, type Resource, resourceKey } from '../../policy/model.ts'
 import { admit, type Admitted, type Outcome, type Refused } from './admit.ts'
-import { type Candidate, type Choice, chooseCanaries, governs, selects } from './canary-choice.ts'
-import { HealthMeter } from './canary-health.ts'
-import { type CanaryReason, type Comparison, judge, quiet, sumOf, type TrafficHealth } from './canary-judge.ts'
+import { type Candidate, type Choice, chooseCanaries, concerned } from './canary-choice.ts'
+import { compare, type Watched, watchedOf } from './canary-health.ts'
+import { type CanaryReason, type Comparison, judge, quiet, type TrafficHealth } from './canary-judge.ts'
 import type { ControlMetrics } from '../metrics.ts'
 import type { Mesh } from './mesh.ts'
 import { Overlay } from './overlay.ts'
@@ -53,15 +52,6 @@ const REPORT_EVERY_MS = { least: 250, most: 2000 }
 
 type Phase = 'baseline' | 'pushed' | 'watching' | 'rolling-back' | 'over'
 
-interface Watched extends Candidate {
-  readonly key: string
-  readonly meter: HealthMeter
-  /** Of canaries: what was counted before the change. */
-  before: TrafficHealth | undefined
-  /** Of canaries: its reports are of the change. */
-  measuring: boolean
-}
-
 /**
  * Starts one, unless the documents change nothing. Throws as `Apply` does, and `canary-kind`, `canary-nobody`. Gives the refusal of
  * documents that are not admitted.
@@ -101,7 +91,7 @@ export class CanaryPush implements SessionObserver {
     this.#request = request
     this.#parts = parts
     this.#tell = tell
-    const workloads = concerned(admitted, mesh, sessions)
+    const workloads = concerned(admitted, mesh.catalogue, sessions)
     if (![...workloads.values()].some((candidates) => candidates.length > 1)) {
       throw new OutriderError(
         'canary-nobody',
@@ -168,7 +158,7 @@ export class CanaryPush implements SessionObserver {
     }
     canary.meter.add(counts)
     if (this.#phase !== 'watching') return
-    const reasons = judge(this.#comparisons(), this.#request.maxDenials)
+    const reasons = judge(compare(this.#canaries, this.#rest), this.#request.maxDenials)
     if (reasons.length > 0) this.#rollBack(reasons)
   }
 
@@ -209,7 +199,7 @@ export class CanaryPush implements SessionObserver {
     for (const { meter } of this.#rest.values()) meter.reset()
     this.#tell({ step: 'watching', revision: this.#overlay.revision })
     const report = (): void => {
-      this.#tell({ step: 'health', revision: this.#overlay.revision, health: this.#comparisons() })
+      this.#tell({ step: 'health', revision: this.#overlay.revision, health: compare(this.#canaries, this.#rest) })
       this.#after(REPORT_EVERY_MS.most, report)
     }
     this.#after(REPORT_EVERY_MS.most, report)
@@ -217,7 +207,7 @@ export class CanaryPush implements SessionObserver {
   }
 
   #finish(): void {
-    const comparisons = this.#comparisons()
+    const comparisons = compare(this.#canaries, this.#rest)
     this.#tell({ step: 'health', revision: this.#overlay.revision, health: comparisons })
     const missing = [...this.#canaries.values()].filter((canary) => this.#sessionOf(canary) === undefined)
     const reasons = [
@@ -302,20 +292,6 @@ export class CanaryPush implements SessionObserver {
     return count
   }
 
-  #comparisons(): readonly Comparison[] {
-    const all = [...this.#canaries.values()]
-    return [...new Set(all.map(({ spiffeId }) => spiffeId))].map((spiffeId) => {
-      const canaries = all.filter((canary) => canary.spiffeId === spiffeId)
-      const rest = [...this.#rest.values()].filter((other) => other.spiffeId === spiffeId)
-      return {
-        spiffeId,
-        canaries: sumOf(canaries.flatMap(({ measuring, meter }) => (measuring ? [meter.value] : []))),
-        before: sumOf(canaries.flatMap(({ before }) => before ?? [])),
-        rest: sumOf(rest.map(({ meter }) => meter.value)),
-      }
-    })
-  }
-
   #sessionOf({ spiffeId, sidecarId }: Candidate): Session | undefined {
     return this.#parts.sessions.get(spiffeId, sidecarId)
   }
@@ -342,45 +318,6 @@ export class CanaryPush implements SessionObserver {
     for (const timer of this.#timers) timer.cancel()
     this.#timers.clear()
   }
-}
-
-/** The connected sidecars of each workload that a change governs, before or after it. Throws `canary-kind`. */
-function concerned(
-  { changes }: Admitted,
-  { catalogue }: Mesh,
-  sessions: Sessions,
-): ReadonlyMap<string, readonly Candidate[]> {
-  const governing = changes.flatMap((change) => {
-    const after: readonly Resource[] = change.kind === 'put' ? [change.resource] : []
-    const before = catalogue.get(change.kind === 'put' ? nameOf(change.resource) : change.name) ?? []
-    return [...after, before].flat().map((resource) => {
-      if (governs(resource)) return resource
-      throw new OutriderError(
-        'canary-kind',
-        `${resourceKey(nameOf(resource))} is for all sidecars at once: apply it without --canary`,
-      )
-    })
-  })
-  const workloads = new Map<string, Candidate[]>()
-  for (const session of sessions.all()) {
-    const { id: spiffeId } = session.peer
-    const workload = catalogue.workloadOf(spiffeId)
-    if (workload === undefined || session.state === 'draining') continue
-    if (!governing.some((resource) => selects(resource, workload))) continue
-    const candidates = workloads.get(spiffeId) ?? []
-    candidates.push({ spiffeId, sidecarId: session.sidecarId })
-    workloads.set(spiffeId, candidates)
-  }
-  return workloads
-}
-
-function watchedOf(candidates: readonly Candidate[]): ReadonlyMap<string, Watched> {
-  return new Map(
-    candidates.map((candidate) => {
-      const key = sessionKey(candidate.spiffeId, candidate.sidecarId)
-      return [key, { ...candidate, key, meter: new HealthMeter(), before: undefined, measuring: false }]
-    }),
-  )
 }
 
 function lost(sidecarId: string): CanaryReason {

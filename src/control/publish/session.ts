@@ -11,6 +11,7 @@ import type { Hello__Output } from '../../wire/outrider/policy/v1/Hello.ts'
 import type { InboundListener__Output } from '../../wire/outrider/policy/v1/InboundListener.ts'
 import type { Nack__Output } from '../../wire/outrider/policy/v1/Nack.ts'
 import type { SubscribeRequest__Output } from '../../wire/outrider/policy/v1/SubscribeRequest.ts'
+import { type InFlight, refusedBy, violationsOf } from './answer.ts'
 import type { Difference, Held, HeldResource } from './diff.ts'
 import { protocolError } from './protocol-error.ts'
 import { type TrustReport, trustOf } from './trust-report.ts'
@@ -50,19 +51,10 @@ const MAX_BACKOFF_MS = 60_000
 const ANSWER_TIMEOUT_MS = 60_000
 /** A sidecar that keeps answering what was not asked is broken; its noise must not fill the log. */
 const MAX_STALE_ANSWERS = 32
-const MAX_VIOLATIONS_KEPT = 20
-const MAX_VIOLATION_TEXT = 300
 /** The revision of what a sidecar refused: equal to no other. */
 const BROKEN = -1
 const SIDECAR_ID = /^[\w.-]{1,253}$/
 const PROGRAM_VERSION = /^[\w.+-]{0,64}$/
-
-interface InFlight {
-  readonly nonce: string
-  readonly revision: number
-  readonly changed: readonly HeldResource[]
-  readonly removed: readonly HeldResource['name'][]
-}
 
 /**
  * One policy stream. Knows what its sidecar holds, has at most one update in flight and merges what changes meanwhile
@@ -327,11 +319,8 @@ export class Session {
     this.#retry = undefined
   }
 
-  #nacked({ violations }: Nack__Output): void {
-    this.violations = violations.slice(0, MAX_VIOLATIONS_KEPT).map(({ resource, field, code, message }) => {
-      const name = resource === null ? 'update' : resourceKey(resource)
-      return `${name}: ${field}: ${message} (${code})`.slice(0, MAX_VIOLATION_TEXT)
-    })
+  #nacked(nack: Nack__Output): void {
+    this.violations = violationsOf(nack)
     this.#retry ??= this.#after(this.#backoff.next(), () => {
       this.#retry = undefined
       this.#refused.clear()
@@ -365,12 +354,4 @@ export class Session {
     timer.cancel()
     this.#timers.delete(timer)
   }
-}
-
-/** What of an update was refused: what the violations name, or all of it when they name nothing that was sent. */
-function refusedBy({ violations }: Nack__Output, update: InFlight): ReadonlySet<string> {
-  const sent = new Set(update.changed.map(({ name }) => resourceKey(name)))
-  const named = violations.flatMap(({ resource }) => (resource === null ? [] : resourceKey(resource)))
-  const refused = new Set(named.filter((key) => sent.has(key)))
-  return refused.size > 0 ? refused : sent
 }

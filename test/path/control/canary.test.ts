@@ -31,6 +31,8 @@ class Member {
   revision = 0
   /** What it answers with from now on. */
   refuses = false
+  /** From now on it takes what comes, and says nothing. */
+  silent = false
 
   constructor(sidecar: TestSidecar, name: string, held: readonly { name: string; revision: number }[] = []) {
     this.name = name
@@ -59,6 +61,7 @@ class Member {
     this.updates += 1
     this.askedEveryMs = reportHealthEveryMs
     const [first] = changed
+    if (this.silent) return
     if (this.refuses && first !== undefined) {
       const violations = [{ resource: first.name, field: 'spec.rules[0]', code: 'rule-strange', message: 'no' }]
       this.stream.call.send({ nack: { nonce, revision, violations } })
@@ -267,7 +270,7 @@ t.test('without traffic nothing can be told, unless that is allowed', async (t) 
   for (const { stream } of bench.members) stream.call.cancel()
 })
 
-t.test('a canary that refuses the change, and one that does not answer', async (t) => {
+t.test('a canary that refuses the change', async (t) => {
   const bench = await setUp(t)
   const operator = bench.begin()
   await operator.at('STEP_STARTED')
@@ -284,6 +287,74 @@ t.test('a canary that refuses the change, and one that does not answer', async (
   await bench.settle()
   await operator.ended
   for (const { stream } of bench.members) stream.call.cancel()
+})
+
+t.test('a canary that does not answer', async (t) => {
+  const bench = await setUp(t)
+  const { clock } = bench.control
+  const operator = bench.begin()
+  await operator.at('STEP_STARTED')
+  await bench.settle()
+  for (const member of operator.canaries()) member.silent = true
+  clock.advance(WATCH_MS / 2)
+  await operator.at('STEP_PUSHED')
+  clock.advance(9_999)
+  t.equal(operator.events.at(-1)?.step, 'STEP_PUSHED')
+  clock.advance(1)
+  const { reasons } = await operator.at('STEP_ROLLING_BACK')
+  t.match(reasons, [{ code: 'canary-unanswered', message: /1 canaries did not acknowledge/ }])
+  clock.advance(10_000)
+  t.equal((await operator.at('STEP_ROLLED_BACK')).unsettled, 1, 'it is not waited for longer than that')
+  await operator.ended
+  for (const { stream } of bench.members) stream.call.cancel()
+})
+
+t.test('a canary that goes away may come back, and not too late', async (t) => {
+  const bench = await setUp(t)
+  const { control, sidecar, members } = bench
+  const operator = bench.begin()
+  await watching(bench, operator)
+  const [canary] = operator.canaries()
+  const disconnected = async (): Promise<boolean> => (await control.admin.getStatus({})).connectedSidecars === 3
+  canary!.stream.call.cancel()
+  await until('gone', disconnected)
+  const held = Object.entries(canary!.policies).map(([name, revision]) => ({ name, revision }))
+  const back = new Member(sidecar, canary!.name, held)
+  await until('back', () => back.updates === 1)
+  t.equal(back.askedEveryMs, 2000, 'asked again how it does')
+  t.same(back.policies, {}, 'it holds the change, so that nothing had to be sent')
+  control.clock.advance(10_000)
+  await heard(control, [...members.filter((member) => member !== canary), back])
+  t.notOk(operator.events.some(({ step }) => step === 'STEP_ROLLING_BACK'))
+  back.stream.call.cancel()
+  await until('gone again', disconnected)
+  control.clock.advance(10_000)
+  const { reasons } = await operator.at('STEP_ROLLING_BACK')
+  t.match(reasons, [{ code: 'canary-lost', message: `${canary!.name} has lost its stream and is not back` }])
+  t.equal((await operator.at('STEP_ROLLED_BACK')).unsettled, 0)
+  await operator.ended
+  for (const { stream } of members) stream.call.cancel()
+})
+
+t.test('denials are bounded without a comparison; a workload with one sidecar waits', async (t) => {
+  const bench = await setUp(t, 2)
+  await bench.control.apply(workload('single'))
+  const single = new Member(await bench.control.join('single'), 'single-1')
+  await until('connected', () => single.updates === 1)
+  const documents = [JSON.stringify(allow('new', DENY))]
+  const operator = bench.begin({ documents, maxDenials: 2, percent: 50 })
+  await watching(bench, operator)
+  t.same(operator.events[0]?.withoutCanary, ['spiffe://test.local/ns/default/sa/single'])
+  t.equal(single.policies['new'], undefined)
+  const [canary] = operator.canaries()
+  canary!.report({ requests: 200, denied: 2 })
+  await heard(bench.control, bench.members)
+  t.notOk(operator.events.some(({ step }) => step === 'STEP_ROLLING_BACK'))
+  canary!.report({ requests: 201, denied: 3 })
+  t.match((await operator.at('STEP_ROLLING_BACK')).reasons, [{ code: 'canary-max-denials' }])
+  await bench.settle()
+  await operator.ended
+  for (const { stream } of [...bench.members, single]) stream.call.cancel()
 })
 
 t.test('who asked has gone: the change goes too', async (t) => {
