@@ -35,7 +35,14 @@ export function decode(update: PolicyUpdate__Output, snapshot: Snapshot): Decode
     const name = message.name ?? { kind: '', namespace: '', name: '' }
     const entry: Held = read.ok
       ? { ok: true, name, revision: message.revision, resource: read.resource }
-      : { ok: false, name, revision: message.revision, unreadable: read.unreadable, violations: read.violations }
+      : {
+          ok: false,
+          name,
+          revision: message.revision,
+          unreadable: read.unreadable,
+          violations: read.violations,
+          sent: message,
+        }
     held.set(resourceKey(name), entry)
   }
   return { kind: 'decoded', nonce, revision, held, startedMs }

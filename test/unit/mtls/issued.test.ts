@@ -1,7 +1,7 @@
 import t from 'tap'
 import { parseCsr } from '../../../src/identity/csr.ts'
 import { OutriderError } from '../../../src/lib/errors.ts'
-import { type Issued, IssuedSource, type IssuedSourceOptions } from '../../../src/mtls/source/issued.ts'
+import { type Attested, type Issued, IssuedSource, type IssuedSourceOptions } from '../../../src/mtls/source/issued.ts'
 import { makeTestCa, type Overrides } from '../../fixtures/ca.ts'
 import { TestClock } from '../../fixtures/clock.ts'
 import { idOf, TRUST_DOMAIN } from '../../fixtures/sidecar.ts'
@@ -24,7 +24,7 @@ interface Bench {
   readonly alarms: string[]
   /** By how much the clock is said to be ahead, in milliseconds. */
   readonly skews: number[]
-  readonly options: IssuedSourceOptions
+  readonly options: IssuedSourceOptions & Attested
   /** How later CSRs are answered. */
   answer: (csr: Buffer) => Promise<Issued>
 }
@@ -275,7 +275,7 @@ t.test('evidence that can be shown again is, when the SVID is of no use', async 
   const made = bench()
   const { clock, events } = made
   const refusals: OutriderError[] = []
-  const options: IssuedSourceOptions = {
+  const options: IssuedSourceOptions & Attested = {
     ...made.options,
     renew: (csr) => {
       const refusal = refusals.pop()

@@ -1,0 +1,66 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { OutriderError } from '../../lib/errors.ts'
+import { toWire } from '../../policy/wire.ts'
+import { protocols } from '../../rpc/load.ts'
+import type { Resource__Output } from '../../wire/outrider/policy/v1/Resource.ts'
+import type { HeldResources } from '../snapshot/snapshot.ts'
+import { MAX_BODY_BYTES } from './sealed.ts'
+
+/** Each message follows its length: four bytes, the highest first. */
+const LENGTH_BYTES = 4
+/** What is encoded in one turn of the event loop. */
+const SLICE_RESOURCES = 64
+const SLICE_BYTES = 64 * 1024
+
+/**
+ * The resources as their messages of the policy stream, one after the other, in pieces. Many of them do not hold up the event loop.
+ * Throws `last-good-too-large`.
+ */
+export async function encodeResources(held: HeldResources): Promise<readonly Buffer[]> {
+  const { Resource } = protocols().policy
+  const slices: Buffer[] = []
+  let slice: Buffer[] = []
+  let sliceBytes = 0
+  let bytes = 0
+  const endSlice = (): void => {
+    slices.push(Buffer.concat(slice))
+    slice = []
+    sliceBytes = 0
+  }
+  for (const each of held.values()) {
+    const message = Resource.serialize(each.ok ? toWire(each.resource, each.revision) : each.sent)
+    const length = Buffer.alloc(LENGTH_BYTES)
+    length.writeUInt32BE(message.length)
+    slice.push(length, message)
+    sliceBytes += LENGTH_BYTES + message.length
+    bytes += LENGTH_BYTES + message.length
+    if (bytes > MAX_BODY_BYTES) {
+      throw new OutriderError(
+        'last-good-too-large',
+        `the policy has more than ${MAX_BODY_BYTES} bytes: so much is not kept on disk`,
+      )
+    }
+    if (slice.length < 2 * SLICE_RESOURCES && sliceBytes < SLICE_BYTES) continue
+    endSlice()
+    await turn()
+  }
+  endSlice()
+  return slices
+}
+
+/** Throws `last-good-malformed`. */
+export function decodeResources(body: Buffer): readonly Resource__Output[] {
+  const { Resource } = protocols().policy
+  const resources: Resource__Output[] = []
+  try {
+    for (let at = 0; at < body.length; ) {
+      const end = at + LENGTH_BYTES + body.readUInt32BE(at)
+      if (end > body.length) throw new RangeError('a resource is longer than the rest')
+      resources.push(Resource.deserialize(body.subarray(at + LENGTH_BYTES, end)))
+      at = end
+    }
+  } catch (cause) {
+    throw new OutriderError('last-good-malformed', 'its resources cannot be read', { cause })
+  }
+  return resources
+}
