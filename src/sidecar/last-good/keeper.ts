@@ -51,6 +51,8 @@ export class Keeper {
   #tick: Timer | undefined
   #working: Promise<void> | undefined
   #closing = false
+  /** Time goes on while it is written: at the end once is enough. */
+  #lastSeenWritten = false
 
   constructor(options: KeeperOptions) {
     const { credentials, snapshot, identityFile, keptIdentity } = options
@@ -126,8 +128,10 @@ export class Keeper {
     if (kept?.held !== snapshot.held) return () => this.#keepPolicy(policyFile)
     // The copy is the policy in force: it was current as long as that was.
     const syncedAtMs = snapshot.syncedAtMs ?? 0
-    if (syncedAtMs - kept.syncedAtMs < (this.#closing ? 1 : SEEN_EVERY_MS / 2)) return undefined
+    const sinceMs = syncedAtMs - kept.syncedAtMs
+    if (this.#closing ? sinceMs <= 0 || this.#lastSeenWritten : sinceMs < SEEN_EVERY_MS / 2) return undefined
     return async () => {
+      this.#lastSeenWritten = this.#closing
       await policyFile.writeSeen(kept.tag, kept.revision, syncedAtMs, this.#identity)
       this.#policy = { ...kept, syncedAtMs }
     }

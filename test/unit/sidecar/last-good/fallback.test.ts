@@ -26,7 +26,7 @@ interface Left {
   readonly clock: TestClock
   readonly credentials: Credentials
   /** The next run of the same sidecar. */
-  again(t: Test): Run
+  readonly again: (t: Test) => Run
 }
 
 /** What a run leaves that held these resources. */

@@ -72,6 +72,23 @@ t.test('the time goes on while the control server is there, and stops when it is
   t.equal(copy?.syncedAtMs, lost - 20_000 - 120_000 + 1_000, 'without it the copy is as old as it says itself')
 })
 
+t.test('a clock that goes on while the time is written keeps nobody from the end', async (t) => {
+  class GoingClock extends TestClock {
+    override now(): number {
+      this.step(1)
+      return super.now()
+    }
+  }
+  const clock = new GoingClock(Date.now())
+  const run = startRun(t, temporaryFolder(t), clock, newCredentials())
+  takeUpdate(update(1, [api, allow('all')]), run.snapshot)
+  clock.advance(1_000)
+  await run.keeper.settled()
+  const writes = await run.metric('outrider_last_good_writes_total')
+  await run.keeper.close()
+  t.equal(await run.metric('outrider_last_good_writes_total'), writes + 1)
+})
+
 t.test('a new key finds the policy sealed for it, also when that was cut short', async (t) => {
   const folder = temporaryFolder(t)
   const clock = new TestClock(Date.now())
