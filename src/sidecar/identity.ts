@@ -1,5 +1,5 @@
 import type { SidecarConfig } from '../config/sidecar.ts'
-import type { TrustBundleSet } from '../identity/bundle.ts'
+import type { TrustBundle, TrustBundleSet } from '../identity/bundle.ts'
 import { controlIdOf, parseSpiffeId, type SpiffeId, trustDomainOf } from '../identity/spiffe-id.ts'
 import type { Svid } from '../identity/svid.ts'
 import { Backoff } from '../lib/backoff.ts'
@@ -74,7 +74,7 @@ export async function establishIdentity(options: IdentityOptions): Promise<Ident
   const { kept, evidence } = beginning(options)
   if (kept === undefined) return attested(options, evidence, (task) => retrying(options, task))
   const bundle = kept.bundles.get(trustDomainOf(kept.svid.id))
-  if (evidence === undefined || bundle === undefined || evidence.believes(bundle))
+  if (evidence === undefined || bundle === undefined || !isForOthers(evidence, bundle))
     return resumed(options, kept, evidence)
   // For a mesh that was set up anew, or older than what is kept: one look tells.
   try {
@@ -82,6 +82,15 @@ export async function establishIdentity(options: IdentityOptions): Promise<Ident
   } catch (error) {
     options.log.warn({ reason: describeError(error) }, 'the evidence is for other roots than ours, and of no use')
     return resumed(options, kept, evidence)
+  }
+}
+
+/** Evidence that cannot be read says nothing. */
+function isForOthers(evidence: Evidence, bundle: TrustBundle): boolean {
+  try {
+    return !evidence.believes(bundle)
+  } catch {
+    return false
   }
 }
 

@@ -15,8 +15,8 @@ export interface FallbackOptions {
   readonly keeper: Keeper
   /** Why the control server, which is there, gives no policy: its word counts more than the copy. */
   readonly refusal: () => OutriderError | undefined
-  /** The copy is in force: a new stream must tell the control server what is held. */
-  readonly onTaken: () => void
+  /** What is held is not what a stream that is open has said: another one has to begin. */
+  readonly onHeld: () => void
   readonly waitMs: number
   readonly maxAgeMs: number
   readonly clock: Clock
@@ -71,7 +71,7 @@ export class Fallback {
   }
 
   #takeCopy(identity: Awaited<ReturnType<Keeper['settled']>>): void {
-    const { snapshot, policyFile, maxAgeMs, clock, log, onTaken } = this.#options
+    const { snapshot, policyFile, maxAgeMs, clock, log, onHeld } = this.#options
     const copy = policyFile.read(identity, (error) =>
       log.error({ error }, 'the time beside the last-good policy is refused: the policy counts as older'),
     )
@@ -105,7 +105,7 @@ export class Fallback {
       'the control server gives no policy: the last-good one is in force until it does',
     )
     this.#look()
-    onTaken()
+    onHeld()
   }
 
   /** Whether it is over: the control server has spoken, or it is too late. */
@@ -124,12 +124,13 @@ export class Fallback {
   }
 
   #expire(): void {
-    const { snapshot, log } = this.#options
+    const { snapshot, log, onHeld } = this.#options
     const held = new Map([...snapshot.held].filter(([, each]) => !each.ok || lastingOf(each.resource) === 'always'))
     const { policy } = compileResources(held)
     const { size } = snapshot.held
     snapshot.buckets.retain(policy.limits.plans)
     snapshot.expire(policy, held)
+    onHeld()
     log.error(
       { code: 'last-good-too-old', resources: size, left: held.size },
       'the last-good policy is too old: nothing is allowed before the control server gives another one',

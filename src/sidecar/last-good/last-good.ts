@@ -83,7 +83,7 @@ export class LastGood {
       policyFile,
       keeper,
       refusal: () => stream.refusal,
-      onTaken: () => stream.reopen(),
+      onHeld: () => stream.reopen(),
       waitMs: config.lastGoodWaitMs,
       maxAgeMs: config.lastGoodMaxAgeMs,
       clock,

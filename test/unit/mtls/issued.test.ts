@@ -99,6 +99,29 @@ t.test('renewed at half of the lifetime, with a new key', async (t) => {
   t.equal(clock.pending, 0)
 })
 
+t.test('what an earlier process was issued is good at once, and renewed within seconds', async (t) => {
+  const made = bench()
+  const { options, clock, events, alarms } = made
+  const kept = (await IssuedSource.open(options)).credentials.current
+  clock.advance(10 * MINUTE_MS)
+  events.length = 0
+  made.answer = () => Promise.reject(new Error('no server'))
+  const source = IssuedSource.resume(options, kept)
+  t.equal(source.credentials.current, kept)
+  clock.advance(2_499)
+  t.same(events, [])
+  clock.advance(1)
+  await until(() => events.length === 2)
+  t.same(events, ['renew', 'failed: no server; again in 2000'])
+  t.equal(source.credentials.current, kept, 'it stays in use')
+  made.answer = (csr) => Promise.resolve(sign(csr, clock))
+  clock.advance(2_000)
+  await until(() => events.at(-1) === 'renewed')
+  t.notOk(source.credentials.current.svid.privateKey.equals(kept.svid.privateKey))
+  t.same(alarms, [])
+  source.close()
+})
+
 t.test('a fleet does not renew as one', async (t) => {
   for (const [random, minutes] of [
     [0, 24],

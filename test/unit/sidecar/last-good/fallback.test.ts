@@ -111,6 +111,7 @@ t.test('when it becomes too old nothing is allowed, and what denies and revokes 
   clock.advance(1)
   t.equal(run.ask(), 'policy-missing')
   t.match(fallback.fault, /last-good-too-old/)
+  t.same(run.reopened, [6, 3], 'the control server is told what is held')
   t.match(run.lines.at(-1), { level: 'error', code: 'last-good-too-old', resources: 6, left: 3 })
   const { snapshot } = run
   t.same([...snapshot.held.keys()].toSorted(), [
