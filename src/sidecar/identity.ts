@@ -129,7 +129,7 @@ function usable(file: IdentityFile, clock: Clock, log: Logger): Credentials | un
   try {
     return file.read(clock.now())
   } catch (error) {
-    log.error({ error }, LEFT_ASIDE)
+    log.error({ error, path: file.path }, LEFT_ASIDE)
     return undefined
   }
 }

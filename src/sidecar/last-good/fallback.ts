@@ -55,7 +55,7 @@ export class Fallback {
   }
 
   async #take(): Promise<void> {
-    const { snapshot, refusal, keeper, log } = this.#options
+    const { snapshot, policyFile, refusal, keeper, log } = this.#options
     try {
       const identity = await keeper.settled()
       if (snapshot.revision > 0) return
@@ -66,7 +66,10 @@ export class Fallback {
       const code = error instanceof OutriderError ? error.code : 'last-good-malformed'
       const place = error instanceof OutriderError && error.place !== undefined ? ` ${error.place}` : ''
       this.#fault = `no last-good policy${place}: ${describeError(error)} (${code})`
-      log.error({ error }, 'the last-good policy is not used: nothing is served before the control server gives one')
+      log.error(
+        { error, path: policyFile.path },
+        'the last-good policy is not used: nothing is served before the control server gives one',
+      )
     }
   }
 
