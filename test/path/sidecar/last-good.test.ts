@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -33,12 +34,22 @@ interface Start {
   readonly token?: string
   readonly flags?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
+  readonly onLine?: (line: string) => void
 }
 
 /** A sidecar of this process that is ready. */
-async function start(t: Test, control: string, { stateDir, token, flags = {}, signal }: Start): Promise<Running> {
+async function start(
+  t: Test,
+  control: string,
+  { stateDir, token, flags = {}, signal, onLine }: Start,
+): Promise<Running> {
   const lines: Readonly<Record<string, unknown>>[] = []
-  const sink = { write: (line: string) => void lines.push(JSON.parse(line)) }
+  const sink = {
+    write: (line: string): void => {
+      lines.push(JSON.parse(line))
+      onLine?.(line)
+    },
+  }
   const config = loadSidecarConfig({
     env: { OUTRIDER_SIDECAR_ID: 'one', ...(token === undefined ? {} : { OUTRIDER_JOIN_TOKEN: token }) },
     flags: {
@@ -150,12 +161,12 @@ t.test('a copy that is damaged closes, and a folder has one sidecar', async (t) 
   const bytes = readFileSync(path)
   bytes[bytes.length - 30]! ^= 1
   writeFileSync(path, bytes)
-  const stopping = new AbortController()
-  const admin = '127.0.0.1:0'
-  const starting = start(t, address, { stateDir, flags: { admin }, signal: stopping.signal })
   // It waits for the control server, and has no port open but that of the administrator.
-  setTimeout(() => stopping.abort(new Error('enough')), 500)
-  await t.rejects(starting, { message: 'enough' })
+  const stopping = new AbortController()
+  const onLine = (line: string): void => {
+    if (line.includes('last-good-tampered')) stopping.abort(new Error('told'))
+  }
+  await t.rejects(start(t, address, { stateDir, signal: stopping.signal, onLine }), { message: 'told' })
 })
 
 t.test('an identity that is not wanted is left aside', async (t) => {
@@ -182,3 +193,35 @@ t.test('an identity that is not wanted is left aside', async (t) => {
   t.match(await joined.page('/policy'), { source: 'control' })
   await joined.stop()
 })
+
+t.test(
+  'a control server that was restored from an older copy: who runs refuses it, who starts follows it',
+  async (t) => {
+    const control = await mesh(t, 8080)
+    const address = control.server.grpcAddress
+    const stateDir = join(temporaryFolder(t), 'state')
+    const token = await control.token('web')
+    await control.close()
+    const backup = join(temporaryFolder(t), 'data')
+    execFileSync('cp', ['-a', control.data, backup])
+
+    const second = await startTestControl(t, { data: control.data, listen: address })
+    const revision = await second.apply(workload('web', { upstreams: ['default/orders'] }))
+    const web = await start(t, address, { stateDir, token })
+    t.match(await web.page('/policy'), { revision })
+    await web.stop()
+    await second.close()
+
+    const running = await start(t, address, { stateDir })
+    t.match(await running.page('/policy'), { revision, source: 'last-good' })
+    const restored = await startTestControl(t, { data: backup, listen: address })
+    await until('refused', () => running.lines.some(({ message }) => String(message).includes('it is older')), 20_000)
+    t.match(await running.page('/policy'), { revision, source: 'last-good', connected: false })
+    await running.stop()
+
+    const started = await start(t, address, { stateDir, flags: { 'last-good-wait-ms': '1m' } })
+    t.match(await started.page('/policy'), { revision: revision - 1, source: 'control' })
+    await started.stop()
+    await restored.close()
+  },
+)
