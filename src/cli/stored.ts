@@ -1,4 +1,4 @@
-import { millisecondsOf } from '../rpc/time.ts'
+import { millisecondsOf } from '../lib/protobuf-time.ts'
 import type { StoredResource__Output } from '../wire/outrider/admin/v1/StoredResource.ts'
 import { formatTime, type Json, type Table } from './output.ts'
 

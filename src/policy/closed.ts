@@ -1,4 +1,5 @@
 import { noRevocations } from '../identity/revocation.ts'
+import { noAuthentication } from './authentication.ts'
 import type { CompiledPolicy } from './compile.ts'
 import { LimitTable } from './limits.ts'
 import { RuleIndex } from './rule-index.ts'
@@ -14,5 +15,7 @@ export function closedPolicy(why: string): CompiledPolicy {
     limits: new LimitTable([]),
     destinations: new Map(),
     revocations: noRevocations,
+    authentication: noAuthentication,
+    external: [],
   }
 }

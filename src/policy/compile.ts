@@ -3,6 +3,7 @@ import type { Revocations } from '../identity/revocation.ts'
 import { parseTrustDomain, type SpiffeId, type TrustDomain, trustDomainOf } from '../identity/spiffe-id.ts'
 import { OutriderError } from '../lib/errors.ts'
 import { brokenPlan, planLimit } from '../ratelimit/plan.ts'
+import { type CompiledAuthentication, compileAuthentication } from './authentication.ts'
 import { compileDestinations, type Destinations, type UnusableService } from './destinations.ts'
 import { type CompiledLimit, LimitTable } from './limits.ts'
 import { parseMethod } from './match/method.ts'
@@ -10,12 +11,17 @@ import { parsePath } from './match/path.ts'
 import { parsePort } from './match/port.ts'
 import { type IdPrefix, parseNamespace, type SourceMatcher } from './match/source.ts'
 import {
+  type Action,
+  type ApiKey,
   type AuthorizationPolicy,
   type AuthorizationRule,
+  type ExternalAuthorization,
+  type GoverningResource,
   type Metadata,
   nameOf,
   type OperationMatch,
   type RateLimit,
+  type RequestAuthentication,
   type ResolvedResource,
   type ResolvedService,
   type ResolvedWorkload,
@@ -35,7 +41,7 @@ export interface UnreadableResource {
   readonly kind: string
   readonly metadata: Metadata
   /** Of an AuthorizationPolicy, when it could be read. */
-  readonly action?: 'ALLOW' | 'DENY'
+  readonly action?: Action
 }
 
 /** Everything that one workload's sidecar was sent. */
@@ -45,6 +51,9 @@ export interface PolicyInput {
   readonly limits: readonly RateLimit[]
   readonly services: readonly ResolvedService[]
   readonly revocations?: readonly Revocation[]
+  readonly authentications?: readonly RequestAuthentication[]
+  readonly apiKeys?: readonly ApiKey[]
+  readonly external?: readonly ExternalAuthorization[]
   /** What they govern is closed. */
   readonly unreadable?: readonly UnreadableResource[]
 }
@@ -60,6 +69,9 @@ export interface CompiledPolicy {
   readonly limits: LimitTable
   readonly destinations: Destinations
   readonly revocations: Revocations
+  readonly authentication: CompiledAuthentication
+  /** Servers that are asked about requests that the rules allow. */
+  readonly external: readonly ExternalAuthorization[]
 }
 
 /**
@@ -75,7 +87,7 @@ export function compilePolicy(input: PolicyInput): {
   const violations: ResourceViolation[] = []
   const unreadable = sorted(input.unreadable ?? [])
   const closing = unreadable.filter(closesEverything).map(resourceLabel)
-  const rules: { ALLOW: CompiledRule[]; DENY: CompiledRule[] } = { ALLOW: [], DENY: [] }
+  const rules: Record<Action, CompiledRule[]> = { ALLOW: [], DENY: [], AUDIT: [] }
   const trustDomain = trustDomainOf(workload.spec.spiffeId)
 
   for (const policy of governing(input.policies, workload)) {
@@ -109,6 +121,11 @@ export function compilePolicy(input: PolicyInput): {
     limits: new LimitTable(limits),
     destinations: reachable.destinations,
     revocations: compileRevocations(input.revocations ?? []),
+    authentication: compileAuthentication(
+      governing(input.authentications ?? [], workload),
+      governing(input.apiKeys ?? [], workload),
+    ),
+    external: governing(input.external ?? [], workload),
   }
   return { policy, violations }
 }
@@ -116,7 +133,7 @@ export function compilePolicy(input: PolicyInput): {
 /** What is unknown may have been meant to deny: only a resource that cannot deny leaves the rest open. */
 function closesEverything({ kind, action }: UnreadableResource): boolean {
   if (kind === 'AuthorizationPolicy') return action !== 'ALLOW'
-  return kind !== 'RateLimit' && kind !== 'Service'
+  return kind !== 'RateLimit' && kind !== 'Service' && kind !== 'ApiKey'
 }
 
 function brokenLimit(resource: { readonly kind: string; readonly metadata: Metadata }): CompiledLimit {
@@ -138,10 +155,7 @@ function sorted<T extends { readonly metadata: Metadata }>(resources: readonly T
 }
 
 /** The server sends only what governs the workload; a server that errs must not widen a policy's reach. */
-function governing<T extends AuthorizationPolicy | RateLimit>(
-  resources: readonly T[],
-  { metadata }: ResolvedWorkload,
-): readonly T[] {
+function governing<T extends GoverningResource>(resources: readonly T[], { metadata }: ResolvedWorkload): readonly T[] {
   return sorted(
     resources.filter(
       ({ metadata: { namespace }, spec: { workloads } }) =>
@@ -152,7 +166,8 @@ function governing<T extends AuthorizationPolicy | RateLimit>(
 
 function compileRules(policy: AuthorizationPolicy, home: TrustDomain, violations: Violation[]): CompiledRule[] {
   const resource = nameOf(policy)
-  return policy.spec.rules.map((rule, index) => {
+  return policy.spec.rules.flatMap((rule, index) => {
+    if (policy.spec.action === 'ALLOW' && rule.unknown === true) return []
     const field = `spec.rules[${index}]`
     const from = compileSources(rule, home, field, violations)
     const to = compileOperations(rule.to, field, violations)

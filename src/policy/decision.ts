@@ -1,3 +1,4 @@
+import type { JsonObject } from '../identity/json.ts'
 import type { SpiffeId } from '../identity/spiffe-id.ts'
 import type { ResourceName } from './model.ts'
 
@@ -9,6 +10,31 @@ export type Principal =
 /** The listener takes nobody with TLS, or this caller came without it to one that takes both. */
 export type AnonymousReason = 'plaintext-port' | 'plaintext-permissive'
 
+/** A token that a request proved: believed, in time, and its bearer's own where it is bound. */
+export interface TokenIdentity {
+  readonly issuer: string
+  /** Absent: the token names nobody. */
+  readonly subject: string | undefined
+  readonly claims: JsonObject
+  readonly expiresAtMs: number
+}
+
+export interface ApiKeyIdentity {
+  /** Of the secret; not secret itself. */
+  readonly id: string
+  readonly owner: string
+  readonly scopes: readonly string[]
+  readonly expiresAtMs: number
+}
+
+/** Who the user is, beside the workload that calls: all that a request proved, and nothing that it only claims. */
+export interface UserIdentity {
+  readonly tokens: readonly TokenIdentity[]
+  readonly apiKey: ApiKeyIdentity | undefined
+}
+
+export const noUser: UserIdentity = { tokens: [], apiKey: undefined }
+
 /** A request; without method and path, which come and go together, it is a TCP connection. */
 export interface DecisionRequest {
   readonly principal: Principal
@@ -17,6 +43,17 @@ export interface DecisionRequest {
   readonly path: string | undefined
   /** Port of the application. */
   readonly port: number
+  /** Host name in lower case, without port; absent for a TCP connection. */
+  readonly host?: string | undefined
+  /** IP address that the connection comes from. */
+  readonly address?: string | undefined
+  /** Server name that the client asked for in its TLS handshake. */
+  readonly sni?: string | undefined
+  /** Flat: names, in lower case, and values in turn. Absent for a TCP connection. */
+  readonly headers?: readonly string[] | undefined
+  readonly user?: UserIdentity
+  /** Milliseconds since 1970; absent: no time-boxed policy is in force. */
+  readonly nowMs?: number
 }
 
 /** Names one rule for logs and people: its policy, and its name or place (`rules[3]`). */
@@ -27,8 +64,16 @@ export interface RuleRef {
 
 declare const permitted: unique symbol
 
+/** What follows from policies that decide nothing; absent when nothing does. */
+export interface Observations {
+  /** The AUDIT rules that matched. */
+  readonly audits?: readonly RuleRef[]
+  /** What would have been decided with the policies in force that are only a dry run, where that is different. */
+  readonly shadow?: { readonly kind: 'permit' | 'denial'; readonly rule: RuleRef | undefined }
+}
+
 /** Proof that a request was authorized. Only `decide` makes one; forwarding asks for one. */
-export interface Permit {
+export interface Permit extends Observations {
   readonly kind: 'permit'
   /** An ALLOW rule that matched. */
   readonly rule: RuleRef
@@ -57,7 +102,7 @@ export interface NearMiss {
   readonly failed: Condition
 }
 
-export interface Denial {
+export interface Denial extends Observations {
   readonly kind: 'denial'
   readonly code: DenialCode
   /** The DENY rule, of `denied-by-rule`. */

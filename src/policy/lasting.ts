@@ -7,14 +7,21 @@ import type { AuthorizationPolicy, ResolvedResource } from './model.ts'
 export type Lasting = 'always' | 'bounded'
 
 /** A new action is a decision to be made here. */
-const actions: Readonly<Record<AuthorizationPolicy['spec']['action'], Lasting>> = { ALLOW: 'bounded', DENY: 'always' }
+const actions: Readonly<Record<AuthorizationPolicy['spec']['action'], Lasting>> = {
+  ALLOW: 'bounded',
+  AUDIT: 'always',
+  DENY: 'always',
+}
 
 /** A new kind is a decision to be made here. */
 const kinds: {
   readonly [K in ResolvedResource['kind']]: Lasting | ((resource: Extract<ResolvedResource, { kind: K }>) => Lasting)
 } = {
+  ApiKey: 'bounded',
   AuthorizationPolicy: ({ spec }) => actions[spec.action],
+  ExternalAuthorization: 'always',
   RateLimit: 'always',
+  RequestAuthentication: 'always',
   Revocation: 'always',
   Service: 'bounded',
   Workload: 'bounded',

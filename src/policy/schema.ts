@@ -114,6 +114,9 @@ export function parsed<T>(parse: (text: string) => T, max: number): Reader<T> {
   }
 }
 
+export const boolean: Reader<boolean> = (value, field, report) =>
+  typeof value === 'boolean' ? value : mismatch('true or false', value, field, report)
+
 export function integer(min: number, max: number): Reader<number> {
   return (value, field, report) => {
     if (typeof value !== 'number' || !Number.isInteger(value)) return mismatch('a whole number', value, field, report)

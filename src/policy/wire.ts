@@ -1,27 +1,37 @@
 import type { AppProtocol } from '../lib/app-protocol.ts'
+import { durationOf, durationText } from '../lib/protobuf-time.ts'
 import { unreachable } from '../lib/unreachable.ts'
-import type { Duration__Output } from '../wire/google/protobuf/Duration.ts'
-import type {
-  AuthorizationPolicySpec,
-  AuthorizationPolicySpec__Output,
-} from '../wire/outrider/policy/v1/AuthorizationPolicySpec.ts'
-import type { OperationMatch } from '../wire/outrider/policy/v1/OperationMatch.ts'
 import type { RateLimitSpec, RateLimitSpec__Output } from '../wire/outrider/policy/v1/RateLimitSpec.ts'
 import type { Resource as WireResource, Resource__Output } from '../wire/outrider/policy/v1/Resource.ts'
 import type { ServicePort, ServicePort__Output } from '../wire/outrider/policy/v1/ServicePort.ts'
 import type { ServiceSpec__Output } from '../wire/outrider/policy/v1/ServiceSpec.ts'
-import type { SourceMatch } from '../wire/outrider/policy/v1/SourceMatch.ts'
 import type { UnreadableResource } from './compile.ts'
 import type * as model from './model.ts'
 import { apiVersion, type ResolvedResource, type Violation } from './model.ts'
 import { validateResolved } from './validate.ts'
+import {
+  apiKeyDocument,
+  apiKeyToWire,
+  externalAuthorizationDocument,
+  externalAuthorizationToWire,
+  requestAuthenticationDocument,
+  requestAuthenticationToWire,
+} from './wire/authentication.ts'
+import {
+  actionOf,
+  operationDocument,
+  operationToWire,
+  policyDocument,
+  policyToWire,
+  unknownRules,
+} from './wire/authorization.ts'
+import { present } from './wire/presence.ts'
 
 /** What a message says, or what is wrong with it and what must be closed because of that. */
 export type FromWire =
   | { readonly ok: true; readonly resource: ResolvedResource; readonly revision: number }
   | { readonly ok: false; readonly violations: readonly Violation[]; readonly unreadable: UnreadableResource }
 
-const actions = { ALLOW: 'ACTION_ALLOW', DENY: 'ACTION_DENY' } as const
 const protocols = {
   auto: 'PROTOCOL_AUTO',
   http1: 'PROTOCOL_HTTP1',
@@ -36,10 +46,16 @@ export function toWire(resource: ResolvedResource, revision: number): WireResour
   const { kind, metadata } = resource
   const head = { name: { kind, ...metadata }, revision }
   switch (resource.kind) {
+    case 'ApiKey':
+      return { ...head, apiKey: apiKeyToWire(resource.spec) }
     case 'AuthorizationPolicy':
       return { ...head, authorizationPolicy: policyToWire(resource.spec) }
+    case 'ExternalAuthorization':
+      return { ...head, externalAuthorization: externalAuthorizationToWire(resource.spec) }
     case 'RateLimit':
       return { ...head, rateLimit: rateLimitToWire(resource.spec) }
+    case 'RequestAuthentication':
+      return { ...head, requestAuthentication: requestAuthenticationToWire(resource.spec) }
     case 'Revocation': {
       const { serials, spiffeIds, reason = '' } = resource.spec
       return { ...head, revocation: { serials: [...serials], spiffeIds: [...spiffeIds], reason } }
@@ -65,18 +81,6 @@ export function toWire(resource: ResolvedResource, revision: number): WireResour
 
 type SpecOf<K extends ResolvedResource['kind']> = Extract<ResolvedResource, { kind: K }>['spec']
 
-function policyToWire({ workloads, action, rules }: SpecOf<'AuthorizationPolicy'>): AuthorizationPolicySpec {
-  return {
-    workloads: [...workloads],
-    action: actions[action],
-    rules: rules.map(({ name = '', from = [], to = [] }) => ({
-      name,
-      from: from.map(sourceToWire),
-      to: to.map(operationToWire),
-    })),
-  }
-}
-
 function rateLimitToWire({ workloads, limits }: SpecOf<'RateLimit'>): RateLimitSpec {
   return {
     workloads: [...workloads],
@@ -84,7 +88,7 @@ function rateLimitToWire({ workloads, limits }: SpecOf<'RateLimit'>): RateLimitS
       name,
       key: limitKeys[key],
       requests,
-      per: { seconds: Math.floor(perMs / 1000), nanos: (perMs % 1000) * 1_000_000 },
+      per: durationOf(perMs),
       burst,
       to: to.map(operationToWire),
     })),
@@ -93,14 +97,6 @@ function rateLimitToWire({ workloads, limits }: SpecOf<'RateLimit'>): RateLimitS
 
 function portToWire({ port, targetPort, protocol }: model.ServicePort): ServicePort {
   return { port, targetPort, protocol: protocols[protocol] }
-}
-
-function sourceToWire({ spiffeIds = [], namespaces = [], trustDomains = [] }: model.SourceMatch): SourceMatch {
-  return { spiffeIds: [...spiffeIds], namespaces: [...namespaces], trustDomains: [...trustDomains] }
-}
-
-function operationToWire({ methods = [], paths = [], ports = [] }: model.OperationMatch): OperationMatch {
-  return { methods: [...methods], paths: [...paths], ports: [...ports] }
 }
 
 /** Reads one message with the checks of admission: a sidecar trusts its server to be who it is, not to be right. */
@@ -112,36 +108,39 @@ export function fromWire(message: Resource__Output): FromWire {
     metadata: { name, namespace },
     spec: specDocument(kind, message),
   })
-  if (result.ok) return { ok: true, resource: result.resource, revision: message.revision }
+  if (result.ok) return { ok: true, resource: marked(result.resource, message), revision: message.revision }
   const action = kind === 'AuthorizationPolicy' ? actionOf(message.authorizationPolicy?.action) : undefined
   const unreadable = { kind, metadata: { name, namespace }, ...(action === undefined ? {} : { action }) }
   return { ok: false, violations: result.violations, unreadable }
 }
 
+/** A rule with a condition that this version does not know says so. */
+function marked(resource: ResolvedResource, { authorizationPolicy }: Resource__Output): ResolvedResource {
+  if (resource.kind !== 'AuthorizationPolicy' || authorizationPolicy === null || authorizationPolicy === undefined)
+    return resource
+  const unknown = unknownRules(authorizationPolicy)
+  if (unknown.size === 0) return resource
+  const rules = resource.spec.rules.map((rule, index) =>
+    unknown.has(index) ? { ...rule, unknown: true as const } : rule,
+  )
+  return { ...resource, spec: { ...resource.spec, rules } }
+}
+
 /** The spec as a document would hold it; absent when the message holds that of another kind. */
 function specDocument(kind: string, message: Resource__Output): unknown {
-  const { authorizationPolicy, rateLimit, revocation, service, workload } = message
+  const { apiKey, authorizationPolicy, externalAuthorization, rateLimit, requestAuthentication } = message
+  const { revocation, service, workload } = message
   const specs: Readonly<Record<string, unknown>> = {
+    ApiKey: apiKey && apiKeyDocument(apiKey),
     AuthorizationPolicy: authorizationPolicy && policyDocument(authorizationPolicy),
+    ExternalAuthorization: externalAuthorization && externalAuthorizationDocument(externalAuthorization),
     RateLimit: rateLimit && rateLimitDocument(rateLimit),
+    RequestAuthentication: requestAuthentication && requestAuthenticationDocument(requestAuthentication),
     Revocation: revocation && present(revocation),
     Service: service && serviceDocument(service),
     Workload: workload,
   } satisfies Record<ResolvedResource['kind'], unknown>
   return specs[kind] ?? undefined
-}
-
-function policyDocument({ workloads, action, rules }: AuthorizationPolicySpec__Output): unknown {
-  return {
-    workloads,
-    action: actionOf(action),
-    rules: rules.map(({ name, from, to }) => present({ name, from: from.map(present), to: to.map(present) })),
-  }
-}
-
-function actionOf(action: AuthorizationPolicySpec__Output['action'] | undefined): 'ALLOW' | 'DENY' | undefined {
-  if (action === actions.ALLOW) return 'ALLOW'
-  return action === actions.DENY ? 'DENY' : undefined
 }
 
 function rateLimitDocument({ workloads, limits }: RateLimitSpec__Output): unknown {
@@ -153,7 +152,7 @@ function rateLimitDocument({ workloads, limits }: RateLimitSpec__Output): unknow
       requests,
       per: durationText(per),
       burst,
-      ...present({ to: to.map(present) }),
+      ...present({ to: to.map(operationDocument) }),
     })),
   }
 }
@@ -166,15 +165,4 @@ function serviceDocument({ hosts, ports, identities, endpoints }: ServiceSpec__O
 function portDocument({ port, targetPort, protocol }: ServicePort__Output): unknown {
   const known = Object.entries(protocols).find(([, value]) => value === protocol)?.[0]
   return { port, targetPort, protocol: known ?? (protocol === 'PROTOCOL_UNSPECIFIED' ? undefined : protocol) }
-}
-
-function durationText(duration: Duration__Output | null): string | undefined {
-  return duration === null ? undefined : `${duration.seconds}s${duration.nanos / 1_000_000}ms`
-}
-
-/** Without empty texts and lists: proto3 has no other way to say that a field is absent. */
-function present(entry: object): object {
-  return Object.fromEntries(
-    Object.entries(entry).filter(([, value]) => value !== '' && !(Array.isArray(value) && value.length === 0)),
-  )
 }

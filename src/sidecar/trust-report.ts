@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../lib/clock.ts'
 import { trustDomainOf } from '../identity/spiffe-id.ts'
 import type { Watch } from '../lib/watch.ts'
-import { timestampOf } from '../rpc/time.ts'
+import { timestampOf } from '../lib/protobuf-time.ts'
 import type { Credentials } from '../mtls/credentials.ts'
 import type { TrustReport } from '../wire/outrider/policy/v1/TrustReport.ts'
 

@@ -1130,7 +1130,10 @@ export const contract: object = {
                         "rateLimit",
                         "service",
                         "workload",
-                        "revocation"
+                        "revocation",
+                        "requestAuthentication",
+                        "apiKey",
+                        "externalAuthorization"
                       ]
                     }
                   },
@@ -1162,6 +1165,18 @@ export const contract: object = {
                     "revocation": {
                       "type": "RevocationSpec",
                       "id": 14
+                    },
+                    "requestAuthentication": {
+                      "type": "RequestAuthenticationSpec",
+                      "id": 15
+                    },
+                    "apiKey": {
+                      "type": "ApiKeySpec",
+                      "id": 16
+                    },
+                    "externalAuthorization": {
+                      "type": "ExternalAuthorizationSpec",
+                      "id": 17
                     }
                   }
                 },
@@ -1180,6 +1195,30 @@ export const contract: object = {
                       "rule": "repeated",
                       "type": "AuthorizationRule",
                       "id": 3
+                    },
+                    "dryRun": {
+                      "type": "bool",
+                      "id": 4
+                    },
+                    "notBefore": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 5
+                    },
+                    "notAfter": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 6
+                    },
+                    "reason": {
+                      "type": "string",
+                      "id": 7
+                    },
+                    "approver": {
+                      "type": "string",
+                      "id": 8
+                    },
+                    "fieldCount": {
+                      "type": "uint32",
+                      "id": 9
                     }
                   },
                   "nested": {
@@ -1187,7 +1226,8 @@ export const contract: object = {
                       "values": {
                         "ACTION_UNSPECIFIED": 0,
                         "ACTION_ALLOW": 1,
-                        "ACTION_DENY": 2
+                        "ACTION_DENY": 2,
+                        "ACTION_AUDIT": 3
                       }
                     }
                   }
@@ -1207,6 +1247,15 @@ export const contract: object = {
                       "rule": "repeated",
                       "type": "OperationMatch",
                       "id": 3
+                    },
+                    "when": {
+                      "rule": "repeated",
+                      "type": "Condition",
+                      "id": 4
+                    },
+                    "fieldCount": {
+                      "type": "uint32",
+                      "id": 5
                     }
                   }
                 },
@@ -1226,6 +1275,71 @@ export const contract: object = {
                       "rule": "repeated",
                       "type": "string",
                       "id": 3
+                    },
+                    "notSpiffeIds": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 4
+                    },
+                    "notNamespaces": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 5
+                    },
+                    "notTrustDomains": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 6
+                    },
+                    "serviceAccounts": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 7
+                    },
+                    "notServiceAccounts": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 8
+                    },
+                    "ipBlocks": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 9
+                    },
+                    "notIpBlocks": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 10
+                    },
+                    "requestPrincipals": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 11
+                    },
+                    "notRequestPrincipals": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 12
+                    },
+                    "claims": {
+                      "rule": "repeated",
+                      "type": "ValueMatch",
+                      "id": 13
+                    },
+                    "apiKeyOwners": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 14
+                    },
+                    "notApiKeyOwners": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 15
+                    },
+                    "apiKeyScopes": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 16
                     }
                   }
                 },
@@ -1245,6 +1359,440 @@ export const contract: object = {
                       "rule": "repeated",
                       "type": "uint32",
                       "id": 3
+                    },
+                    "notMethods": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 4
+                    },
+                    "notPaths": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 5
+                    },
+                    "notPorts": {
+                      "rule": "repeated",
+                      "type": "uint32",
+                      "id": 6
+                    },
+                    "hosts": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 7
+                    },
+                    "notHosts": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 8
+                    },
+                    "grpcMethods": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 9
+                    },
+                    "notGrpcMethods": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 10
+                    }
+                  }
+                },
+                "ValueMatch": {
+                  "fields": {
+                    "name": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "values": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 2
+                    },
+                    "notValues": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 3
+                    },
+                    "matches": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 4
+                    }
+                  }
+                },
+                "Condition": {
+                  "oneofs": {
+                    "condition": {
+                      "oneof": [
+                        "header",
+                        "claim",
+                        "sni",
+                        "time",
+                        "cel"
+                      ]
+                    }
+                  },
+                  "fields": {
+                    "header": {
+                      "type": "ValueMatch",
+                      "id": 1
+                    },
+                    "claim": {
+                      "type": "ValueMatch",
+                      "id": 2
+                    },
+                    "sni": {
+                      "type": "ServerNameMatch",
+                      "id": 3
+                    },
+                    "time": {
+                      "type": "TimeMatch",
+                      "id": 4
+                    },
+                    "cel": {
+                      "type": "string",
+                      "id": 5
+                    }
+                  }
+                },
+                "ServerNameMatch": {
+                  "fields": {
+                    "names": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    }
+                  }
+                },
+                "TimeMatch": {
+                  "fields": {
+                    "days": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    },
+                    "fromMinute": {
+                      "type": "uint32",
+                      "id": 2
+                    },
+                    "toMinute": {
+                      "type": "uint32",
+                      "id": 3
+                    },
+                    "zone": {
+                      "type": "string",
+                      "id": 4
+                    }
+                  }
+                },
+                "RequestAuthenticationSpec": {
+                  "fields": {
+                    "workloads": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    },
+                    "jwt": {
+                      "rule": "repeated",
+                      "type": "JwtIssuer",
+                      "id": 2
+                    },
+                    "introspection": {
+                      "rule": "repeated",
+                      "type": "Introspection",
+                      "id": 3
+                    },
+                    "apiKeys": {
+                      "type": "ApiKeyAcceptance",
+                      "id": 4
+                    },
+                    "fieldCount": {
+                      "type": "uint32",
+                      "id": 5
+                    }
+                  }
+                },
+                "TokenLocation": {
+                  "oneofs": {
+                    "location": {
+                      "oneof": [
+                        "header",
+                        "cookie",
+                        "query"
+                      ]
+                    }
+                  },
+                  "fields": {
+                    "header": {
+                      "type": "HeaderLocation",
+                      "id": 1
+                    },
+                    "cookie": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "query": {
+                      "type": "string",
+                      "id": 3
+                    }
+                  }
+                },
+                "HeaderLocation": {
+                  "fields": {
+                    "name": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "prefix": {
+                      "type": "string",
+                      "id": 2
+                    }
+                  }
+                },
+                "ClaimToHeader": {
+                  "fields": {
+                    "claim": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "header": {
+                      "type": "string",
+                      "id": 2
+                    }
+                  }
+                },
+                "TokenAcceptance": {
+                  "fields": {
+                    "from": {
+                      "rule": "repeated",
+                      "type": "TokenLocation",
+                      "id": 1
+                    },
+                    "forward": {
+                      "type": "bool",
+                      "id": 2
+                    },
+                    "claimsToHeaders": {
+                      "rule": "repeated",
+                      "type": "ClaimToHeader",
+                      "id": 3
+                    },
+                    "binding": {
+                      "type": "Binding",
+                      "id": 4
+                    }
+                  },
+                  "nested": {
+                    "Binding": {
+                      "values": {
+                        "BINDING_UNSPECIFIED": 0,
+                        "BINDING_CERTIFICATE": 1,
+                        "BINDING_DPOP": 2,
+                        "BINDING_ANY": 3
+                      }
+                    }
+                  }
+                },
+                "JwtIssuer": {
+                  "oneofs": {
+                    "keys": {
+                      "oneof": [
+                        "jwks",
+                        "published"
+                      ]
+                    }
+                  },
+                  "fields": {
+                    "acceptance": {
+                      "type": "TokenAcceptance",
+                      "id": 1
+                    },
+                    "issuer": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "audiences": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 3
+                    },
+                    "algorithms": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 4
+                    },
+                    "clockSkew": {
+                      "type": "google.protobuf.Duration",
+                      "id": 5
+                    },
+                    "jwks": {
+                      "type": "string",
+                      "id": 6
+                    },
+                    "published": {
+                      "type": "PublishedKeys",
+                      "id": 7
+                    }
+                  }
+                },
+                "PublishedKeys": {
+                  "fields": {
+                    "uri": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "refresh": {
+                      "type": "google.protobuf.Duration",
+                      "id": 2
+                    },
+                    "stale": {
+                      "type": "google.protobuf.Duration",
+                      "id": 3
+                    }
+                  }
+                },
+                "Introspection": {
+                  "fields": {
+                    "acceptance": {
+                      "type": "TokenAcceptance",
+                      "id": 1
+                    },
+                    "endpoint": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "issuer": {
+                      "type": "string",
+                      "id": 3
+                    },
+                    "audiences": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 4
+                    },
+                    "clientId": {
+                      "type": "string",
+                      "id": 5
+                    },
+                    "clientSecret": {
+                      "type": "string",
+                      "id": 6
+                    },
+                    "cache": {
+                      "type": "google.protobuf.Duration",
+                      "id": 7
+                    },
+                    "timeout": {
+                      "type": "google.protobuf.Duration",
+                      "id": 8
+                    }
+                  }
+                },
+                "ApiKeyAcceptance": {
+                  "fields": {
+                    "from": {
+                      "rule": "repeated",
+                      "type": "TokenLocation",
+                      "id": 1
+                    },
+                    "forward": {
+                      "type": "bool",
+                      "id": 2
+                    }
+                  }
+                },
+                "ApiKeySpec": {
+                  "fields": {
+                    "workloads": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    },
+                    "owner": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "scopes": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 3
+                    },
+                    "secrets": {
+                      "rule": "repeated",
+                      "type": "ApiKeySecret",
+                      "id": 4
+                    }
+                  }
+                },
+                "ApiKeySecret": {
+                  "fields": {
+                    "id": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "salt": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "hash": {
+                      "type": "string",
+                      "id": 3
+                    },
+                    "createdAt": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 4
+                    },
+                    "notAfter": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 5
+                    }
+                  }
+                },
+                "ExternalAuthorizationSpec": {
+                  "fields": {
+                    "workloads": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    },
+                    "address": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "spiffeId": {
+                      "type": "string",
+                      "id": 3
+                    },
+                    "timeout": {
+                      "type": "google.protobuf.Duration",
+                      "id": 4
+                    },
+                    "onFailure": {
+                      "type": "OnFailure",
+                      "id": 5
+                    },
+                    "to": {
+                      "rule": "repeated",
+                      "type": "OperationMatch",
+                      "id": 6
+                    },
+                    "headers": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 7
+                    },
+                    "someHeaders": {
+                      "type": "bool",
+                      "id": 8
+                    }
+                  },
+                  "nested": {
+                    "OnFailure": {
+                      "values": {
+                        "ON_FAILURE_UNSPECIFIED": 0,
+                        "ON_FAILURE_DENY": 1,
+                        "ON_FAILURE_ALLOW": 2
+                      }
                     }
                   }
                 },

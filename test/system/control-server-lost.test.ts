@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { formatAddress } from '../../src/lib/address.ts'
 import { IdentityFile } from '../../src/sidecar/last-good/identity-file.ts'
 import { PolicyFile } from '../../src/sidecar/last-good/policy-file.ts'
-import { decodeResources } from '../../src/sidecar/last-good/resources.ts'
+import { decodeResources, SentMessages } from '../../src/sidecar/last-good/resources.ts'
 import { sealingIdentity } from '../../src/sidecar/last-good/sealed.ts'
 import { startApp } from '../fixtures/app.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
@@ -35,7 +35,7 @@ interface Lost {
 /** What is in the copy on disk. */
 function kept(folder: string): ReturnType<typeof decodeResources> {
   const svid = new IdentityFile(folder).read(Date.now())?.svid
-  const copy = svid && new PolicyFile(folder).read(sealingIdentity(svid), () => {})
+  const copy = svid && new PolicyFile(folder, new SentMessages()).read(sealingIdentity(svid), () => {})
   return copy === undefined ? [] : decodeResources(copy.body)
 }
 

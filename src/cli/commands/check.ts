@@ -1,6 +1,6 @@
 import { lstatSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { millisecondsOf } from '../../rpc/time.ts'
+import { millisecondsOf } from '../../lib/protobuf-time.ts'
 import type { AuthorityList__Output } from '../../wire/outrider/admin/v1/AuthorityList.ts'
 import type { FederatedDomain__Output } from '../../wire/outrider/admin/v1/FederatedDomain.ts'
 import type { Sidecar__Output } from '../../wire/outrider/admin/v1/Sidecar.ts'

@@ -1,4 +1,4 @@
-import { isoOf, millisecondsOf } from '../../rpc/time.ts'
+import { isoOf, millisecondsOf } from '../../lib/protobuf-time.ts'
 import type { ControlStatus__Output } from '../../wire/outrider/admin/v1/ControlStatus.ts'
 import type { FederatedDomain__Output } from '../../wire/outrider/admin/v1/FederatedDomain.ts'
 import type { Sidecar__Output } from '../../wire/outrider/admin/v1/Sidecar.ts'

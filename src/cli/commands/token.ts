@@ -1,6 +1,6 @@
 import { parseDuration } from '../../lib/duration.ts'
 import { OutriderError } from '../../lib/errors.ts'
-import { millisecondsOf } from '../../rpc/time.ts'
+import { millisecondsOf } from '../../lib/protobuf-time.ts'
 import { namespaceOption, parseName, socketOption, withAdmin } from '../admin.ts'
 import { type Command, defineCommand, exitCode, outputOption } from '../command.ts'
 import { formatSpan, formatTime, print, stateWord } from '../output.ts'

@@ -1,6 +1,6 @@
 import { nameOf, type Reference, resourceKey } from '../../policy/model.ts'
 import { validateResource } from '../../policy/validate.ts'
-import { millisecondsOf } from '../../rpc/time.ts'
+import { millisecondsOf } from '../../lib/protobuf-time.ts'
 import type { Sidecar__Output } from '../../wire/outrider/admin/v1/Sidecar.ts'
 import type { StoredResource__Output } from '../../wire/outrider/admin/v1/StoredResource.ts'
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import type { AdminHandlers } from '../../rpc/handler.ts'
-import { timestampOf } from '../../rpc/time.ts'
+import { timestampOf } from '../../lib/protobuf-time.ts'
 import type { AuditEvent, AuditLog } from '../../telemetry/audit.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { AuthorityList } from '../../wire/outrider/admin/v1/AuthorityList.ts'

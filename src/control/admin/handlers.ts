@@ -6,7 +6,7 @@ import { defaultNamespace, type Kind, kinds, type ResourceName } from '../../pol
 import { REFUSAL_TRAILER, withTrailer } from '../../rpc/errors.ts'
 import type { AdminHandlers } from '../../rpc/handler.ts'
 import { protocols } from '../../rpc/load.ts'
-import { timestampOf } from '../../rpc/time.ts'
+import { timestampOf } from '../../lib/protobuf-time.ts'
 import { formatJoinToken, TOKEN_SECRET_BYTES } from '../../rpc/token.ts'
 import type { AuditLog } from '../../telemetry/audit.ts'
 import type { Logger } from '../../telemetry/log.ts'

@@ -1,4 +1,4 @@
-import { timestampOf } from '../../rpc/time.ts'
+import { timestampOf } from '../../lib/protobuf-time.ts'
 import type { Sidecar } from '../../wire/outrider/admin/v1/Sidecar.ts'
 import type { Session, SyncState } from '../publish/session.ts'
 import type { Sessions } from '../publish/sessions.ts'

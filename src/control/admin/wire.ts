@@ -1,5 +1,5 @@
 import { nameOf, type ResourceName } from '../../policy/model.ts'
-import { timestampOf } from '../../rpc/time.ts'
+import { timestampOf } from '../../lib/protobuf-time.ts'
 import type { FederatedDomain as WireFederated } from '../../wire/outrider/admin/v1/FederatedDomain.ts'
 import type { ResourceRef } from '../../wire/outrider/admin/v1/ResourceRef.ts'
 import type { StoredResource as WireStored } from '../../wire/outrider/admin/v1/StoredResource.ts'

@@ -10,9 +10,8 @@ import { OutriderError } from '../../lib/errors.ts'
 import { unreachable } from '../../lib/unreachable.ts'
 import { compilePolicy, type PolicyInput } from '../../policy/compile.ts'
 import {
-  type AuthorizationPolicy,
+  type GoverningResource,
   nameOf,
-  type RateLimit,
   type Reference,
   type Resource,
   type ResourceName,
@@ -157,8 +156,11 @@ function namedWorkloads(resource: Resource): readonly Reference[] {
       return []
     case 'Service':
       return resource.spec.workloads
+    case 'ApiKey':
     case 'AuthorizationPolicy':
+    case 'ExternalAuthorization':
     case 'RateLimit':
+    case 'RequestAuthentication':
       return resource.spec.workloads.map((name) => ({ namespace: resource.metadata.namespace, name }))
     default:
       return unreachable(resource)
@@ -254,7 +256,7 @@ function* compilerInputs(
   const names: ResourceName[] = []
   for (const { resource } of proposed) {
     if (resource.kind === 'Service' || resource.kind === 'Workload') names.push(nameOf(resource))
-    else if (resource.kind === 'AuthorizationPolicy' || resource.kind === 'RateLimit')
+    else if (resource.kind !== 'Revocation' && resource.kind !== 'TrustDomain')
       yield governedInput(resource, trustDomain)
   }
   const views = new Map<string, Workload>()
@@ -267,16 +269,28 @@ function* compilerInputs(
   }
 }
 
-function governedInput(resource: AuthorizationPolicy | RateLimit, trustDomain: TrustDomainName): PolicyInput {
+function governedInput(resource: GoverningResource, trustDomain: TrustDomainName): PolicyInput {
   const { namespace } = resource.metadata
   const workload: PolicyInput['workload'] = {
     kind: 'Workload',
     metadata: { namespace, name: resource.spec.workloads[0] ?? 'any' },
     spec: { spiffeId: spiffeIdOf(trustDomain, '/any') },
   }
-  return resource.kind === 'RateLimit'
-    ? { workload, policies: [], limits: [resource], services: [] }
-    : { workload, policies: [resource], limits: [], services: [] }
+  const input: PolicyInput = { workload, policies: [], limits: [], services: [] }
+  switch (resource.kind) {
+    case 'ApiKey':
+      return { ...input, apiKeys: [resource] }
+    case 'AuthorizationPolicy':
+      return { ...input, policies: [resource] }
+    case 'ExternalAuthorization':
+      return { ...input, external: [resource] }
+    case 'RateLimit':
+      return { ...input, limits: [resource] }
+    case 'RequestAuthentication':
+      return { ...input, authentications: [resource] }
+    default:
+      return unreachable(resource)
+  }
 }
 
 function compare(

@@ -3,10 +3,9 @@ import type { Revocations } from '../../identity/revocation.ts'
 import { compileRevocations } from '../../policy/revocations.ts'
 import { unreachable } from '../../lib/unreachable.ts'
 import {
-  type AuthorizationPolicy,
+  type GoverningResource,
   matchesReference,
   nameOf,
-  type RateLimit,
   type Reference,
   type Resource,
   type ResourceName,
@@ -29,7 +28,7 @@ export class Catalogue {
   readonly #resources = new Map<string, Resource>()
   /** More than one only while a proposal is looked at that will be refused for it. */
   readonly #workloadsById = new Map<SpiffeId, readonly Workload[]>()
-  readonly #governing = new Index<AuthorizationPolicy | RateLimit>()
+  readonly #governing = new Index<GoverningResource>()
   readonly #revocations = new Map<string, Revocation>()
   /** Absent after a change, until it is asked for. */
   #revoked: Revocations | undefined
@@ -69,8 +68,11 @@ export class Catalogue {
         this.#services.add(key, resource, [`${resource.metadata.namespace}/`, selector(resource.metadata), EVERYTHING])
         this.#servicesOfWorkload.add(key, resource, resource.spec.workloads.map(selector))
         break
+      case 'ApiKey':
       case 'AuthorizationPolicy':
+      case 'ExternalAuthorization':
       case 'RateLimit':
+      case 'RequestAuthentication':
         this.#governing.add(key, resource, governed(resource))
         break
       case 'Revocation':
@@ -99,8 +101,11 @@ export class Catalogue {
         this.#services.delete(key)
         this.#servicesOfWorkload.delete(key)
         break
+      case 'ApiKey':
       case 'AuthorizationPolicy':
+      case 'ExternalAuthorization':
       case 'RateLimit':
+      case 'RequestAuthentication':
         this.#governing.delete(key)
         break
       case 'Revocation':
@@ -144,8 +149,8 @@ export class Catalogue {
     for (const claims of this.#workloadsById.values()) yield* claims
   }
 
-  /** The policies and limits that select this workload. */
-  governing(workload: Reference): (AuthorizationPolicy | RateLimit)[] {
+  /** The policies, limits and so on that select this workload. */
+  governing(workload: Reference): GoverningResource[] {
     const { namespace } = workload
     return [...this.#governing.get(`${namespace}/`), ...this.#governing.get(selector(workload))]
   }
@@ -198,8 +203,11 @@ export class Catalogue {
 /** May a change of this resource change what the workload is sent? Never a false no. */
 export function concerns({ kind, namespace, name }: ResourceName, { metadata, spec }: Workload): boolean {
   switch (kind) {
+    case 'ApiKey':
     case 'AuthorizationPolicy':
+    case 'ExternalAuthorization':
     case 'RateLimit':
+    case 'RequestAuthentication':
       return namespace === metadata.namespace
     case 'Revocation':
       return true
@@ -225,7 +233,7 @@ function pick({ namespace, name }: Reference): Reference {
   return { namespace, name }
 }
 
-function governed({ metadata, spec }: AuthorizationPolicy | RateLimit): Selector[] {
+function governed({ metadata, spec }: GoverningResource): Selector[] {
   if (spec.workloads.length === 0) return [`${metadata.namespace}/`]
   return spec.workloads.map((name) => selector({ namespace: metadata.namespace, name }))
 }

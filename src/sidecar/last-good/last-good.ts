@@ -9,6 +9,7 @@ import { Fallback } from './fallback.ts'
 import { IdentityFile } from './identity-file.ts'
 import { Keeper } from './keeper.ts'
 import { PolicyFile } from './policy-file.ts'
+import { SentMessages } from './resources.ts'
 import { openStateFolder, type StateFolder } from './state-folder.ts'
 
 export interface LastGoodOptions {
@@ -46,7 +47,10 @@ export class LastGood {
     this.#folder = folder
     if (folder === undefined) return
     if (identitySource === 'control') this.identityFile = new IdentityFile(folder.path)
-    if (lastGoodMaxAgeMs > 0) this.#policyFile = new PolicyFile(folder.path)
+    if (lastGoodMaxAgeMs === 0) return
+    const sent = new SentMessages()
+    options.snapshot.sent = sent
+    this.#policyFile = new PolicyFile(folder.path, sent)
   }
 
   /** Rejects as `openStateFolder`. */

@@ -4,7 +4,7 @@ import { renameDurably, replaceDurablyLater } from '../../lib/durable-file.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import { readPrivateFile } from '../../lib/private-file.ts'
 import type { HeldResources } from '../snapshot/snapshot.ts'
-import { encodeResources } from './resources.ts'
+import { encodeResources, type SentMessages } from './resources.ts'
 import { keyIdOf, MAX_FILE_BYTES, open, type Opened, seal, type SealingIdentity } from './sealed.ts'
 
 /** The copy of the policy; of the time when it was last known to be current; and the copy for the key that is to be used next. */
@@ -26,9 +26,11 @@ export interface PolicyCopy {
 /** The last-good copy of the policy in a private folder. One writer at a time. */
 export class PolicyFile {
   readonly #folder: string
+  readonly #sent: SentMessages
 
-  constructor(folder: string) {
+  constructor(folder: string, sent: SentMessages) {
     this.#folder = folder
+    this.#sent = sent
   }
 
   get path(): string {
@@ -50,7 +52,12 @@ export class PolicyFile {
 
   /** Gives the tag of the copy. */
   async write(held: HeldResources, revision: number, syncedAtMs: number, identity: SealingIdentity): Promise<string> {
-    const { pieces, tag } = await seal('policy', { revision, syncedAtMs }, await encodeResources(held), identity)
+    const { pieces, tag } = await seal(
+      'policy',
+      { revision, syncedAtMs },
+      await encodeResources(held, this.#sent),
+      identity,
+    )
     await replaceDurablyLater(this.path, pieces)
     await rm(this.#in(NEXT), { force: true })
     return tag

@@ -1,9 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { OutriderError } from '../../lib/errors.ts'
-import { toWire } from '../../policy/wire.ts'
 import { protocols } from '../../rpc/load.ts'
 import type { Resource__Output } from '../../wire/outrider/policy/v1/Resource.ts'
-import type { HeldResources } from '../snapshot/snapshot.ts'
+import type { Held, HeldResources, SentResources } from '../snapshot/snapshot.ts'
 import { MAX_BODY_BYTES } from './sealed.ts'
 
 /** Each message follows its length: four bytes, the highest first. */
@@ -13,11 +12,32 @@ const SLICE_RESOURCES = 64
 const SLICE_BYTES = 64 * 1024
 
 /**
+ * What came over the wire for each resource that is held. What we made of it would not do: a rule with a condition that we do not know
+ * would lose even that. A message becomes bytes when it is first asked for, which the next copy has again.
+ */
+export class SentMessages implements SentResources {
+  readonly #sent = new WeakMap<Held, Resource__Output | Buffer>()
+
+  note(held: Held, message: Resource__Output): void {
+    this.#sent.set(held, message)
+  }
+
+  /** Of a resource that was noted. */
+  bytesOf(held: Held): Buffer {
+    const sent = this.#sent.get(held)
+    if (sent === undefined) throw new TypeError('a resource is held of which nobody knows how it came')
+    if (Buffer.isBuffer(sent)) return sent
+    const bytes = protocols().policy.Resource.serialize(sent)
+    this.#sent.set(held, bytes)
+    return bytes
+  }
+}
+
+/**
  * The resources as their messages of the policy stream, one after the other, in pieces. Many of them do not hold up the event loop.
  * Throws `last-good-too-large`.
  */
-export async function encodeResources(held: HeldResources): Promise<readonly Buffer[]> {
-  const { Resource } = protocols().policy
+export async function encodeResources(held: HeldResources, sent: SentMessages): Promise<readonly Buffer[]> {
   const slices: Buffer[] = []
   let slice: Buffer[] = []
   let sliceBytes = 0
@@ -28,7 +48,7 @@ export async function encodeResources(held: HeldResources): Promise<readonly Buf
     sliceBytes = 0
   }
   for (const each of held.values()) {
-    const message = Resource.serialize(each.ok ? toWire(each.resource, each.revision) : each.sent)
+    const message = sent.bytesOf(each)
     const length = Buffer.alloc(LENGTH_BYTES)
     length.writeUInt32BE(message.length)
     slice.push(length, message)

@@ -30,6 +30,9 @@ export function compileResources(resources: HeldResources): CompiledResources {
   const limits: PolicyInput['limits'][number][] = []
   const services: PolicyInput['services'][number][] = []
   const revocations: NonNullable<PolicyInput['revocations']>[number][] = []
+  const authentications: NonNullable<PolicyInput['authentications']>[number][] = []
+  const apiKeys: NonNullable<PolicyInput['apiKeys']>[number][] = []
+  const external: NonNullable<PolicyInput['external']>[number][] = []
   const unreadable: NonNullable<PolicyInput['unreadable']>[number][] = []
   const violations: SentViolation[] = []
   let workload: PolicyInput['workload'] | undefined
@@ -56,6 +59,15 @@ export function compileResources(resources: HeldResources): CompiledResources {
       case 'Service':
         services.push(resource)
         break
+      case 'RequestAuthentication':
+        authentications.push(resource)
+        break
+      case 'ApiKey':
+        apiKeys.push(resource)
+        break
+      case 'ExternalAuthorization':
+        external.push(resource)
+        break
     }
   }
   if (workload === undefined) {
@@ -63,6 +75,16 @@ export function compileResources(resources: HeldResources): CompiledResources {
     // Who is believed no longer is not believed then either.
     return { policy: { ...closedPolicy(why), revocations: compileRevocations(revocations) }, violations }
   }
-  const compiled = compilePolicy({ workload, policies, limits, services, revocations, unreadable })
+  const compiled = compilePolicy({
+    workload,
+    policies,
+    limits,
+    services,
+    revocations,
+    authentications,
+    apiKeys,
+    external,
+    unreadable,
+  })
   return { policy: compiled.policy, violations: [...violations, ...compiled.violations] }
 }

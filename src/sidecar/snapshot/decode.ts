@@ -35,14 +35,8 @@ export function decode(update: PolicyUpdate__Output, snapshot: Snapshot): Decode
     const name = message.name ?? { kind: '', namespace: '', name: '' }
     const entry: Held = read.ok
       ? { ok: true, name, revision: message.revision, resource: read.resource }
-      : {
-          ok: false,
-          name,
-          revision: message.revision,
-          unreadable: read.unreadable,
-          violations: read.violations,
-          sent: message,
-        }
+      : { ok: false, name, revision: message.revision, unreadable: read.unreadable, violations: read.violations }
+    snapshot.sent?.note(entry, message)
     held.set(resourceKey(name), entry)
   }
   return { kind: 'decoded', nonce, revision, held, startedMs }

@@ -25,8 +25,6 @@ export type Held =
       readonly revision: number
       readonly unreadable: UnreadableResource
       readonly violations: readonly Violation[]
-      /** As it came. */
-      readonly sent: Resource__Output
     }
 
 /** All that the control server has sent, by resourceKey. */
@@ -55,12 +53,19 @@ interface Mark {
   readonly ageMs: number
 }
 
+/** Who wants to know what came over the wire, to its last field. */
+export interface SentResources {
+  note(held: Held, message: Resource__Output): void
+}
+
 /** What this sidecar enforces, and out of which resources it was made. Replaced as a whole. */
 export class Snapshot {
   readonly clock: Clock
   readonly buckets: BucketKeeper
   readonly metrics: MetricsOf<typeof sidecarMetrics>
   readonly log: Logger
+  /** Absent: nobody; then no message outlives its update. */
+  sent: SentResources | undefined
   readonly #policy = new WatchCell<CompiledPolicy>(closedPolicy('no policy has come from the control server yet'))
   #held: HeldResources = new Map()
   #revision = 0

@@ -4,7 +4,7 @@ import { WatchCell } from '../../../src/lib/watch.ts'
 import { parseAddress } from '../../../src/lib/address.ts'
 import { bundlesOf } from '../../../src/rpc/bundles.ts'
 import { connectControl } from '../../../src/rpc/client.ts'
-import { millisecondsOf } from '../../../src/rpc/time.ts'
+import { millisecondsOf } from '../../../src/lib/protobuf-time.ts'
 import { CONTROL_ID, document, startTestControl, workload } from '../../fixtures/control.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
 

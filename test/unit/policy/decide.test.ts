@@ -141,7 +141,13 @@ t.test('agrees with the meaning of the policies, and names a rule that matches',
         if (decision.rule === undefined) continue
         const { policy: named, rule } = decision.rule
         const found = list.find(({ metadata }) => metadata.name === named.name)!
-        if (!ruleMatches(found.spec.rules[Number(/\d+/.exec(rule)![0])]!, found.spec.action, request))
+        if (
+          !ruleMatches(
+            found.spec.rules[Number(/\d+/.exec(rule)![0])]!,
+            found.spec.action === 'DENY' ? 'DENY' : 'ALLOW',
+            request,
+          )
+        )
           throw new Error(`names ${named.name} ${rule}, which does not match`)
       }
     }),

@@ -6,7 +6,9 @@ t.test('what gives something is bounded, what takes something away is not', asyn
   for (const resource of [allow('a'), service('db', 5432, []), workloadOf('api')]) {
     t.equal(lastingOf(resource), 'bounded', resource.kind)
   }
-  for (const resource of [deny('a'), rateLimit('slow', {}), revocation('gone', {})]) {
+  const { kind, metadata, spec } = deny('a')
+  const audit = { kind, metadata, spec: { ...spec, action: 'AUDIT' } } as const
+  for (const resource of [deny('a'), audit, rateLimit('slow', {}), revocation('gone', {})]) {
     t.equal(lastingOf(resource), 'always', resource.kind)
   }
 })

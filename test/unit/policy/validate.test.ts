@@ -128,7 +128,7 @@ t.test('all violations at once, each with its field', async (t) => {
 t.test('messages help', async (t) => {
   t.match(messageOf(document('AuthorizationPolicy', { ...policy, action: 'allow' })), /did you mean ALLOW\?/)
   t.match(messageOf(document('AuthorizationPolicy', { ...policy, workload: [] })), /did you mean workloads\?/)
-  t.match(messageOf(document('AuthorizationPolicy', { ...policy, zebra: 1 })), /there are workloads, action, rules/)
+  t.match(messageOf(document('AuthorizationPolicy', { ...policy, zebra: 1 })), /there are workloads, action, dryRun/)
   t.match(messageOf(document('AuthorisationPolicy', policy)), /did you mean AuthorizationPolicy\?/)
   t.match(messageOf(document('AuthorizationPolicy', { ...policy, rules: 1 })), /must be a list, not 1/)
   t.match(messageOf(document('RateLimit', { limits: [{ ...limit, per: '1 s' }] })), /such as 500ms, 10s/)

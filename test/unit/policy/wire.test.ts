@@ -6,7 +6,8 @@ import t, { type Test } from 'tap'
 import { parseSpiffeId } from '../../../src/identity/spiffe-id.ts'
 import { appProtocols } from '../../../src/lib/app-protocol.ts'
 import { packageRoot } from '../../../src/lib/package-root.ts'
-import type { RateLimit, ResolvedResource, ResolvedService } from '../../../src/policy/model.ts'
+import { apiVersion, type RateLimit, type ResolvedResource, type ResolvedService } from '../../../src/policy/model.ts'
+import { validateResolved } from '../../../src/policy/validate.ts'
 import { fromWire, toWire } from '../../../src/policy/wire.ts'
 import type { Resource, Resource__Output } from '../../../src/wire/outrider/policy/v1/Resource.ts'
 import { policies, policyOf, workload } from './reference.ts'
@@ -51,7 +52,122 @@ function same(t: Test, resource: ResolvedResource): void {
   t.strictSame(fromWire(transport(toWire(resource, 7))), { ok: true, resource, revision: 7 })
 }
 
+const validated = (kind: string, spec: object): ResolvedResource => {
+  const result = validateResolved({ apiVersion, kind, metadata: { name: 'all', namespace: 'shop' }, spec })
+  if (!result.ok) throw new Error(JSON.stringify(result.violations))
+  return result.resource
+}
+
+const lists = [
+  'spiffeIds',
+  'namespaces',
+  'trustDomains',
+  'serviceAccounts',
+  'ipBlocks',
+  'requestPrincipals',
+  'apiKeyOwners',
+]
+const samples: Readonly<Record<string, readonly (string | number)[]>> = {
+  spiffeIds: ['spiffe://a.org/ns/shop/sa/api'],
+  namespaces: ['shop', 'web'],
+  trustDomains: ['a.org'],
+  serviceAccounts: ['api', 'shop/web'],
+  ipBlocks: ['10.0.0.0/8', '::1'],
+  requestPrincipals: ['https://id.example/alice', '*'],
+  apiKeyOwners: ['billing'],
+  hosts: ['api.example.org', '*.example.org'],
+  ports: [80],
+  methods: ['GET'],
+  paths: ['/a', '/b/{*}/{**}'],
+  grpcMethods: ['shop.Cart/Add', 'shop.Cart/*'],
+}
+const bothWays = (names: readonly string[]): object =>
+  Object.fromEntries(
+    names.flatMap((name) => [
+      [name, samples[name]],
+      [`not${name[0]!.toUpperCase()}${name.slice(1)}`, samples[name]],
+    ]),
+  )
+const everyRule = {
+  name: 'every',
+  from: [
+    {
+      ...bothWays(lists),
+      apiKeyScopes: ['read'],
+      claims: [{ claim: 'realm.roles', values: ['admin'], notValues: ['guest*'], matches: ['a+'] }],
+    },
+  ],
+  to: [bothWays(['hosts', 'ports', 'methods', 'paths', 'grpcMethods']), { ports: [81] }],
+  when: [
+    { header: 'x-tenant', values: ['*'] },
+    { claim: 'sub', notValues: ['bob'] },
+    { sni: ['api.example.org'] },
+    { time: { days: ['mon', 'sun'], from: '00:00', to: '18:30', zone: 'Europe/Berlin' } },
+    { time: { from: '22:00', to: '24:00' } },
+    { cel: 'true' },
+  ],
+}
+const everyPolicy = (action: string, rules: readonly object[] = [everyRule]): ResolvedResource =>
+  validated('AuthorizationPolicy', {
+    workloads: ['web'],
+    action,
+    dryRun: true,
+    notBefore: '2026-11-30T08:00:00Z',
+    notAfter: '2026-11-30T18:00:00.250+01:00',
+    reason: 'an outage',
+    approver: 'ann',
+    rules,
+  })
+const tokens = { from: [{ header: 'x-token', prefix: 'T ' }, { cookie: 'c' }, { query: 'q' }], forward: true }
+const authentication = validated('RequestAuthentication', {
+  workloads: ['web'],
+  jwt: [
+    {
+      ...tokens,
+      issuer: 'https://id.example',
+      audiences: ['web'],
+      algorithms: ['ES256'],
+      jwks: { keys: [] },
+      clockSkew: '0s',
+      claimsToHeaders: [{ claim: 'sub', header: 'x-user' }],
+      binding: 'dpop',
+    },
+    { issuer: 'https://other.example', audiences: ['a', 'b'], jwksUri: 'https://other.example/keys', staleFor: '0s' },
+  ],
+  introspection: [
+    {
+      endpoint: 'https://id.example/introspect',
+      issuer: 'https://id.example',
+      clientId: 'web',
+      clientSecret: 'web.secret',
+      binding: 'any',
+    },
+  ],
+  apiKeys: {},
+})
+const apiKey = validated('ApiKey', {
+  owner: 'billing',
+  scopes: ['read'],
+  secrets: [
+    { id: 'abcdefgh', salt: 'A'.repeat(22), hash: '0'.repeat(64), createdAt: '2026-11-30T08:00:00Z' },
+    {
+      id: 'abcdefgi',
+      salt: 'A'.repeat(22),
+      hash: '1'.repeat(64),
+      createdAt: '2026-11-30T08:00:00Z',
+      notAfter: '2027-01-01T00:00:00Z',
+    },
+  ],
+})
+const external = { address: '127.0.0.1:9191', to: [{ paths: ['/a'] }] }
+
 t.test('what is sent arrives', async (t) => {
+  for (const action of ['ALLOW', 'DENY', 'AUDIT']) same(t, everyPolicy(action))
+  same(t, authentication)
+  same(t, apiKey)
+  same(t, validated('ExternalAuthorization', external))
+  same(t, validated('ExternalAuthorization', { ...external, headers: [], onFailure: 'allow', timeout: '1s' }))
+  same(t, validated('ExternalAuthorization', { ...external, headers: ['x-a'], spiffeId: 'spiffe://a.org/authz' }))
   same(t, service)
   same(t, workload)
   same(t, rateLimit)
@@ -134,4 +250,53 @@ t.test('what is malformed is unreadable, and says what it might have been', asyn
   t.match(read({ name: limits, rateLimit: { limits: [{ ...limit, per: { nanos: 1 } }] } }), {
     violations: [{ field: 'spec.limits[0].per', code: 'duration-malformed' }],
   })
+})
+
+t.test('a condition that this version does not know is known to be there', async (t) => {
+  const told = (change: (message: Resource) => void, action = 'DENY'): ReturnType<typeof fromWire> => {
+    const message = toWire(everyPolicy(action, [everyRule, { from: [{ namespaces: ['shop'] }] }]), 7)
+    change(message)
+    return fromWire(transport(message))
+  }
+  const rulesOf = (change: (message: Resource) => void): readonly object[] => {
+    const result = told(change)
+    if (!result.ok || result.resource.kind !== 'AuthorizationPolicy') throw new Error(JSON.stringify(result))
+    return result.resource.spec.rules
+  }
+  const marks = (change: (message: Resource) => void): readonly boolean[] =>
+    rulesOf(change).map((rule) => 'unknown' in rule)
+  const rule = (message: Resource, index: number) => message.authorizationPolicy!.rules![index]!
+  t.same(
+    marks(() => {}),
+    [false, false],
+  )
+  t.same(
+    marks((message) => {
+      delete rule(message, 0).to![0]!.notHosts
+    }),
+    [true, false],
+    'a list',
+  )
+  t.same(
+    marks((message) => {
+      rule(message, 0).when!.push({})
+    }),
+    [true, false],
+    'a kind of condition',
+  )
+  const withoutSource = (message: Resource): void => {
+    rule(message, 1).from = [{}]
+  }
+  t.same(marks(withoutSource), [false, true])
+  t.notOk('from' in rulesOf(withoutSource)[1]!, 'a source that cannot be read may be anybody')
+  t.match(
+    told((message) => {
+      message.authorizationPolicy!.approver = ''
+    }),
+    { ok: false, unreadable: { kind: 'AuthorizationPolicy', action: 'DENY' } },
+    'a field of the policy itself',
+  )
+  const message = toWire(authentication, 7)
+  message.requestAuthentication!.jwt![0]!.audiences = []
+  t.match(fromWire(transport(message)), { ok: false, unreadable: { kind: 'RequestAuthentication' } })
 })

@@ -78,6 +78,35 @@ t.test('what could not be read is not read better from the copy', async (t) => {
   }
 })
 
+t.test('a condition that this version does not know is not forgotten', async (t) => {
+  const name = { kind: 'AuthorizationPolicy', namespace: 'default', name: 'later' }
+  const paths = (path: string): object[] => [{ paths: [path] }]
+  const later = (action: 'ACTION_ALLOW' | 'ACTION_DENY', path: string): Resource => ({
+    name: { ...name, name: action === 'ACTION_ALLOW' ? 'more' : 'less' },
+    revision: 9,
+    // As a server counts that has set one field more than is known here.
+    authorizationPolicy: { action, fieldCount: 2, rules: [{ to: paths(path), fieldCount: 3 }] },
+  })
+  const found = await left(t, [
+    api,
+    allow('known', { to: [{ paths: ['/known', '/denied'] }] }),
+    later('ACTION_ALLOW', '/unknown'),
+    later('ACTION_DENY', '/denied'),
+  ])
+  const run = found.again(t)
+  await run.fallback()
+  t.equal(run.ask('/known'), 'permit')
+  t.equal(run.ask('/unknown'), 'no-allow-rule', 'it is false in ALLOW')
+  t.equal(run.ask('/denied'), 'denied-by-rule', 'and true in DENY')
+  // What was read from the copy is kept again as it came.
+  takeUpdate(update(9, []), run.snapshot)
+  await run.keeper.close()
+  const third = found.again(t)
+  await third.fallback()
+  t.equal(third.ask('/unknown'), 'no-allow-rule')
+  t.equal(third.ask('/denied'), 'denied-by-rule')
+})
+
 t.test('the control server takes over, and only what it names is gone', async (t) => {
   const { again } = await left(t)
   const run = again(t)

@@ -5,10 +5,24 @@ export interface OperationMatch {
   'methods'?: (string)[];
   'paths'?: (string)[];
   'ports'?: (number)[];
+  'notMethods'?: (string)[];
+  'notPaths'?: (string)[];
+  'notPorts'?: (number)[];
+  'hosts'?: (string)[];
+  'notHosts'?: (string)[];
+  'grpcMethods'?: (string)[];
+  'notGrpcMethods'?: (string)[];
 }
 
 export interface OperationMatch__Output {
   'methods': (string)[];
   'paths': (string)[];
   'ports': (number)[];
+  'notMethods': (string)[];
+  'notPaths': (string)[];
+  'notPorts': (number)[];
+  'hosts': (string)[];
+  'notHosts': (string)[];
+  'grpcMethods': (string)[];
+  'notGrpcMethods': (string)[];
 }

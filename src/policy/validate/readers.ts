@@ -1,0 +1,105 @@
+import { parseSpiffeId, type SpiffeId } from '../../identity/spiffe-id.ts'
+import { parseDuration } from '../../lib/duration.ts'
+import { OutriderError } from '../../lib/errors.ts'
+import { parseNamespace } from '../match/source.ts'
+import { defaultNamespace, type Kind, type Metadata, apiVersion } from '../model.ts'
+import {
+  andThen,
+  integer,
+  list,
+  type ListBounds,
+  object,
+  oneOf,
+  optional,
+  type Optional,
+  parsed,
+  type Reader,
+  withDefault,
+} from '../schema.ts'
+
+/** Most entries of any list. */
+export const MAX_LIST = 512
+/** Most characters of any string. */
+export const MAX_STRING = 2048
+
+/** A text that a parser of `match/` or `identity/` takes, as it stands. */
+export function text(parse: (text: string) => unknown): Reader<string> {
+  return parsed((text) => {
+    parse(text)
+    return text
+  }, MAX_STRING)
+}
+
+export function listOf<T>(item: Reader<T>, bounds: Omit<ListBounds<T>, 'max'> = {}): Reader<readonly T[]> {
+  return list(item, { max: MAX_LIST, ...bounds })
+}
+
+/** A list whose absence means "everything": an empty one would be read as the opposite of what it says. */
+export function conditionOf<T>(item: Reader<T>): ReturnType<typeof optional<readonly T[]>> {
+  return optional(listOf(item, { min: 1 }))
+}
+
+/** A duration as it stands in a resource, in milliseconds. */
+function durationMs(text: string): number {
+  const ms = parseDuration(text)
+  if (ms !== undefined) return ms
+  throw new OutriderError(
+    'duration-malformed',
+    `a duration is a number with its unit, such as 500ms, 10s, 5m, 24h or 90d, not ${JSON.stringify(text.slice(0, 100))}`,
+  )
+}
+
+export function duration(minMs: number, maxMs: number, range: string): Reader<number> {
+  return andThen(parsed(durationMs, MAX_STRING), (ms, field, report) =>
+    ms < minMs || ms > maxMs ? report({ field, code: 'duration-out-of-range', message: `must be from ${range}` }) : ms,
+  )
+}
+
+export const label: Reader<string> = text(parseNamespace)
+export const spiffeId: Reader<SpiffeId> = parsed(parseSpiffeId, MAX_STRING)
+export const port: Reader<number> = integer(1, 65535)
+export const workloads: Optional<readonly string[], readonly string[]> = withDefault(listOf(label), [])
+
+/** RFC 3339, in milliseconds since 1970. */
+export const timestamp: Reader<number> = parsed((text) => {
+  const ms = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN
+  if (!Number.isNaN(ms)) return ms
+  throw new OutriderError(
+    'timestamp-malformed',
+    `a time is written as in RFC 3339, such as 2027-01-31T18:00:00Z, not ${JSON.stringify(text.slice(0, 100))}`,
+  )
+}, MAX_STRING)
+
+/** For people: one line or more, of no more than `MAX_STRING` characters. */
+export const words: Reader<string> = text(() => {})
+
+/** Refuses `{}`, which would match everything in the middle of a list of conditions. */
+export function notEmpty<T extends object>(entry: Reader<T>): Reader<T> {
+  return andThen(entry, (value, field, report) =>
+    Object.keys(value).length > 0
+      ? value
+      : report({
+          field,
+          code: 'entry-empty',
+          message: 'an entry without a condition matches everything: leave the list out to say so',
+        }),
+  )
+}
+
+export interface Envelope<K, Spec> {
+  readonly kind: K
+  readonly metadata: Metadata
+  readonly spec: Spec
+}
+
+export function envelope<K extends Kind, Spec>(kind: K, spec: Reader<Spec>): Reader<Envelope<K, Spec>> {
+  const document = object({
+    apiVersion: oneOf([apiVersion]),
+    kind: oneOf([kind]),
+    metadata: object({ name: label, namespace: withDefault(label, defaultNamespace) }),
+    spec,
+  })
+  return andThen(document, ({ kind, metadata, spec }) => ({ kind, metadata, spec }))
+}

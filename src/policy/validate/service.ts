@@ -1,0 +1,115 @@
+import { appProtocols } from '../../lib/app-protocol.ts'
+import { OutriderError } from '../../lib/errors.ts'
+import { parseAddress, parseHost } from '../host.ts'
+import { parseSelector, selectorsFault } from '../match/selector.ts'
+import { parseNamespace } from '../match/source.ts'
+import type { ResolvedService, ResolvedWorkload, Service, Workload } from '../model.ts'
+import { andThen, list, object, oneOf, optional, parsed, pathOf, type Reader, withDefault } from '../schema.ts'
+import { duration, envelope, listOf, MAX_STRING, port, spiffeId, text } from './readers.ts'
+
+export const MIN_TTL_MS = 10_000
+export const MAX_TTL_MS: number = 90 * 86_400_000
+/** A certificate with them has to fit into the handshake. */
+export const MAX_DNS_NAMES = 16
+
+/** Most endpoints of a service, fixed and reported together. */
+export const MAX_ENDPOINTS = 10_000
+
+const protocol = oneOf(appProtocols)
+
+const servicePort = andThen(
+  object({ port, targetPort: optional(port), protocol: withDefault(protocol, 'auto') }),
+  ({ port, targetPort = port, protocol }) => ({ port, targetPort, protocol }),
+)
+
+const serviceSpec = andThen(
+  object({
+    hosts: withDefault(listOf(text(parseHost), { uniqueBy: (host) => host }), []),
+    ports: listOf(servicePort, { min: 1, uniqueBy: ({ port }) => port }),
+    workloads: listOf(text(parseReference), { min: 1 }),
+    endpoints: withDefault(listOf(object({ address: text(parseAddress), port, appPort: optional(port) })), []),
+  }),
+  ({ endpoints, ...rest }, field, report) => {
+    const targets = new Set(rest.ports.map(({ targetPort }) => targetPort))
+    const [onlyTarget] = targets.size === 1 ? targets : []
+    const located = endpoints.flatMap(({ address, port, appPort = onlyTarget }, index) => {
+      if (appPort !== undefined && targets.has(appPort)) return [{ address, port, appPort }]
+      report({
+        field: pathOf(field, `endpoints[${index}].appPort`),
+        code: 'app-port-unknown',
+        message: `must be one of the target ports of the service: ${[...targets].join(', ')}`,
+      })
+      return []
+    })
+    return located.length === endpoints.length ? { ...rest, endpoints: located } : undefined
+  },
+)
+
+const selectors = andThen(
+  listOf(parsed(parseSelector, MAX_STRING), { min: 1, uniqueBy: ({ text }) => text }),
+  (list, field, report) => {
+    const message = selectorsFault(list)
+    return message === undefined
+      ? list.map(({ text }) => text)
+      : report({ field, code: 'selectors-never-hold', message })
+  },
+)
+
+const workloadSpec = object({
+  spiffeId,
+  ttl: optional(duration(MIN_TTL_MS, MAX_TTL_MS, '10s to 90d')),
+  selectors: optional(selectors),
+  dnsNames: optional(list(text(parseHost), { max: MAX_DNS_NAMES, uniqueBy: (name) => name })),
+  upstreams: optional(listOf(text(parseReferencePattern))),
+})
+
+export const service: Reader<Service> = andThen(envelope('Service', serviceSpec), ({ kind, metadata, spec }) => ({
+  kind,
+  metadata,
+  spec: { ...spec, workloads: spec.workloads.map((text) => reference(text, metadata.namespace)) },
+}))
+
+export const workload: Reader<Workload> = andThen(
+  envelope('Workload', workloadSpec),
+  ({ kind, metadata, spec: { spiffeId, ttl, selectors, dnsNames, upstreams } }) => ({
+    kind,
+    metadata,
+    spec: {
+      spiffeId,
+      ...(ttl === undefined ? {} : { ttlMs: ttl }),
+      selectors: selectors ?? [],
+      dnsNames: dnsNames ?? [],
+      upstreams: (upstreams ?? [`${metadata.namespace}/*`]).map((text) =>
+        text === '*' ? { namespace: '*', name: '*' } : reference(text, metadata.namespace),
+      ),
+    },
+  }),
+)
+
+const resolvedServiceSpec = object({
+  hosts: listOf(text(parseHost)),
+  ports: listOf(object({ port, targetPort: port, protocol }), { min: 1 }),
+  identities: listOf(spiffeId),
+  endpoints: list(object({ address: text(parseAddress), port, appPort: port }), { max: MAX_ENDPOINTS }),
+})
+
+export const resolvedService: Reader<ResolvedService> = envelope('Service', resolvedServiceSpec)
+export const resolvedWorkload: Reader<ResolvedWorkload> = envelope('Workload', object({ spiffeId }))
+
+/** `name` or `namespace/name`. */
+function parseReference(text: string): void {
+  const parts = text.split('/')
+  if (parts.length > 2)
+    throw new OutriderError('reference-malformed', `name or namespace/name, not ${JSON.stringify(text.slice(0, 100))}`)
+  for (const part of parts) parseNamespace(part)
+}
+
+/** As `parseReference`, and `namespace/*` or `*`. */
+function parseReferencePattern(text: string): void {
+  if (text !== '*') parseReference(text.replace(/\/\*$/, '/any'))
+}
+
+function reference(text: string, namespace: string): { namespace: string; name: string } {
+  const slash = text.indexOf('/')
+  return slash === -1 ? { namespace, name: text } : { namespace: text.slice(0, slash), name: text.slice(slash + 1) }
+}
