@@ -53,13 +53,13 @@ export function adminPages(sources: AdminSources): AdminPages {
 }
 
 /** Where the policy is from, how old it is, and until when all of it is in force where that has an end. */
-function originOf({ source, inStep, syncedAtMs, ageMs, leftMs, expired, clock }: Snapshot): object {
+function originOf({ source, inStep, syncedAtMs, ageMs, untilMs, expired }: Snapshot): object {
   return {
     source,
     connected: inStep,
     syncedAt: syncedAtMs === undefined ? null : new Date(syncedAtMs).toISOString(),
     ageSeconds: ageMs === undefined ? null : Math.round(ageMs / 1000),
-    until: leftMs === undefined ? null : new Date(clock.now() + leftMs).toISOString(),
+    until: untilMs === undefined ? null : new Date(untilMs).toISOString(),
     expired,
   }
 }

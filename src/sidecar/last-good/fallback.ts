@@ -102,7 +102,7 @@ export class Fallback {
       syncedAtMs,
       maxAgeMs,
     })
-    const until = new Date(syncedAtMs + maxAgeMs).toISOString()
+    const until = new Date(snapshot.untilMs ?? 0).toISOString()
     log.warn(
       { revision, syncedAt, ageMs, until },
       'the control server gives no policy: the last-good one is in force until it does',

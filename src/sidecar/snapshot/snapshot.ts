@@ -129,6 +129,12 @@ export class Snapshot {
     return Math.max(0, this.#origin.maxAgeMs - (this.ageMs ?? 0))
   }
 
+  /** Wall-clock time at which `leftMs` is 0, unless the clock is set; undefined as that is. */
+  get untilMs(): number | undefined {
+    if (this.#origin?.source !== 'last-good') return undefined
+    return this.#origin.syncedAtMs + this.#origin.maxAgeMs
+  }
+
   /** Whether the last-good copy has become too old, and what gives something was taken out of force. */
   get expired(): boolean {
     return this.#expired

@@ -124,6 +124,20 @@ t.test('a new key finds the policy sealed for it, also when that was cut short',
   await next.keeper.close()
 })
 
+t.test('an identity that comes from elsewhere is not kept, and a new one has the policy all the same', async (t) => {
+  const folder = temporaryFolder(t)
+  const clock = new TestClock(Date.now())
+  const run = startRun(t, folder, clock, newCredentials(), undefined, 'elsewhere')
+  takeUpdate(update(5, [api, allow('all')]), run.snapshot)
+  clock.advance(1_000)
+  await run.keeper.settled()
+  const next = newCredentials()
+  run.credentials.set(next)
+  await run.keeper.close()
+  t.same(readdirSync(folder).toSorted(), ['policy.sealed'])
+  t.match(run.policyFile.read(sealingIdentity(next.svid), unseen), { revision: 5, syncedAtMs: clock.now() })
+})
+
 t.test('what cannot be written is told and tried again; a copy that is outdated by that is removed', async (t) => {
   const folder = temporaryFolder(t)
   const clock = new TestClock(Date.now())
