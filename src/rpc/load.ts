@@ -17,7 +17,9 @@ type Tls = TlsProto['envoy']['extensions']['transport_sockets']['tls']['v3']
 
 /** The services of the process contracts, and the messages that travel outside of calls, as proto/ describes them. */
 export interface Protocols {
-  readonly identity: Pick<Identity, 'IdentityService'>
+  readonly identity: Pick<Identity, 'IdentityService'> & {
+    readonly IssuedSvid: Pick<Identity['IssuedSvid'], 'serialize' | 'deserialize'>
+  }
   readonly policy: Pick<Policy, 'PolicyService'> & {
     readonly EncodedPolicyUpdate: Pick<Policy['EncodedPolicyUpdate'], 'serialize' | 'deserialize'>
     readonly Resource: Pick<Policy['Resource'], 'serialize' | 'deserialize'>
@@ -46,7 +48,10 @@ export function protocols(): Protocols {
     const client = (name: string): unknown =>
       grpc.makeGenericClientConstructor(serviceOf(root.lookupService(name)), name)
     loaded = typed({
-      identity: { IdentityService: client('outrider.identity.v1.IdentityService') },
+      identity: {
+        IdentityService: client('outrider.identity.v1.IdentityService'),
+        IssuedSvid: codecOf(root.lookupType('outrider.identity.v1.IssuedSvid')),
+      },
       policy: {
         PolicyService: client('outrider.policy.v1.PolicyService'),
         EncodedPolicyUpdate: codecOf(root.lookupType('outrider.policy.v1.EncodedPolicyUpdate')),
