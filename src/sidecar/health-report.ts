@@ -20,6 +20,8 @@ const LEAST_MS = 250
 export class HealthReporter {
   readonly #options: HealthReporterOptions
   #everyMs = 0
+  /** Counts how often the pace was set: a report that was begun at another one is the last of its kind. */
+  #pace = 0
   #timer: Timer | undefined
 
   constructor(options: HealthReporterOptions) {
@@ -31,29 +33,28 @@ export class HealthReporter {
     const next = everyMs === 0 ? 0 : Math.max(LEAST_MS, everyMs)
     if (next === this.#everyMs) return
     this.#everyMs = next
+    this.#pace += 1
     this.#timer?.cancel()
-    if (next > 0) void this.#report()
+    if (next > 0) void this.#report(this.#pace)
   }
 
   close(): void {
     this.every(0)
   }
 
-  async #report(): Promise<void> {
+  async #report(pace: number): Promise<void> {
     const { counted, revision, send, clock, onFailed } = this.#options
-    const everyMs = this.#everyMs
     try {
       // Before the counts: what is counted meanwhile may be of a later one, and never of an earlier one.
       const inForce = revision()
       const report = healthOf(
         mergeSnapshots([sidecarMetrics.requests, sidecarMetrics.connectionsRefused], await counted()),
       )
-      if (this.#everyMs > 0) send({ revision: inForce, ...report })
+      if (pace === this.#pace) send({ revision: inForce, ...report })
     } catch (thrown) {
       onFailed(thrown)
     }
-    if (this.#everyMs !== everyMs || everyMs === 0) return
-    this.#timer = clock.after(everyMs, () => void this.#report())
+    if (pace === this.#pace) this.#timer = clock.after(this.#everyMs, () => void this.#report(pace))
   }
 }
 

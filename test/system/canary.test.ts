@@ -44,6 +44,9 @@ async function setUp(t: Test): Promise<Bench> {
           '',
           '--inbound',
           `127.0.0.1:0=127.0.0.1:${app.address.port}`,
+          // What threads have counted is reported as well.
+          '--workers',
+          index < 2 ? '2' : '1',
         ]),
       ),
     ),
