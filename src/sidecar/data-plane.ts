@@ -16,6 +16,7 @@ import type { Logger } from '../telemetry/log.ts'
 import type { sidecarMetrics } from '../telemetry/names.ts'
 import type { MetricsOf } from '../telemetry/registry.ts'
 import { pooledHex } from '../telemetry/trace.ts'
+import { openAuthentication, openProviders, type TokenSources } from './authentication/open.ts'
 import { Connections } from './connections.ts'
 import { collectStartUp } from './garbage.ts'
 import { type InboundListener, openInbound } from './inbound/listener.ts'
@@ -53,6 +54,7 @@ export class DataPlane {
   readonly #outboundServices: OutboundListener[] = []
   #mesh: MeshEndpoints | undefined
   #terminator: Terminator | undefined
+  #authentication: ReturnType<typeof openAuthentication> | undefined
 
   constructor(options: DataPlaneOptions) {
     const { config, clock, log, metrics, accessLog } = options
@@ -65,9 +67,12 @@ export class DataPlane {
   async open(
     credentials: Watch<Credentials>,
     { policy }: Pick<Snapshot, 'policy'>,
+    sources: TokenSources,
     ports: PortSharing,
   ): Promise<OpenPorts> {
     const { config, clock, random, log, metrics, limiter, tallies, planes } = this.#options
+    const providers = openProviders(config, clock)
+    this.#authentication = openAuthentication({ config, clock, log, metrics, sources, providers, planes })
     const runtime: Runtime = {
       config,
       clock,
@@ -78,6 +83,7 @@ export class DataPlane {
       randomHex: pooledHex((bytes) => randomFillSync(bytes)),
       credentials,
       policy,
+      authenticator: this.#authentication.authenticator,
       connections: this.connections,
       distrust: anyDistrust(withdrawnAuthorities(credentials), revokedSvids(policy)),
       tlsFailures: this.tlsFailures,
@@ -141,6 +147,7 @@ export class DataPlane {
     for (const listener of this.#listeners()) listener.release()
     this.#mesh?.release()
     this.#terminator?.close()
+    this.#authentication?.close()
     this.tlsFailures.close()
     await this.#accessLog.close()
   }

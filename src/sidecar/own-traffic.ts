@@ -1,28 +1,50 @@
+import { randomBytes } from 'node:crypto'
 import type { Watch } from '../lib/watch.ts'
 import type { Credentials } from '../mtls/credentials.ts'
 import { OwnBuckets } from '../ratelimit/buckets.ts'
 import { RateLimiter } from '../ratelimit/limiter.ts'
+import type { KeySetKeeper } from './authentication/key-sets.ts'
+import type { TokenSources } from './authentication/open.ts'
+import { UsedProofs, usedProofsMemory } from './authentication/used-proofs.ts'
 import { DataPlane, type DataPlaneOptions } from './data-plane.ts'
 import type { Snapshot } from './snapshot/snapshot.ts'
 import { ownTallies } from './tally.ts'
 import type { AuthorityUses } from './trust-report.ts'
+import { digestWith } from './workers/sent.ts'
 import type { OpenPorts, ServedConnection, ServedTlsFailure, Traffic } from './traffic.ts'
 
 /** Traffic that is served by this thread, which does all the rest as well: nothing is shared and nothing is sent. */
 export class OwnTraffic implements Traffic {
   readonly buckets: OwnBuckets
   readonly notReady = undefined
+  readonly #options: Omit<DataPlaneOptions, 'limiter' | 'tallies' | 'planes'>
   readonly #plane: DataPlane
 
   constructor(options: Omit<DataPlaneOptions, 'limiter' | 'tallies' | 'planes'>) {
     const { clock, config } = options
+    this.#options = options
     this.buckets = new OwnBuckets(config.rateLimitMaxKeys)
     const limiter = new RateLimiter(() => clock.monotonic(), this.buckets)
     this.#plane = new DataPlane({ ...options, limiter, tallies: ownTallies, planes: 1 })
   }
 
-  open(credentials: Watch<Credentials>, snapshot: Snapshot): Promise<OpenPorts> {
-    return this.#plane.open(credentials, snapshot, 'alone')
+  open(credentials: Watch<Credentials>, snapshot: Snapshot, keySets: KeySetKeeper): Promise<OpenPorts> {
+    return this.#plane.open(credentials, snapshot, this.#sources(keySets), 'alone')
+  }
+
+  #sources(keySets: KeySetKeeper): TokenSources {
+    const { clock } = this.#options
+    return {
+      keySets: keySets.states,
+      wantKeys: (uri) => keySets.want(uri),
+      usedProofs: new UsedProofs({
+        memory: usedProofsMemory(),
+        // Nobody else has it.
+        lock: { enter: () => {}, leave: () => {} },
+        digest: digestWith(randomBytes(16).toString('hex')),
+        monotonic: () => clock.monotonic(),
+      }),
+    }
   }
 
   whenInForce(inForce: () => void): void {

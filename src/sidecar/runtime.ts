@@ -13,6 +13,7 @@ import type { Logger } from '../telemetry/log.ts'
 import type { sidecarMetrics } from '../telemetry/names.ts'
 import type { MetricsOf } from '../telemetry/registry.ts'
 import type { RandomHex } from '../telemetry/trace.ts'
+import type { Authenticator } from './authentication/authenticator.ts'
 import type { Connections } from './connections.ts'
 import type { Load, Tallies } from './tally.ts'
 import type { TlsFailures } from './tls-failures.ts'
@@ -29,6 +30,8 @@ export interface Runtime {
   readonly credentials: Watch<Credentials>
   readonly policy: Watch<CompiledPolicy>
   readonly connections: Connections
+  /** Proves who the users of requests are. */
+  readonly authenticator: Authenticator
   /** Whom we believe no longer. */
   readonly distrust: Distrust
   readonly tlsFailures: TlsFailures

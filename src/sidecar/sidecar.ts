@@ -12,6 +12,8 @@ import { sidecarMetrics } from '../telemetry/names.ts'
 import { createMetrics } from '../telemetry/registry.ts'
 import { adminPages } from './admin/pages.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
+import { KeySetKeeper } from './authentication/key-sets.ts'
+import { openProviders } from './authentication/open.ts'
 import { adoptIdentity } from './adopt-identity.ts'
 import { establishIdentity, type Identity } from './identity.ts'
 import { listen, stopListening } from '../lib/listen.ts'
@@ -64,6 +66,15 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       ? new OwnTraffic({ config, clock, random, log, metrics, accessLog })
       : new WorkerGroup({ config, workers, clock, random, log, metrics, accessLog })
   const snapshot = new Snapshot(clock, traffic.buckets, metrics, log)
+  const providers = openProviders(config, clock)
+  const keySets = new KeySetKeeper({
+    policy: snapshot.policy,
+    fetchKeys: (uri, signal) => providers.fetchKeys(uri, signal),
+    clock,
+    random,
+    log,
+    metrics,
+  })
   let notReady: string | undefined = 'no identity yet'
   let identity: Identity | undefined
   let workloadApi: Drainable | undefined
@@ -78,6 +89,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     credentials: () => identity?.source.credentials,
     notReady: () => notReady ?? traffic.notReady,
     traffic,
+    keySets: keySets.states,
   })
   const adminServer = createAdminServer(pages, log)
 
@@ -86,6 +98,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     reporter?.close()
     unfollow?.()
     subscription?.close()
+    keySets.close()
     identity?.close()
     adminServer.closeAllConnections()
     await stopListening(adminServer)
@@ -111,7 +124,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       random,
     })
     await waitFor(snapshot.policy, () => snapshot.revision > 0, signal)
-    const { inbound, outbound, outboundServices } = await traffic.open(source.credentials, snapshot)
+    const { inbound, outbound, outboundServices } = await traffic.open(source.credentials, snapshot, keySets)
     const followed = subscription
     unfollow = onNewSvid(source.credentials, () => followed.reopen())
     reporter = new TrustReporter({

@@ -3,6 +3,7 @@ import type { Watch } from '../lib/watch.ts'
 import type { Credentials } from '../mtls/credentials.ts'
 import type { BucketKeeper } from '../ratelimit/buckets.ts'
 import type { MetricSnapshot } from '../telemetry/merge.ts'
+import type { KeySetKeeper } from './authentication/key-sets.ts'
 import type { AuthorityUses } from './trust-report.ts'
 import type { ConnectionRecord } from './connections.ts'
 import type { Snapshot } from './snapshot/snapshot.ts'
@@ -29,8 +30,8 @@ export interface ServedTlsFailure extends TlsFailureRecord {
 export interface Traffic {
   /** Is told the limits of each policy before it is in force. */
   readonly buckets: BucketKeeper
-  /** Opens the ports, and follows credentials and policy. Rejects with the first failure, and leaves nothing open. */
-  open(credentials: Watch<Credentials>, snapshot: Snapshot): Promise<OpenPorts>
+  /** Opens the ports, and follows credentials, policy and the keys of issuers. Rejects with the first failure, and leaves nothing open. */
+  open(credentials: Watch<Credentials>, snapshot: Snapshot, keySets: KeySetKeeper): Promise<OpenPorts>
   /** Calls back when every request that begins is decided with the present policy. */
   whenInForce(inForce: () => void): void
   /** Undefined when all of it serves, else what does not. */

@@ -23,7 +23,7 @@ export function forward(
     method: head.method,
     authority: head.authority,
     target: received.target,
-    headers: request.forwardedHeaders('x-forwarded-client-cert', connection.clientCertificate),
+    headers: request.forwardedHeaders('x-forwarded-client-cert', connection.clientCertificate, received.headers),
     bodyLength: head.bodyLength,
     upgrade: head.upgrade,
     acceptsTrailers: head.acceptsTrailers,

@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net'
 import type { RequestHead, RequestSink, ServerStream } from '../../http/exchange.ts'
+import type { Refusal } from '../refusal.ts'
 import { Request } from '../request.ts'
 import { accept } from './accept.ts'
-import { authenticate } from './authenticate.ts'
+import { type Authenticated, authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import type { Inbound, InboundConnection } from './connection.ts'
 import { detect } from './detect.ts'
@@ -42,8 +43,26 @@ export function inboundRequest(head: RequestHead, stream: ServerStream, connecti
   const request = new Request(connection, head, stream)
   const received = receive(request, connection)
   if (received.kind === 'refusal') return refused(request, received)
-  const principal = authenticate(connection)
-  const permit = authorize(principal, received, connection)
+  const authenticated = authenticate(received, connection)
+  if (authenticated instanceof Promise) {
+    // Meanwhile the exchange holds what comes of the body: one read at most.
+    void authenticated.then((settled) => inboundUser(settled, request, connection))
+    return request.exchange
+  }
+  return inboundUser(authenticated, request, connection)
+}
+
+/** It is known who asks. */
+function inboundUser(
+  authenticated: Authenticated | Refusal,
+  request: Request,
+  connection: InboundConnection,
+): RequestSink {
+  // The client has left while somebody was asked about it.
+  if (request.exchange.finished) return request.exchange
+  if (authenticated.kind === 'refusal') return refused(request, authenticated)
+  const { principal, received } = authenticated
+  const permit = authorize(authenticated, connection)
   if (permit.kind === 'refusal') return refused(request, permit)
   const admitted = limit(principal, received, connection)
   if (admitted.kind === 'refusal') return refused(request, admitted)
@@ -53,7 +72,7 @@ export function inboundRequest(head: RequestHead, stream: ServerStream, connecti
   return request.exchange
 }
 
-function refused(request: Request, refusal: Parameters<Request['refuse']>[0]): RequestSink {
+function refused(request: Request, refusal: Refusal): RequestSink {
   request.refuse(refusal)
   return request.exchange
 }

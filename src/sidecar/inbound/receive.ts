@@ -1,4 +1,5 @@
 import type { RequestHead } from '../../http/exchange.ts'
+import type { Headers } from '../../http/headers.ts'
 import { normalisePath } from '../../policy/normalise.ts'
 import { type Refusal, refuse } from '../refusal.ts'
 import type { Request } from '../request.ts'
@@ -13,6 +14,8 @@ export interface Received {
   readonly path: string | undefined
   /** Path and query as they will be forwarded. */
   readonly target: string
+  /** End-to-end fields as they will be forwarded, but for those of our own. */
+  readonly headers: Headers
   /** Port of the application. */
   readonly port: number
 }
@@ -24,12 +27,20 @@ export function receive(request: Request, connection: InboundConnection): Receiv
   if (runtime.load.inFlight > runtime.config.maxInFlight) return refuse('overloaded')
   const { head } = request
   if (head.method === 'CONNECT') {
-    return { kind: 'received', request, head, path: undefined, target: '', port: inbound.app.port }
+    return {
+      kind: 'received',
+      request,
+      head,
+      path: undefined,
+      target: '',
+      headers: head.headers,
+      port: inbound.app.port,
+    }
   }
   const normalised = normalisePath(head.target)
   if (!normalised.ok) return refuse(normalised.code)
   const { path, query } = normalised
   request.path = path
   const target = query === '' ? path : path + query
-  return { kind: 'received', request, head, path, target, port: inbound.app.port }
+  return { kind: 'received', request, head, path, target, headers: head.headers, port: inbound.app.port }
 }

@@ -14,6 +14,8 @@ import type { RootLogger } from '../../telemetry/log.ts'
 import { countsOf, mergeSnapshots, type MetricSnapshot } from '../../telemetry/merge.ts'
 import { processMetrics, sidecarMetrics } from '../../telemetry/names.ts'
 import type { MetricsOf } from '../../telemetry/registry.ts'
+import type { KeySetKeeper } from '../authentication/key-sets.ts'
+import { usedProofsMemory } from '../authentication/used-proofs.ts'
 import { atPorts } from '../data-plane.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { AuthorityUses } from '../trust-report.ts'
@@ -73,7 +75,9 @@ export class WorkerGroup implements Traffic {
   #policies = 0
   #awaiting: { readonly order: number; readonly inForce: () => void }[] = []
   #departed: MetricSnapshot = new Map()
-  #sources: { readonly credentials: Watch<Credentials>; readonly snapshot: Snapshot } | undefined
+  #sources:
+    | { readonly credentials: Watch<Credentials>; readonly snapshot: Snapshot; readonly keySets: KeySetKeeper }
+    | undefined
   #config: SidecarConfig
   #closing = false
 
@@ -88,6 +92,7 @@ export class WorkerGroup implements Traffic {
       lock: new SharedArrayBuffer(LOCK_BYTES),
       tallies: talliesMemory(workers),
       loads: loadsMemory(workers),
+      usedProofs: usedProofsMemory(),
     }
     this.#places = Array.from({ length: workers }, (_, index) => ({
       worker: index + 1,
@@ -100,14 +105,15 @@ export class WorkerGroup implements Traffic {
     }))
   }
 
-  async open(credentials: Watch<Credentials>, snapshot: Snapshot): Promise<OpenPorts> {
-    this.#sources = { credentials, snapshot }
+  async open(credentials: Watch<Credentials>, snapshot: Snapshot, keySets: KeySetKeeper): Promise<OpenPorts> {
+    this.#sources = { credentials, snapshot, keySets }
     this.#unsubscribe = [
       credentials.subscribe((value) => this.#tell({ kind: 'credentials', credentials: sendCredentials(value) })),
       snapshot.policy.subscribe(() => {
         this.#policies += 1
         this.#tell({ kind: 'policy', policy: this.#policy(snapshot) })
       }),
+      keySets.states.subscribe((states) => this.#tell({ kind: 'key-sets', keySets: states })),
       this.#options.log.levels.subscribe((level) => this.#tell({ kind: 'log-level', level })),
     ]
     const [founder, ...others] = this.#places
@@ -202,7 +208,7 @@ export class WorkerGroup implements Traffic {
   /** Starts the thread of a place with what is true now; what changes from here on is told to it. */
   async #start(place: Place, ports: PortSharing): Promise<OpenPorts> {
     const { workers, clock, log } = this.#options
-    const { credentials, snapshot } = this.#sources!
+    const { credentials, snapshot, keySets } = this.#sources!
     const { worker } = place
     const policy = this.#policy(snapshot)
     const start = {
@@ -215,12 +221,14 @@ export class WorkerGroup implements Traffic {
       digestSecret: this.#digestSecret,
       credentials: sendCredentials(credentials.current),
       policy,
+      keySets: keySets.states.current,
     }
     const thread = new WorkerThread(start, clock, {
       onInForce: (order) => {
         place.order = order
         this.#answerAwaiting()
       },
+      onKeysWanted: (uri) => keySets.want(uri),
       onLines: (kind, lines, written) => {
         if (kind === 'access-log') this.#accessLog.write(lines, (error) => written(error?.message))
         else {
