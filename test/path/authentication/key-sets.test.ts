@@ -23,6 +23,8 @@ checkLeaks(t)
 const ISSUER = 'https://id.test'
 const REFRESH_MS = 300_000
 const STALE_MS = 3_600_000
+/** When they are asked for again, with randomness of one half. */
+const DUE_MS = 270_000
 
 interface Setting {
   readonly app: TestApp
@@ -177,7 +179,7 @@ t.test('rotation: an unknown key is asked for early, once in thirty seconds', as
   t.ok(unknown.every(([status, code]) => status === 401 && code === 'token-key-unknown'))
   t.equal(setting.provider.asked.length, 3, 'tokens with unknown keys cause no storm')
   setting.provider.serve(jwks(two))
-  setting.clock.advance(REFRESH_MS)
+  setting.clock.advance(DUE_MS)
   await answered(setting, 4)
   t.same(
     await setting.outcome(one.token()),
@@ -195,13 +197,13 @@ t.test('stale keys serve while they cannot be had anew, and no longer than stale
   setting.clock.advance(2000)
   await answered(setting, 2)
   await setting.provider.stop()
-  setting.clock.advance(REFRESH_MS)
+  setting.clock.advance(DUE_MS)
   await answered(setting, 3)
   t.match(state(setting), { failure: { code: 'token-provider-unreachable' } })
   t.same(await setting.outcome(one.token()), [200, undefined], 'the last ones')
-  const logged = await setting.sidecar.lines.take(({ msg }) => String(msg).includes('the last ones serve'))
+  const logged = await setting.sidecar.lines.take(({ message }) => String(message).includes('the last ones serve'))
   t.match(logged, { level: 'warn' })
-  setting.clock.advance(STALE_MS)
+  setting.clock.advance(REFRESH_MS - DUE_MS + STALE_MS)
   await eventually(() => state(setting).keys === undefined, 'too old')
   t.same(await setting.outcome(one.token()), [503, 'keys-unavailable'])
   t.same(await setting.outcome(), [200, undefined], 'others go on')
