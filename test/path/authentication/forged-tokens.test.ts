@@ -78,7 +78,7 @@ const forgeries: readonly Forgery[] = [
   },
   {
     name: 'HS256 with the modulus',
-    token: hmac('HS256', 'sha256', String(publicJwk(rsa.key)['n'])),
+    token: hmac('HS256', 'sha256', JSON.stringify(publicJwk(rsa.key)['n']).slice(1, -1)),
     code: 'token-algorithm',
   },
   { name: 'HS256 with nothing', token: hmac('HS256', 'sha256', ''), code: 'token-algorithm' },

@@ -57,7 +57,7 @@ async function start(t: Test, { handler, spec, jwt = [], mode = 0o600 }: Setting
     id: '/ns/default/sa/api',
     app: app.address,
     clock,
-    lookup: provider.lookup,
+    lookup: (host) => provider.lookup(host),
     config: { tokenProviderCaFile: provider.caFile, tokenProviderAllow: 'id.test', secretsDir },
     policy: policyOf({
       policies: [allow('all')],

@@ -67,7 +67,7 @@ async function start(t: Test, options: SettingOptions = {}): Promise<Setting> {
     id: '/ns/default/sa/api',
     app: app.address,
     clock,
-    lookup: options.lookup ?? provider.lookup,
+    lookup: options.lookup ?? ((host) => provider.lookup(host)),
     config: { tokenProviderCaFile: provider.caFile, tokenProviderAllow: options.allow ?? 'id.test' },
     policy: policyOf({ policies: [allow('all')], authentications: [authentication] }),
   })
