@@ -51,6 +51,10 @@ export interface AdminHandlers {
   readonly createToken: Unary<AdminServiceHandlers['CreateToken'], Caller>
   readonly listTokens: Unary<AdminServiceHandlers['ListTokens'], Caller>
   readonly revokeToken: Unary<AdminServiceHandlers['RevokeToken'], Caller>
+  readonly createApiKey: Unary<AdminServiceHandlers['CreateApiKey'], Caller>
+  readonly rotateApiKey: Unary<AdminServiceHandlers['RotateApiKey'], Caller>
+  readonly revokeApiKey: Unary<AdminServiceHandlers['RevokeApiKey'], Caller>
+  readonly listApiKeys: Unary<AdminServiceHandlers['ListApiKeys'], Caller>
   readonly listSidecars: Unary<AdminServiceHandlers['ListSidecars'], Caller>
   readonly getStatus: Unary<AdminServiceHandlers['GetStatus'], Caller>
   readonly getBundle: Unary<AdminServiceHandlers['GetBundle'], Caller>
@@ -142,6 +146,10 @@ export function adminService(handlers: AdminHandlers): BoundService {
       CreateToken: unary(context, 'CreateToken', anyone, handlers.createToken),
       ListTokens: unary(context, 'ListTokens', anyone, handlers.listTokens),
       RevokeToken: unary(context, 'RevokeToken', anyone, handlers.revokeToken),
+      CreateApiKey: unary(context, 'CreateApiKey', anyone, handlers.createApiKey),
+      RotateApiKey: unary(context, 'RotateApiKey', anyone, handlers.rotateApiKey),
+      RevokeApiKey: unary(context, 'RevokeApiKey', anyone, handlers.revokeApiKey),
+      ListApiKeys: unary(context, 'ListApiKeys', anyone, handlers.listApiKeys),
       ListSidecars: unary(context, 'ListSidecars', anyone, handlers.listSidecars),
       GetStatus: unary(context, 'GetStatus', anyone, handlers.getStatus),
       GetBundle: unary(context, 'GetBundle', anyone, handlers.getBundle),
