@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import { hashApiKeySecret, parseApiKey } from '../identity/api-key.ts'
+import { type ApiKeyParts, hashApiKeySecret } from '../identity/api-key.ts'
 import type { ApiKeyIdentity } from './decision.ts'
 import type { ApiKey } from './model.ts'
 
@@ -14,8 +14,6 @@ export type ApiKeyTable = ReadonlyMap<string, CompiledSecret>
 
 export type ApiKeyVerdict =
   | { readonly kind: 'good'; readonly identity: ApiKeyIdentity }
-  /** Not the text of a key. */
-  | { readonly kind: 'malformed' }
   /** No such ID, or another secret: nobody is told which. */
   | { readonly kind: 'unknown' }
   /** Whoever shows it has the secret, and it was good once. */
@@ -55,20 +53,18 @@ export function compileApiKeys(keys: readonly ApiKey[]): ApiKeyTable {
 }
 
 /**
- * Whose key `text` is. A well-formed text costs one hash and one comparison whatever comes of it, so that the time of an answer
- * does not say which IDs there are.
+ * Whose key it is. It costs one hash and one comparison whatever comes of it, so that the time of an answer does not say which IDs
+ * there are.
  */
 export function verifyApiKey(
   table: ApiKeyTable,
-  text: string,
+  { id, secret }: ApiKeyParts,
   nowMs: number,
   work: SecretWork = production,
 ): ApiKeyVerdict {
-  const parts = parseApiKey(text)
-  if (parts === undefined) return { kind: 'malformed' }
-  const known = table.get(parts.id)
+  const known = table.get(id)
   const { salt, hash } = known ?? nobody
-  const same = work.equal(work.hash(salt, parts.secret), hash)
+  const same = work.equal(work.hash(salt, secret), hash)
   if (!same || known === undefined) return { kind: 'unknown' }
   const { identity } = known
   return nowMs < identity.expiresAtMs ? { kind: 'good', identity } : { kind: 'expired', id: identity.id }
