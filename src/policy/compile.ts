@@ -110,6 +110,14 @@ export function compilePolicy(input: PolicyInput): {
   const reachable = compileDestinations(services, unusable, workload.metadata.namespace)
   violations.push(...reachable.violations)
 
+  const accepted = compileAuthentication(
+    governing(input.authentications ?? [], workload),
+    governing(input.apiKeys ?? [], workload),
+  )
+  violations.push(...accepted.violations)
+  // Whom it would have refused nobody can tell: nothing goes on.
+  closing.push(...new Set(accepted.violations.map(({ resource }) => resourceKey(resource))))
+
   const policy: CompiledPolicy = {
     closed: closing.length === 0 ? undefined : { code: 'policy-broken', detail: closing.join(', ') },
     deny: new RuleIndex(rules.DENY),
@@ -121,10 +129,7 @@ export function compilePolicy(input: PolicyInput): {
     limits: new LimitTable(limits),
     destinations: reachable.destinations,
     revocations: compileRevocations(input.revocations ?? []),
-    authentication: compileAuthentication(
-      governing(input.authentications ?? [], workload),
-      governing(input.apiKeys ?? [], workload),
-    ),
+    authentication: accepted.authentication,
     external: governing(input.external ?? [], workload),
   }
   return { policy, violations }
