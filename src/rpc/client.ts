@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { createSecureContext, type DetailedPeerCertificate, type PeerCertificate } from 'node:tls'
+import { createSecureContext } from 'node:tls'
 import grpc from '@grpc/grpc-js'
 import { type Address, formatAddress } from '../lib/address.ts'
 import type { TrustBundleSet } from '../identity/bundle.ts'
@@ -59,7 +59,7 @@ import type { X509SVIDResponse__Output } from '../wire/X509SVIDResponse.ts'
 import { fromServiceError } from './errors.ts'
 import { WORKLOAD_HEADER } from './handler.ts'
 import { protocols } from './load.ts'
-import { privateKeyPem, rootsPem, serverRefusal } from './peer.ts'
+import { privateKeyPem, rootsPem, serverRefusal, withIssuers } from './peer.ts'
 
 /** The client's end of a stream from the server. `onEnd` is called once; with an error unless the status was OK. */
 export interface ClientStream<In> {
@@ -240,12 +240,6 @@ function secured(
       return serverRefusal(peer, serverId)
     },
   })
-}
-
-/** grpc-js types the certificate of its callback without the issuers that Node gives there (`onConnectSecure`). */
-function withIssuers(certificate: PeerCertificate): DetailedPeerCertificate {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
-  return certificate as DetailedPeerCertificate
 }
 
 /** A client of a SPIFFE Workload API. Failed calls end with the error that rpc/errors.ts makes. */

@@ -17,6 +17,7 @@ import type { sidecarMetrics } from '../telemetry/names.ts'
 import type { MetricsOf } from '../telemetry/registry.ts'
 import { pooledHex } from '../telemetry/trace.ts'
 import { Connections } from './connections.ts'
+import { ExternalServers } from './external/servers.ts'
 import { collectStartUp } from './garbage.ts'
 import { Grants } from './grants.ts'
 import { type InboundListener, openInbound } from './inbound/listener.ts'
@@ -42,6 +43,8 @@ export interface DataPlaneOptions {
 
 /** How long peers get to learn that we drain before idle connections are closed in their face. */
 const WITHDRAWAL_MS = 2_000
+/** Questions of the process to one external authorization server that may be under way. */
+const MAX_EXTERNAL_QUESTIONS = 1000
 
 /** All that serves traffic in one thread: its listeners, their connections, and the pools behind them. */
 export class DataPlane {
@@ -55,6 +58,7 @@ export class DataPlane {
   #mesh: MeshEndpoints | undefined
   #terminator: Terminator | undefined
   #grants: Grants | undefined
+  #external: ExternalServers | undefined
 
   constructor(options: DataPlaneOptions) {
     const { config, clock, log, metrics, accessLog } = options
@@ -72,6 +76,10 @@ export class DataPlane {
     const { config, clock, random, log, metrics, limiter, tallies, planes } = this.#options
     const grants = new Grants(policy, clock, log)
     this.#grants = grants
+    const distrust = anyDistrust(withdrawnAuthorities(credentials), revokedSvids(policy))
+    const maxQuestions = shareOf(MAX_EXTERNAL_QUESTIONS, { planes })
+    const external = new ExternalServers({ policy, credentials, distrust, clock, log, metrics, maxQuestions })
+    this.#external = external
     const runtime: Runtime = {
       config,
       clock,
@@ -84,7 +92,8 @@ export class DataPlane {
       policy,
       connections: this.connections,
       grants,
-      distrust: anyDistrust(withdrawnAuthorities(credentials), revokedSvids(policy)),
+      distrust,
+      external,
       tlsFailures: this.tlsFailures,
       budget: new BodyBudget(shareOf(config.maxHeldBytes, { planes })),
       load: new Load(tallies.claim()),
@@ -147,6 +156,7 @@ export class DataPlane {
     this.#mesh?.release()
     this.#terminator?.close()
     this.#grants?.close()
+    this.#external?.close()
     this.tlsFailures.close()
     await this.#accessLog.close()
   }

@@ -23,6 +23,11 @@ export const refusals = {
   'policy-broken': { status: 503, text: 'a policy of this workload cannot be compiled' },
   'policy-missing': { status: 503, text: 'there is no policy yet' },
   'permission-withdrawn': { status: 403, text: 'the policy no longer allows what it allowed when this began' },
+  'external-denied': { status: 403, text: 'an external authorization server denies it' },
+  'external-timeout': { status: 503, text: 'an external authorization server did not answer in time' },
+  'external-unavailable': { status: 503, text: 'an external authorization server cannot be asked' },
+  'external-overloaded': { status: 503, text: 'too many questions to an external authorization server are under way' },
+  'external-malformed': { status: 503, text: 'the answer of an external authorization server cannot be followed' },
   'rate-limited': { status: 429, text: 'a rate limit is used up' },
   overloaded: { status: 503, text: 'more requests are in flight than maxInFlight' },
   'service-unknown': { status: 404, text: 'no service of the policy has this authority' },
@@ -57,6 +62,8 @@ export interface Refusal {
   readonly detail?: string | undefined
   /** Fields for the response, flat. */
   readonly headers?: Headers
+  /** What the client is answered with, in place of what the code has: for a server that was asked. */
+  readonly answer?: { readonly status: number; readonly headers: Headers; readonly body: string } | undefined
 }
 
 export function refuse(code: RefusalCode, more: Omit<Refusal, 'kind' | 'code'> = {}): Refusal {

@@ -16,6 +16,7 @@ import type { RandomHex } from '../telemetry/trace.ts'
 import type { Connections } from './connections.ts'
 import type { Grants } from './grants.ts'
 import type { Load, Tallies } from './tally.ts'
+import type { ExternalServers } from './external/servers.ts'
 import type { TlsFailures } from './tls-failures.ts'
 
 /** What both directions of the data path share in one thread. */
@@ -35,6 +36,8 @@ export interface Runtime {
   /** Whom we believe no longer. */
   readonly distrust: Distrust
   readonly tlsFailures: TlsFailures
+  /** Who else is asked about requests. */
+  readonly external: ExternalServers
   /** What HTTP/2 peers sent and nobody has taken yet, against `maxHeldBytes`. */
   readonly budget: BodyBudget
   /** Requests in flight in the whole process. */

@@ -71,6 +71,7 @@ export const command: Command = defineCommand({
         }))
         return exitCode.ok
       }
+      case undefined:
       default:
         throw usage()
     }
@@ -137,8 +138,11 @@ interface SecretTimes {
   readonly lastUsed: string | null
 }
 
+function time(iso: string | null, none: string): string {
+  return iso === null ? none : formatTime(Date.parse(iso))
+}
+
 function times({ createdAt, notAfter, lastUsed }: SecretTimes): string[] {
-  const time = (iso: string | null, none: string): string => (iso === null ? none : formatTime(Date.parse(iso)))
   return [time(createdAt, '-'), time(notAfter, 'never'), time(lastUsed, 'never')]
 }
 

@@ -1,15 +1,18 @@
 import type { Socket } from 'node:net'
 import type { RequestHead, RequestSink, ServerStream } from '../../http/exchange.ts'
 import { Request } from '../request.ts'
+import type { Permit, Principal } from '../../policy/decision.ts'
+import { goOnLater } from '../later.ts'
 import { accept } from './accept.ts'
 import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import type { Inbound, InboundConnection } from './connection.ts'
+import { type Consulted, consult } from './consult.ts'
 import { detect } from './detect.ts'
 import { forward } from './forward.ts'
 import { identify, identifyPlain } from './identify.ts'
 import { limit } from './limit.ts'
-import { receive } from './receive.ts'
+import { receive, type Received } from './receive.ts'
 import { route } from './route.ts'
 import { serve } from './serve.ts'
 import { terminate } from './terminate.ts'
@@ -45,11 +48,30 @@ export function inboundRequest(head: RequestHead, stream: ServerStream, connecti
   const principal = authenticate(connection)
   const permit = authorize(principal, received, connection)
   if (permit.kind === 'refusal') return refused(request, permit)
+  const consulted = consult(received, connection)
+  if (consulted instanceof Promise) {
+    const { log } = connection.runtime
+    goOnLater(request, consulted, log, (outcome) => permitted(principal, permit, received, outcome, connection))
+    return request.exchange
+  }
+  if (consulted.kind === 'refusal') return refused(request, consulted)
+  return permitted(principal, permit, received, consulted, connection)
+}
+
+/** All who have a say have allowed it. */
+function permitted(
+  principal: Principal,
+  permit: Permit,
+  received: Received,
+  consulted: Consulted,
+  connection: InboundConnection,
+): RequestSink {
+  const { request } = received
   const admitted = limit(principal, received, connection)
   if (admitted.kind === 'refusal') return refused(request, admitted)
   const target = route(received, connection)
   if (target.kind === 'refusal') return refused(request, target)
-  forward(permit, received, admitted, target, connection)
+  forward(permit, received, consulted, admitted, target, connection)
   return request.exchange
 }
 

@@ -44,7 +44,11 @@ t.test('verdicts', async (t) => {
   t.same(of(ended), { kind: 'expired', id: ended.id }, 'the end is the first moment at which it is no longer good')
   t.match(of(ended, NOW - 1), { kind: 'good', identity: { owner: 'billing', expiresAtMs: NOW } })
   t.same(of(stranger), { kind: 'unknown' })
-  t.same(verifyApiKey(table, mixed(good, next), NOW), { kind: 'unknown' }, 'the secret of the same owner under another ID')
+  t.same(
+    verifyApiKey(table, mixed(good, next), NOW),
+    { kind: 'unknown' },
+    'the secret of the same owner under another ID',
+  )
   t.same(verifyApiKey(table, mixed(ended, good), NOW), { kind: 'unknown' }, 'nobody hears of an end without the secret')
   t.same(verifyApiKey(new Map(), parseApiKey(good.text)!, NOW), { kind: 'unknown' })
 })

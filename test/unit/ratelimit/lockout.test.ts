@@ -12,7 +12,7 @@ import { TableMaker, TableStore } from '../../../src/ratelimit/tables.ts'
 
 interface Setting {
   readonly lockout: Lockout
-  pass(ms: number): void
+  readonly pass: (ms: number) => void
 }
 
 function digest(key: string): { high: number; low: number } {
