@@ -1,4 +1,4 @@
-import { isLoopback, parseAddress } from '../lib/address.ts'
+import { isOfThisMachine, parseServerAddress } from '../lib/server-address.ts'
 import { OutriderError } from '../lib/errors.ts'
 import type { SpiffeId } from '../identity/spiffe-id.ts'
 import type { DecisionRequest } from './decision.ts'
@@ -25,16 +25,16 @@ export const MAX_EXTERNAL = 4
 
 /** Throws `external-address` unless it is `host:port` or `unix:` and an absolute path. */
 export function checkExternalAddress(text: string): void {
-  const path = /^unix:(\/[^\0]{1,100})$/.exec(text)
-  const address = path === null ? parseAddress(text) : undefined
-  if (path !== null || (address !== undefined && address.port !== 0)) return
+  const address = parseServerAddress(text)
+  if (address !== undefined && ('path' in address || address.port !== 0)) return
   const shown = JSON.stringify(text.slice(0, 100))
   throw new OutriderError('external-address', `an address is HOST:PORT or unix:/path/of/a/socket, not ${shown}`)
 }
 
 /** Whether nobody but this machine can be behind it: then it may be asked without TLS. */
-export function isOfThisMachine(address: string): boolean {
-  return address.startsWith('unix:') || isLoopback(parseAddress(address)?.host ?? '')
+export function needsNoIdentity(text: string): boolean {
+  const address = parseServerAddress(text)
+  return address !== undefined && isOfThisMachine(address)
 }
 
 /** In the order of their names. One that is too many is a violation, which has to close the workload. */

@@ -4,6 +4,8 @@ import type { AdminServiceHandlers } from '../wire/outrider/admin/v1/AdminServic
 import type { IdentityServiceHandlers } from '../wire/outrider/identity/v1/IdentityService.ts'
 import type { PolicyServiceHandlers } from '../wire/outrider/policy/v1/PolicyService.ts'
 import type { SecretDiscoveryServiceHandlers } from '../wire/envoy/service/secret/v3/SecretDiscoveryService.ts'
+import type { AuthorizationHandlers as AuthorizationServiceHandlers } from '../wire/envoy/service/auth/v3/Authorization.ts'
+import type { HealthHandlers as GrpcHealthHandlers } from '../wire/grpc/health/v1/Health.ts'
 import type { SpiffeWorkloadAPIHandlers } from '../wire/SpiffeWorkloadAPI.ts'
 import { toStatus } from './errors.ts'
 import { protocols } from './load.ts'
@@ -79,6 +81,16 @@ export interface SecretHandlers {
   readonly streamSecrets: Bidi<SecretDiscoveryServiceHandlers['StreamSecrets'], LocalCaller>
   readonly deltaSecrets: Bidi<SecretDiscoveryServiceHandlers['DeltaSecrets'], LocalCaller>
   readonly fetchSecrets: Unary<SecretDiscoveryServiceHandlers['FetchSecrets'], LocalCaller>
+}
+
+/** External authorization as an Envoy asks for it. */
+export interface AuthorizationHandlers {
+  readonly check: Unary<AuthorizationServiceHandlers['Check'], Caller>
+}
+
+/** Whether we serve, for who asks before calling. */
+export interface HealthHandlers {
+  readonly check: Unary<GrpcHealthHandlers['Check'], Caller>
 }
 
 /** What is known of a call before its handler runs. */
@@ -183,6 +195,20 @@ export function secretService(handlers: SecretHandlers): BoundService {
       DeltaSecrets: duplex(context, 'DeltaSecrets', requireLocal, handlers.deltaSecrets),
       FetchSecrets: unary(context, 'FetchSecrets', requireLocal, handlers.fetchSecrets),
     }),
+  }
+}
+
+export function authorizationService(handlers: AuthorizationHandlers): BoundService {
+  return {
+    definition: protocols().authorization.Authorization.service,
+    bind: (context): AuthorizationServiceHandlers => ({ Check: unary(context, 'Check', anyone, handlers.check) }),
+  }
+}
+
+export function healthService(handlers: HealthHandlers): BoundService {
+  return {
+    definition: protocols().health.Health.service,
+    bind: (context): GrpcHealthHandlers => ({ Check: unary(context, 'Check', anyone, handlers.check) }),
   }
 }
 

@@ -11,7 +11,7 @@ import { presentedChain } from '../lib/presented-chain.ts'
 
 export interface AnonymousPeer {
   readonly kind: 'anonymous'
-  readonly why: 'no-client-certificate' | 'unix-socket'
+  readonly why: 'no-client-certificate' | 'unix-socket' | 'loopback'
 }
 
 /** Whose SVID it was until it expired. */

@@ -28,6 +28,12 @@ export const refusals = {
   'external-unavailable': { status: 503, text: 'an external authorization server cannot be asked' },
   'external-overloaded': { status: 503, text: 'too many questions to an external authorization server are under way' },
   'external-malformed': { status: 503, text: 'the answer of an external authorization server cannot be followed' },
+  'path-not-normal': {
+    status: 400,
+    text: 'the path is not in its normal form, and who asks is the one who forwards it',
+  },
+  'principal-refused': { status: 403, text: 'the caller that is named may not be believed' },
+  'check-malformed': { status: 400, text: 'what is told of the request cannot be read' },
   'rate-limited': { status: 429, text: 'a rate limit is used up' },
   overloaded: { status: 503, text: 'more requests are in flight than maxInFlight' },
   'service-unknown': { status: 404, text: 'no service of the policy has this authority' },

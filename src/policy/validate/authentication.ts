@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject } from '../../identity/json.ts'
 import { OutriderError } from '../../lib/errors.ts'
-import { checkExternalAddress, isOfThisMachine } from '../external.ts'
+import { checkExternalAddress, needsNoIdentity } from '../external.ts'
 import {
   type ApiKey,
   type ClaimToHeader,
@@ -196,7 +196,7 @@ const externalAuthorizationSpec = andThen(
     headers: optional(listOf(headerName, { uniqueBy: (name) => name })),
   }),
   ({ timeout: timeoutMs, ...rest }, field, report) =>
-    rest.spiffeId === undefined && !isOfThisMachine(rest.address)
+    rest.spiffeId === undefined && !needsNoIdentity(rest.address)
       ? report({
           field: pathOf(field, 'spiffeId'),
           code: 'external-insecure',
