@@ -1,5 +1,6 @@
 import { OutriderError } from '../lib/errors.ts'
 import { isOfThisMachine, parseServerAddress } from '../lib/server-address.ts'
+import { parseAllowance } from '../lib/special-address.ts'
 import { type ConfigSources, loadConfig } from './load.ts'
 import type { ConfigOf } from './option.ts'
 
@@ -351,6 +352,34 @@ export const sidecarOptions = {
     dangerous: true,
     doc: 'What to do with header names that contain `_`. Many applications read `x_user` and `x-user` as the same name, so that a forged one passes for a header that the mesh has set.',
   },
+  secretsDir: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'Folder with the secrets of this workload at authorization servers: a file each, of the name that a RequestAuthentication says. A file that users outside its owner and group can use is refused. Files are read again when they change.',
+  },
+  tokenProviderAllow: {
+    type: 'string',
+    default: '',
+    optional: true,
+    pattern: '[A-Za-z0-9.:/_-]{1,255}(?:,[A-Za-z0-9.:/_-]{1,255}){0,63}',
+    expects: '1 to 64 host names and CIDR blocks, with commas between them',
+    doc: 'Identity providers in private networks: host names and CIDR blocks that JWK Sets may be fetched from, and tokens asked about at, although their addresses are private, loopback or otherwise special. Link-local and metadata addresses are opened by a CIDR block only. By default only addresses of the Internet are asked.',
+  },
+  tokenProviderCaFile: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'PEM file of the roots that identity providers are verified with, in place of those of the Web PKI. Read anew each time.',
+  },
+  dpopOrigins: {
+    type: 'string',
+    default: '',
+    optional: true,
+    pattern: 'https?://[a-z0-9.:_\\[\\]-]{1,255}(?:,https?://[a-z0-9.:_\\[\\]-]{1,255}){0,15}',
+    expects: '1 to 16 origins such as https://api.example.com, with commas between them',
+    doc: 'Origins that clients call this workload by where something before the mesh ends their TLS and changes the authority. A DPoP proof may be made for one of them, or for the authority of the request itself.',
+  },
   accessLog: {
     type: 'enum',
     values: ['denials', 'all', 'off'],
@@ -407,6 +436,11 @@ export function loadSidecarConfig(sources: ConfigSources<typeof sidecarOptions>)
   }
   checkIdentitySource(config)
   checkExtAuthz(config)
+  const allowance = parseAllowance(config.tokenProviderAllow ?? '')
+  if (typeof allowance === 'string')
+    throw new OutriderError('config-value-malformed', `tokenProviderAllow: ${allowance}`, {
+      place: 'tokenProviderAllow',
+    })
   return config
 }
 

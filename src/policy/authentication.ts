@@ -1,7 +1,7 @@
 import { noKeys, readJwkSet, type VerificationKeys } from '../identity/jwk-set.ts'
 import { OutriderError } from '../lib/errors.ts'
 import { type ApiKeyTable, compileApiKeys } from './api-keys.ts'
-import { type ClaimPath, parseClaim } from './match/claim.ts'
+import { type ClaimPath, parseClaimPath } from './match/claim.ts'
 import {
   type ApiKey,
   type ApiKeyAcceptance,
@@ -40,6 +40,7 @@ export interface KeyTimes {
 
 /** One place of a request, and all that may be found there. */
 export interface CredentialPlace {
+  /** A prefix is in lower case. */
   readonly location: TokenLocation
   /** By `iss`: several resources may accept one issuer, for other audiences. */
   readonly issuers: ReadonlyMap<string, readonly AcceptedIssuer[]>
@@ -67,6 +68,8 @@ export interface AcceptedIntrospection extends Omit<Introspection, 'claimsToHead
 const MAX_REPEATED = 4
 /** Places that are looked at in each request. */
 const MAX_PLACES = 32
+/** Each is asked for keys again and again. */
+const MAX_KEY_SOURCES = 64
 
 /** Fields that say how a message is read, whose connection it is on or who calls: no credential comes in them. */
 const reservedHeaders: ReadonlySet<string> = new Set([
@@ -199,11 +202,12 @@ function addResource(
 }
 
 function placeOf(
-  location: TokenLocation,
+  given: TokenLocation,
   field: string,
   places: Map<string, PlaceInWork>,
   violations: Violation[],
 ): PlaceInWork[] {
+  const location = normalised(given)
   if ('header' in location && reservedHeaders.has(location.header)) {
     violations.push({
       field: `${field}.header`,
@@ -222,9 +226,17 @@ function placeOf(
   return [place]
 }
 
-/** One text for each place; what a prefix is written in makes no other one (RFC 9110, 11.1). */
+/** Schemes of Authorization have no case, and a space after them (RFC 9110, 11.1 and 11.4). */
+function normalised(location: TokenLocation): TokenLocation {
+  if (!('header' in location) || location.prefix === undefined) return location
+  const { header, prefix } = location
+  const scheme = header === 'authorization' ? `${prefix.trimEnd()} ` : prefix
+  return { header, prefix: scheme.toLowerCase() }
+}
+
+/** One text for each place. */
 function shown(location: TokenLocation): string {
-  if ('header' in location) return `header ${location.header} ${(location.prefix ?? '').toLowerCase()}`.trimEnd()
+  if ('header' in location) return `header ${location.header} ${location.prefix ?? ''}`.trimEnd()
   return 'cookie' in location ? `cookie ${location.cookie}` : `query ${location.query}`
 }
 
@@ -237,6 +249,12 @@ function keysOf(
   if ('jwksUri' in keys) {
     const { jwksUri: uri, refreshMs, staleMs } = keys
     const other = keySources.get(uri) ?? { refreshMs, staleMs }
+    if (keySources.size === MAX_KEY_SOURCES && !keySources.has(uri))
+      violations.push({
+        field: `${field}.jwksUri`,
+        code: 'key-sources-too-many',
+        message: `more than ${MAX_KEY_SOURCES} addresses of keys for one workload`,
+      })
     keySources.set(uri, {
       refreshMs: Math.min(refreshMs, other.refreshMs),
       staleMs: Math.min(staleMs, other.staleMs),
@@ -259,7 +277,7 @@ function headersOf(
       return []
     }
     claimHeaders.add(header)
-    const path = attempt(`${at}.claim`, violations, () => parseClaim(claim))
+    const path = attempt(`${at}.claim`, violations, () => parseClaimPath(claim))
     return path === undefined ? [] : [{ claim: path, header }]
   })
 }

@@ -3,7 +3,8 @@ import type { Refusal } from './refusal.ts'
 import type { Request } from './request.ts'
 
 /**
- * Goes on with a request when a stage that had to wait is done: with `next`, or with its refusal. Not when the request is over by then:
+ * Goes on with a request when a stage that had to wait is done: with `next`, or with its refusal. Meanwhile the exchange holds
+ * what comes of the body: one read at most. Not when the request is over by then:
  * its client has left, its permission was withdrawn, its deadline has passed.
  */
 export function goOnLater<T extends { readonly kind: string }>(

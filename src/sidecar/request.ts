@@ -102,10 +102,9 @@ export class Request implements ExchangeOwner {
     return this.#departure.signal
   }
 
-  /** The client's end-to-end fields without those that only we may set, and ours, with `name` when it has a value. */
-  forwardedHeaders(name: string, value: string | undefined): Headers {
+  /** End-to-end fields without those that only we may set, and ours, with `name` when it has a value. */
+  forwardedHeaders(name: string, value: string | undefined, given: Headers = this.head.headers): Headers {
     const headers: string[] = []
-    const given = this.head.headers
     for (let index = 0; index < given.length; index += 2) {
       const field = given[index]!
       if (isOwnField(field) || (field === 'tracestate' && !this.trace.continued)) continue

@@ -13,6 +13,7 @@ import type { Logger } from '../telemetry/log.ts'
 import type { sidecarMetrics } from '../telemetry/names.ts'
 import type { MetricsOf } from '../telemetry/registry.ts'
 import type { RandomHex } from '../telemetry/trace.ts'
+import type { Authenticator } from './authentication/authenticator.ts'
 import type { Connections } from './connections.ts'
 import type { Grants } from './grants.ts'
 import type { Load, Tallies } from './tally.ts'
@@ -33,6 +34,8 @@ export interface Runtime {
   readonly connections: Connections
   /** What is under way on inbound connections. */
   readonly grants: Grants
+  /** Proves who the users of requests are. */
+  readonly authenticator: Authenticator
   /** Whom we believe no longer. */
   readonly distrust: Distrust
   readonly tlsFailures: TlsFailures

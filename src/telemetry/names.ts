@@ -303,6 +303,27 @@ export const sidecarMetrics = {
     help: 'Worker threads that ended unexpectedly and were replaced.',
     labels: {},
   },
+  tokens: {
+    name: 'outrider_tokens_total',
+    type: 'counter',
+    help: 'Tokens of users that requests showed, by what became of them. `remembered`: proven a moment ago, or known to be not good.',
+    labels: {
+      kind: ['jwt', 'introspection'],
+      result: ['verified', 'remembered', 'active', 'inactive', 'refused', 'failed'],
+    },
+  },
+  keySetRefreshes: {
+    name: 'outrider_key_set_refreshes_total',
+    type: 'counter',
+    help: 'Questions for the keys of an issuer, by what became of them.',
+    labels: { key_set: 'the address of a JWK Set of the policy', result: '`fetched`, or the code of an error' },
+  },
+  keySetFetched: {
+    name: 'outrider_key_set_fetched_timestamp_seconds',
+    type: 'gauge',
+    help: 'When the keys of an issuer last came, in seconds since the Unix epoch; 0: never, or they are no longer asked for.',
+    labels: { key_set: 'the address of a JWK Set of the policy' },
+  },
   accessLogDropped: {
     name: 'outrider_access_log_dropped_total',
     type: 'counter',

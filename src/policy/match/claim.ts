@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '../../identity/json.ts'
+import { isJsonObject, type JsonObject } from '../../identity/json.ts'
 import { OutriderError } from '../../lib/errors.ts'
 
 /** Names of members, from the outermost to the claim. */
@@ -8,7 +8,7 @@ const MAX_NAMES = 8
 const name = /^(?:[^."[\]\s]+|\["((?:[^"\\]|\\["\\])+)"\])/
 
 /** Reads `sub`, `realm_access.roles`, `["https://example.org/groups"].admin`. Throws `OutriderError` with `claim-path-malformed`. */
-export function parseClaim(text: string): ClaimPath {
+export function parseClaimPath(text: string): ClaimPath {
   const names: string[] = []
   let rest = text
   for (;;) {
@@ -26,9 +26,12 @@ export function parseClaim(text: string): ClaimPath {
   }
 }
 
-/** The value at the path, or undefined. */
-export function claimAt(claims: JsonObject, path: ClaimPath): JsonValue | undefined {
-  let value: JsonValue | undefined = claims
-  for (const name of path) value = isJsonObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
+/** The value of a claim, or `undefined`. Members that a token did not name, such as `constructor`, are not there. */
+export function claimOf(path: ClaimPath, claims: JsonObject): unknown {
+  let value: unknown = claims
+  for (const name of path) {
+    if (!isJsonObject(value) || !Object.hasOwn(value, name)) return undefined
+    value = value[name]
+  }
   return value
 }

@@ -3,7 +3,7 @@ import type { Watch } from '../../lib/watch.ts'
 import type { Credentials } from '../../mtls/credentials.ts'
 import type { CompiledPolicy } from '../../policy/compile.ts'
 import { decide } from '../../policy/decide.ts'
-import type { RuleRef } from '../../policy/decision.ts'
+import type { Principal, RuleRef } from '../../policy/decision.ts'
 import type { AccessLog } from '../../telemetry/access-log.ts'
 import type { sidecarMetrics } from '../../telemetry/names.ts'
 import type { MetricsOf } from '../../telemetry/registry.ts'
@@ -11,11 +11,13 @@ import { type RandomHex, requestIdOf, traceHop } from '../../telemetry/trace.ts'
 import type { AttributeContext__Output } from '../../wire/envoy/service/auth/v3/AttributeContext.ts'
 import type { CheckRequest__Output } from '../../wire/envoy/service/auth/v3/CheckRequest.ts'
 import type { CheckResponse } from '../../wire/envoy/service/auth/v3/CheckResponse.ts'
+import type { Authenticator } from '../authentication/authenticator.ts'
 import { grpcStatusOf } from '../grpc.ts'
-import { type Refusal, refuse } from '../refusal.ts'
+import { type Refusal, refusals, refuse } from '../refusal.ts'
 import { ruleName } from '../request.ts'
 import { respond } from '../respond.ts'
-import { type Subject, subjectOf } from './subject.ts'
+import { subjectOf } from './subject.ts'
+import { type Proved, proveUser, type Rewriting, unchanged } from './users.ts'
 
 export interface CheckerParts {
   readonly policy: Watch<CompiledPolicy>
@@ -24,6 +26,7 @@ export interface CheckerParts {
   readonly accessLog: AccessLog
   readonly metrics: Pick<MetricsOf<typeof sidecarMetrics>, 'extAuthzChecks'>
   readonly randomHex: RandomHex
+  readonly authenticator: Authenticator
 }
 
 const OK = 0
@@ -36,49 +39,51 @@ export class Checker {
     this.#parts = parts
   }
 
-  readonly check = ({ attributes }: CheckRequest__Output): CheckResponse => {
-    const { policy, credentials, clock, randomHex } = this.#parts
+  readonly check = async ({ attributes }: CheckRequest__Output): Promise<CheckResponse> => {
+    const { policy, credentials, clock, randomHex, authenticator } = this.#parts
     const started = clock.monotonic()
     const nowMs = clock.now()
     const context = attributes ?? nothing
     const requestId = requestIdOf(context.request?.http?.headers['x-request-id'] ?? '', randomHex)
     const beliefs = { bundles: credentials.current.bundles, revocations: policy.current.revocations }
     const subject = subjectOf(context, beliefs, nowMs)
-    const decided = subject.kind === 'refusal' ? { refusal: subject, rule: undefined } : this.#decide(subject)
-    const { refusal, rule } = decided
-    const response = refusal === undefined ? allowed(requestId) : denied(refusal, requestId, explains(subject))
-    this.#report(context, subject, requestId, { refusal, rule, nowMs, durationMs: clock.monotonic() - started })
-    return response
+    const proved = subject.kind === 'refusal' ? subject : await proveUser(subject, policy.current, authenticator, nowMs)
+    const { refusal, rule } = proved.kind === 'refusal' ? { refusal: proved, rule: undefined } : this.#decide(proved)
+    const explain = subject.kind === 'subject' && subject.explain
+    const principal = subject.kind === 'subject' ? subject.asked.principal : undefined
+    const durationMs = clock.monotonic() - started
+    this.#report(context, { requestId, principal, refusal, rule, nowMs, durationMs })
+    const rewriting = proved.kind === 'proved' ? proved.rewriting : undefined
+    return refusal === undefined ? allowed(requestId, rewriting) : denied(refusal, requestId, explain)
   }
 
-  #decide({ asked }: Subject): { readonly refusal: Refusal | undefined; readonly rule: RuleRef | undefined } {
+  #decide({ asked }: Proved): { readonly refusal: Refusal | undefined; readonly rule: RuleRef | undefined } {
     const decision = decide(this.#parts.policy.current, asked)
     if (decision.kind === 'permit') return { refusal: undefined, rule: decision.rule }
     const { code, rule, nearest, detail } = decision
     return { refusal: refuse(code, { rule, nearest, detail }), rule }
   }
 
-  #report(context: AttributeContext__Output, subject: Subject | Refusal, requestId: string, outcome: Outcome): void {
+  #report(context: AttributeContext__Output, outcome: Outcome): void {
     const { accessLog, metrics, randomHex } = this.#parts
-    const { refusal, rule, nowMs, durationMs } = outcome
+    const { requestId, principal, refusal, rule, nowMs, durationMs } = outcome
     const decision = refusal === undefined ? 'allow' : 'deny'
     metrics.extAuthzChecks.with({ decision, refusal: refusal?.code ?? 'none' }).inc()
     if (!accessLog.wants(refusal !== undefined)) return
     const http = context.request?.http
-    const answer = refusal === undefined ? undefined : respond(refusal, requestId, false, false)
     const nearest = refusal?.nearest
     accessLog.write({
       timeMs: nowMs,
       reporter: 'ext-authz',
       requestId,
       traceId: traceHop(http?.headers['traceparent'] ?? '', randomHex, false).traceId,
-      source: subject.kind === 'subject' ? subject.asked.principal : { kind: 'anonymous', why: 'refused' },
+      source: principal ?? { kind: 'anonymous', why: 'principal-refused' },
       destination: 'application',
       method: http?.method ?? 'CONNECT',
       path: http?.path.split('?', 1)[0] ?? '',
       authority: http?.host ?? '',
       protocol: protocolOf(http?.protocol),
-      status: answer?.head.status ?? 200,
+      status: refusal === undefined ? 200 : refusals[refusal.code].status,
       ...(refusal === undefined ? {} : { code: refusal.code }),
       ...(rule === undefined ? {} : { rule: ruleName(rule) }),
       ...(nearest === undefined ? {} : { nearest: { rule: ruleName(nearest.rule), failed: nearest.failed } }),
@@ -90,6 +95,9 @@ export class Checker {
 }
 
 interface Outcome {
+  readonly requestId: string
+  /** Absent where it could not be believed. */
+  readonly principal: Principal | undefined
   readonly refusal: Refusal | undefined
   readonly rule: RuleRef | undefined
   readonly nowMs: number
@@ -105,14 +113,16 @@ const nothing: AttributeContext__Output = {
   tlsSession: null,
 }
 
-function explains(subject: Subject | Refusal): boolean {
-  return subject.kind === 'subject' && subject.explain
-}
-
-function allowed(requestId: string): CheckResponse {
+function allowed(requestId: string, { set, removed, removedParameters }: Rewriting = unchanged): CheckResponse {
+  const headers = [overwriting('x-request-id', requestId)]
+  for (let index = 0; index < set.length; index += 2) headers.push(overwriting(set[index]!, set[index + 1]!))
   return {
     status: { code: OK },
-    okResponse: { headers: [overwriting('x-request-id', requestId)], headersToRemove: ['x-outrider-refusal'] },
+    okResponse: {
+      headers,
+      headersToRemove: [...removed, 'x-outrider-refusal'],
+      queryParametersToRemove: [...removedParameters],
+    },
   }
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { revokedBy, type Revocations } from '../../identity/revocation.ts'
 import { validateLeaf } from '../../identity/leaf.ts'
 import type { TrustBundleSet } from '../../identity/bundle.ts'
@@ -19,6 +20,14 @@ type Http = NonNullable<NonNullable<AttributeContext__Output['request']>['http']
 export interface Subject {
   readonly kind: 'subject'
   readonly asked: DecisionRequest
+  /** `host` or `host:port`; empty for a TCP connection, as the rest of it. */
+  readonly authority: string
+  /** Empty, or with its question mark. */
+  readonly query: string
+  /** IP address and port that the connection comes from. */
+  readonly remote: string
+  /** SHA-256 of the client's certificate, where it is told, hexadecimal. */
+  readonly fingerprint: string | undefined
   /** Whose request it is can be believed, so that it may be told why it is refused. */
   readonly explain: boolean
 }
@@ -40,17 +49,20 @@ export function subjectOf(
   beliefs: Beliefs,
   nowMs: number,
 ): Subject | Refusal {
-  const principal = principalOf(source?.principal ?? '', source?.certificate ?? '', beliefs)
-  if (principal.kind === 'refusal') return principal
+  const caller = callerOf(source?.principal ?? '', source?.certificate ?? '', beliefs)
+  if (caller.kind === 'refusal') return caller
+  const { principal, fingerprint } = caller
   const given = contextExtensions['outrider.port']
   const port = given === undefined ? (destination?.address?.socketAddress?.portValue ?? 0) : Number(given)
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     return refuse('check-malformed', { detail: `${JSON.stringify(given)} is no port` })
   }
+  const { address = '', portValue = 0 } = source?.address?.socketAddress ?? {}
+  const remote = `${address}:${portValue}`
   const common = {
     principal,
     port,
-    address: source?.address?.socketAddress?.address,
+    address: address === '' ? undefined : address,
     sni: tlsSession === null || tlsSession.sni === '' ? undefined : tlsSession.sni,
     nowMs,
   }
@@ -58,7 +70,8 @@ export function subjectOf(
   const http = request?.http
   // Of a TCP connection nothing is told beyond it.
   if (http === null || http === undefined) {
-    return { kind: 'subject', asked: { ...common, method: undefined, path: undefined }, explain }
+    const asked = { ...common, method: undefined, path: undefined }
+    return { kind: 'subject', asked, authority: '', query: '', remote, fingerprint, explain }
   }
   const normalised = normalisePath(http.path)
   if (!normalised.ok) return refuse(normalised.code)
@@ -72,22 +85,32 @@ export function subjectOf(
     return refuse('check-malformed', { detail: 'the method is none' })
   }
   const { host } = normaliseAuthority(authority)
-  return { kind: 'subject', asked: { ...common, method: http.method, path, host, headers }, explain }
+  const asked = { ...common, method: http.method, path, host, headers }
+  return { kind: 'subject', asked, authority, query, remote, fingerprint, explain }
 }
 
+interface Named {
+  readonly kind: 'named'
+  readonly principal: Principal
+  readonly fingerprint: string | undefined
+}
+
+const nobody: Named = { kind: 'named', principal: { kind: 'anonymous', why: 'no-principal' }, fingerprint: undefined }
+
 /** Whom the asker has verified. Without a SPIFFE ID it is nobody in particular: names of other kinds mean nothing to rules. */
-function principalOf(text: string, certificate: string, { bundles, revocations }: Beliefs): Principal | Refusal {
-  if (text === '' && certificate === '') return { kind: 'anonymous', why: 'no-principal' }
+function callerOf(text: string, certificate: string, { bundles, revocations }: Beliefs): Named | Refusal {
+  if (text === '' && certificate === '') return nobody
   const wrong = (detail: string): Refusal => refuse('principal-refused', { detail })
   try {
     const shown = certificate === '' ? undefined : leafOf(certificate)
     const id = text.startsWith('spiffe://') ? parseSpiffeId(text) : shown?.id
-    if (id === undefined) return { kind: 'anonymous', why: 'no-principal' }
+    if (id === undefined) return nobody
     if (shown !== undefined && shown.id !== id)
       return wrong(`the certificate is of ${shown.id}, the principal is ${id}`)
     if (!bundles.has(trustDomainOf(id))) return wrong(`there is no trust bundle for ${id}`)
     const by = revokedBy({ id, serial: shown?.serial ?? '' }, revocations)
-    return by === undefined ? { kind: 'peer', id } : wrong(`${by} revokes ${id}`)
+    if (by !== undefined) return wrong(`${by} revokes ${id}`)
+    return { kind: 'named', principal: { kind: 'peer', id }, fingerprint: shown?.fingerprint }
   } catch (thrown) {
     if (thrown instanceof OutriderError || thrown instanceof URIError) return wrong(describeError(thrown))
     throw thrown
@@ -95,12 +118,13 @@ function principalOf(text: string, certificate: string, { bundles, revocations }
 }
 
 /** The certificate that the client has shown to the asker, which has verified it: PEM, percent-encoded. */
-function leafOf(encoded: string): { readonly id: SpiffeId; readonly serial: string } {
+function leafOf(encoded: string): { readonly id: SpiffeId; readonly serial: string; readonly fingerprint: string } {
   if (encoded.length > MAX_CERTIFICATE_LENGTH) throw new URIError('the certificate is too long')
   const [leaf] = fromPem(decodeURIComponent(encoded))
   if (leaf === undefined) throw new URIError('there is no certificate in it')
   const certificate = parseCertificate(leaf)
-  return { id: validateLeaf(certificate), serial: certificate.serial }
+  const fingerprint = createHash('sha256').update(leaf).digest('hex')
+  return { id: validateLeaf(certificate), serial: certificate.serial, fingerprint }
 }
 
 /** Flat, without pseudo-headers; or in words what is wrong. */

@@ -5,6 +5,7 @@ import type { DeniedHttpResponse__Output } from '../../wire/envoy/service/auth/v
 import type { OkHttpResponse__Output } from '../../wire/envoy/service/auth/v3/OkHttpResponse.ts'
 import type { HeaderValueOption__Output } from '../../wire/envoy/config/core/v3/HeaderValueOption.ts'
 import { isOwnField } from '../own-fields.ts'
+import type { QueryChanges } from './query.ts'
 
 /** What an external authorization server has decided. */
 export type Answer =
@@ -21,10 +22,7 @@ export interface RequestChanges {
   readonly headers: readonly HeaderChange[]
   readonly removed: ReadonlySet<string>
   readonly responseHeaders: readonly HeaderChange[]
-  readonly query: {
-    readonly removed: readonly string[]
-    readonly set: readonly { readonly key: string; readonly value: string }[]
-  }
+  readonly query: QueryChanges
 }
 
 /** What the client gets in place of an answer of the application. */

@@ -33,7 +33,7 @@ export function questionOf(
   const { request, head, path } = received
   const { localAddress = '', localPort = 0 } = socket
   const tls = isTls(socket) ? socket : undefined
-  const sni = tls === undefined || typeof tls.servername !== 'string' ? '' : tls.servername
+  const { sni, address } = connection
   const http =
     path === undefined
       ? null
@@ -50,7 +50,7 @@ export function questionOf(
   return {
     attributes: {
       source: {
-        address: socketAddress(remote.replace(/:\d+$/, ''), Number(/\d+$/.exec(remote)?.[0] ?? 0)),
+        address: socketAddress(address, Number(remote.slice(address.length + 1))),
         principal: foundation?.peer.id ?? '',
         certificate: tls === undefined || foundation === undefined ? '' : certificateOf(tls),
       },
@@ -63,7 +63,7 @@ export function questionOf(
         'outrider.port': String(received.port),
         ...(request.rule === undefined ? {} : { 'outrider.rule': ruleName(request.rule) }),
       },
-      tlsSession: sni === '' ? null : { sni },
+      tlsSession: sni === undefined ? null : { sni },
     },
   }
 }

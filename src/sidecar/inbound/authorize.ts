@@ -1,19 +1,20 @@
 import type { CompiledPolicy } from '../../policy/compile.ts'
 import { decide } from '../../policy/decide.ts'
-import type { DecisionRequest, Permit, Principal } from '../../policy/decision.ts'
+import type { DecisionRequest, Permit } from '../../policy/decision.ts'
 import { Grant } from '../grants.ts'
 import type { RequestMeter } from '../meter.ts'
 import { type Refusal, refuse } from '../refusal.ts'
 import type { Request } from '../request.ts'
+import { askedOf } from './asked.ts'
+import type { Authenticated } from './authenticate.ts'
 import type { InboundConnection } from './connection.ts'
-import type { Received } from './receive.ts'
 
 /** Asks the policy of this moment. Only its permit opens the way to `forward`. A TCP connection has no method and no path. */
-export function authorize(principal: Principal, received: Received, connection: InboundConnection): Permit | Refusal {
+export function authorize(authenticated: Authenticated, connection: InboundConnection): Permit | Refusal {
   const { policy, grants } = connection.runtime
   const { meter } = connection
-  const { request, head, path, port } = received
-  const asked: DecisionRequest = { principal, method: path === undefined ? undefined : head.method, path, port }
+  const { request } = authenticated.received
+  const asked = askedOf(authenticated, connection)
   const decision = decide(policy.current, asked)
   if (decision.kind === 'permit') {
     request.rule = decision.rule

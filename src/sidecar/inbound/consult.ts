@@ -1,14 +1,15 @@
 import { changeHeaders } from '../../http/header-changes.ts'
 import type { Headers } from '../../http/headers.ts'
-import { changeQuery } from '../../http/query.ts'
 import { unreachable } from '../../lib/unreachable.ts'
 import { type CompiledExternal, concernsRequest } from '../../policy/external.ts'
 import type { Answer, RequestChanges } from '../external/answer.ts'
+import { changeQuery } from '../external/query.ts'
 import { questionOf, type Subject } from '../external/question.ts'
 import type { NoAnswer } from '../external/server.ts'
 import { type Refusal, refuse } from '../refusal.ts'
+import { askedOf } from './asked.ts'
+import type { Authenticated } from './authenticate.ts'
 import type { InboundConnection } from './connection.ts'
-import type { Received } from './receive.ts'
 
 /** The request as it goes on. */
 export interface Consulted {
@@ -24,22 +25,18 @@ export interface Consulted {
  * told what those before it have changed. Synchronous when there is none. `undefined`: the client has left.
  */
 export function consult(
-  received: Received,
+  authenticated: Authenticated,
   connection: InboundConnection,
 ): Consulted | Refusal | Promise<Consulted | Refusal | undefined> {
   const { external } = connection.runtime.policy.current
+  const { received } = authenticated
   const unchanged: Consulted = { kind: 'consulted', headers: undefined, target: received.target }
   if (external.length === 0) return unchanged
-  const { request, head, path, port } = received
-  const asked = {
-    principal: connection.principal,
-    method: path === undefined ? undefined : head.method,
-    path,
-    port,
-  }
+  const { request } = received
+  const asked = askedOf(authenticated, connection)
   const servers = external.filter((server) => concernsRequest(server, asked))
   if (servers.length === 0) return unchanged
-  const headers = request.forwardedHeaders('x-forwarded-client-cert', connection.clientCertificate)
+  const headers = request.forwardedHeaders('x-forwarded-client-cert', connection.clientCertificate, received.headers)
   return askAll(servers, { received, headers, target: received.target }, connection)
 }
 
@@ -92,6 +89,6 @@ function changed({ received, headers, target }: Subject, changes: RequestChanges
     received,
     headers: changeHeaders(headers, changes.headers, changes.removed),
     // A TCP connection has none.
-    target: target === '' ? '' : changeQuery(target, changes.query.removed, changes.query.set),
+    target: target === '' ? '' : changeQuery(target, changes.query),
   }
 }

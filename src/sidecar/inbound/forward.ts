@@ -25,7 +25,9 @@ export function forward(
     method: head.method,
     authority: received.authority,
     target: consulted.target,
-    headers: consulted.headers ?? request.forwardedHeaders('x-forwarded-client-cert', connection.clientCertificate),
+    headers:
+      consulted.headers ??
+      request.forwardedHeaders('x-forwarded-client-cert', connection.clientCertificate, received.headers),
     bodyLength: head.bodyLength,
     upgrade: head.upgrade,
     acceptsTrailers: head.acceptsTrailers,

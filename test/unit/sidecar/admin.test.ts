@@ -47,6 +47,7 @@ t.test('what the sidecar knows', async (t) => {
       snapshot,
       credentials: () => credentials,
       notReady: () => notReady,
+      keySets: new WatchCell(new Map()),
       traffic: {
         connections: async () => connections.list().map((connection) => ({ ...connection, worker: 2 })),
         tlsFailures: async () => failures.list().map((failure) => ({ ...failure, worker: 2 })),
