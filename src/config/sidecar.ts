@@ -1,4 +1,5 @@
 import { OutriderError } from '../lib/errors.ts'
+import { isOfThisMachine, parseServerAddress } from '../lib/server-address.ts'
 import { parseAllowance } from '../lib/special-address.ts'
 import { type ConfigSources, loadConfig } from './load.ts'
 import type { ConfigOf } from './option.ts'
@@ -128,7 +129,7 @@ export const sidecarOptions = {
     type: 'mappings',
     default: '',
     max: 64,
-    doc: 'Inbound listeners as LISTEN=[PROTOCOL://]APP[?mode=MODE]: what peers send to LISTEN over mutual TLS, and may send, goes to the application at APP. PROTOCOL is what the application speaks: auto (HTTP/1.1 or HTTP/2, as its clients do), http1, http2, grpc or tcp. MODE other than strict weakens the mesh: permissive also serves clients without TLS, as callers without an identity, and plaintext serves them alone. Empty for a workload that serves nothing.',
+    doc: 'Inbound listeners as LISTEN=[PROTOCOL://]APP[?mode=MODE][&normalise=MODE]: what peers send to LISTEN over mutual TLS, and may send, goes to the application at APP. PROTOCOL is what the application speaks: auto (HTTP/1.1 or HTTP/2, as its clients do), http1, http2, grpc or tcp. MODE other than strict weakens the mesh: permissive also serves clients without TLS, as callers without an identity, and plaintext serves them alone. A normalise mode other than strict takes paths that strict refuses, because two servers could read them differently: none, base, merge-slashes and decode-and-merge-slashes are those of Istio (docs/reference/http.md). Empty for a workload that serves nothing.',
   },
   outbound: {
     type: 'address',
@@ -149,6 +150,20 @@ export const sidecarOptions = {
     default: '127.0.0.1:15400',
     loopback: true,
     doc: 'Health, metrics and diagnostics. Loopback only: it tells what the sidecar knows to anyone who can connect.',
+  },
+  extAuthz: {
+    type: 'string',
+    default: '',
+    optional: true,
+    doc: 'Where others, such as an Envoy with the external authorization filter, may ask this sidecar what the policy of its workload says about a request: HOST:PORT, or unix:/path/of/a/socket. Without TLS on loopback and on a socket, else over mutual TLS. Empty: nowhere.',
+  },
+  extAuthzCallers: {
+    type: 'string',
+    default: '',
+    optional: true,
+    pattern: 'spiffe://[^,\\s]{1,2000}(?:,spiffe://[^,\\s]{1,2000}){0,63}',
+    expects: '1 to 64 SPIFFE IDs, with commas between them',
+    doc: 'Who may ask on extAuthz: SPIFFE IDs. They are believed in what they say about the callers of requests. Needed where extAuthz is not on loopback; given there too, the question has to come over mutual TLS.',
   },
   advertiseAddress: {
     type: 'host',
@@ -420,6 +435,7 @@ export function loadSidecarConfig(sources: ConfigSources<typeof sidecarOptions>)
     )
   }
   checkIdentitySource(config)
+  checkExtAuthz(config)
   const allowance = parseAllowance(config.tokenProviderAllow ?? '')
   if (typeof allowance === 'string')
     throw new OutriderError('config-value-malformed', `tokenProviderAllow: ${allowance}`, {
@@ -452,6 +468,28 @@ function checkIdentitySource({
       name,
       path === undefined ? `identitySource is files, and ${name} is not given` : `${name} needs identitySource files`,
     )
+  }
+}
+
+function checkExtAuthz({ extAuthz, extAuthzCallers }: SidecarConfig): void {
+  if (extAuthz === undefined) {
+    if (extAuthzCallers !== undefined) throw disagree('extAuthzCallers', 'extAuthzCallers needs extAuthz')
+    return
+  }
+  const address = parseServerAddress(extAuthz)
+  if (address === undefined) {
+    throw new OutriderError('config-value-malformed', 'extAuthz is neither HOST:PORT nor unix:/path/of/a/socket', {
+      place: 'extAuthz',
+    })
+  }
+  if ('path' in address && extAuthzCallers !== undefined) {
+    throw disagree(
+      'extAuthzCallers',
+      'extAuthz is a Unix socket, which has no TLS: the mode of its folder says who may ask',
+    )
+  }
+  if (!isOfThisMachine(address) && extAuthzCallers === undefined) {
+    throw disagree('extAuthzCallers', 'extAuthz is not on loopback: extAuthzCallers has to say who may ask')
   }
 }
 

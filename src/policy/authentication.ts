@@ -1,5 +1,6 @@
 import { noKeys, readJwkSet, type VerificationKeys } from '../identity/jwk-set.ts'
 import { OutriderError } from '../lib/errors.ts'
+import { type ApiKeyTable, compileApiKeys } from './api-keys.ts'
 import { type ClaimPath, parseClaimPath } from './match/claim.ts'
 import {
   type ApiKey,
@@ -28,7 +29,7 @@ export interface CompiledAuthentication {
   readonly issuers: ReadonlySet<string>
   /** Addresses of JWK Sets. */
   readonly keySources: ReadonlyMap<string, KeyTimes>
-  readonly apiKeys: readonly ApiKey[]
+  readonly apiKeys: ApiKeyTable
 }
 
 /** How old the keys of an address may get: see `KeySource`. */
@@ -104,7 +105,7 @@ export const noAuthentication: CompiledAuthentication = {
   empty: true,
   issuers: new Set(),
   keySources: new Map(),
-  apiKeys: [],
+  apiKeys: new Map(),
 }
 
 interface PlaceInWork {
@@ -120,8 +121,9 @@ interface PlaceInWork {
  */
 export function compileAuthentication(
   resources: readonly RequestAuthentication[],
-  apiKeys: readonly ApiKey[],
+  keys: readonly ApiKey[],
 ): { readonly authentication: CompiledAuthentication; readonly violations: readonly ResourceViolation[] } {
+  const apiKeys = compileApiKeys(keys)
   if (resources.length === 0) return { authentication: { ...noAuthentication, apiKeys }, violations: [] }
   const violations: ResourceViolation[] = []
   const places = new Map<string, PlaceInWork>()

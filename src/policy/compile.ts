@@ -5,6 +5,7 @@ import { OutriderError } from '../lib/errors.ts'
 import { brokenPlan, planLimit } from '../ratelimit/plan.ts'
 import { type CompiledAuthentication, compileAuthentication } from './authentication.ts'
 import { compileDestinations, type Destinations, type UnusableService } from './destinations.ts'
+import { type CompiledExternal, compileExternal } from './external.ts'
 import { type CompiledLimit, LimitTable } from './limits.ts'
 import { parseMethod } from './match/method.ts'
 import { parsePath } from './match/path.ts'
@@ -71,7 +72,7 @@ export interface CompiledPolicy {
   readonly revocations: Revocations
   readonly authentication: CompiledAuthentication
   /** Servers that are asked about requests that the rules allow. */
-  readonly external: readonly ExternalAuthorization[]
+  readonly external: readonly CompiledExternal[]
 }
 
 /**
@@ -118,6 +119,18 @@ export function compilePolicy(input: PolicyInput): {
   // Whom it would have refused nobody can tell: nothing goes on.
   closing.push(...new Set(accepted.violations.map(({ resource }) => resourceKey(resource))))
 
+  const servers = governing(input.external ?? [], workload)
+  const asked = compileExternal(servers, (resource) => {
+    const found: Violation[] = []
+    const to = compileOperations(resource.spec.to, 'spec', found)
+    violations.push(...blame(resource, found))
+    if (found.length > 0) closing.push(resourceLabel(resource))
+    return to
+  })
+  violations.push(...asked.violations)
+  // A server that is not asked might have denied.
+  closing.push(...asked.violations.map(({ resource }) => resourceKey(resource)))
+
   const policy: CompiledPolicy = {
     closed: closing.length === 0 ? undefined : { code: 'policy-broken', detail: closing.join(', ') },
     deny: new RuleIndex(rules.DENY),
@@ -130,7 +143,7 @@ export function compilePolicy(input: PolicyInput): {
     destinations: reachable.destinations,
     revocations: compileRevocations(input.revocations ?? []),
     authentication: accepted.authentication,
-    external: governing(input.external ?? [], workload),
+    external: asked.external,
   }
   return { policy, violations }
 }

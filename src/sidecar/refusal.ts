@@ -14,6 +14,10 @@ export const refusals = {
   'path-overlong-utf8': { status: 400, text: 'the path holds over-long UTF-8' },
   'path-above-root': { status: 400, text: 'the path leads above the root' },
   'path-dot-parameters': { status: 400, text: 'the path holds a dot segment with parameters' },
+  'apikey-malformed': { status: 401, text: 'what stands for an API key is none, or is mistyped' },
+  'apikey-unknown': { status: 401, text: 'the API key is not one that this workload accepts' },
+  'apikey-expired': { status: 401, text: 'the API key has expired' },
+  'apikey-locked-out': { status: 429, text: 'too many wrong API keys came from this source' },
   'token-repeated': { status: 400, text: 'a token is there twice, or two tokens or keys are for one purpose' },
   'token-too-many': { status: 400, text: 'the request has more than 4 tokens and keys' },
   'token-malformed': { status: 401, text: 'a token is not of a form that is accepted where it was found' },
@@ -47,7 +51,18 @@ export const refusals = {
   'no-allow-rule': { status: 403, text: 'no ALLOW rule matches' },
   'policy-broken': { status: 503, text: 'a policy of this workload cannot be compiled' },
   'policy-missing': { status: 503, text: 'there is no policy yet' },
-  'permission-withdrawn': { status: 403, text: 'a new policy no longer allows this WebSocket or TCP connection' },
+  'permission-withdrawn': { status: 403, text: 'the policy no longer allows what it allowed when this began' },
+  'external-denied': { status: 403, text: 'an external authorization server denies it' },
+  'external-timeout': { status: 503, text: 'an external authorization server did not answer in time' },
+  'external-unavailable': { status: 503, text: 'an external authorization server cannot be asked' },
+  'external-overloaded': { status: 503, text: 'too many questions to an external authorization server are under way' },
+  'external-malformed': { status: 503, text: 'the answer of an external authorization server cannot be followed' },
+  'path-not-normal': {
+    status: 400,
+    text: 'the path is not in its normal form, and who asks is the one who forwards it',
+  },
+  'principal-refused': { status: 403, text: 'the caller that is named may not be believed' },
+  'check-malformed': { status: 400, text: 'what is told of the request cannot be read' },
   'rate-limited': { status: 429, text: 'a rate limit is used up' },
   overloaded: { status: 503, text: 'more requests are in flight than maxInFlight' },
   'service-unknown': { status: 404, text: 'no service of the policy has this authority' },
@@ -82,6 +97,8 @@ export interface Refusal {
   readonly detail?: string | undefined
   /** Fields for the response, flat. */
   readonly headers?: Headers
+  /** What the client is answered with, in place of what the code has: for a server that was asked. */
+  readonly answer?: { readonly status: number; readonly headers: Headers; readonly body: string } | undefined
 }
 
 export function refuse(code: RefusalCode, more: Omit<Refusal, 'kind' | 'code'> = {}): Refusal {

@@ -1,11 +1,12 @@
 import {
   type HttpVersion,
-  opensTunnel,
   type RequestHead,
   type ResponseHead,
   type ServerStream,
   type StreamFault,
+  type StreamFaultCode,
 } from '../http/exchange.ts'
+import { changeHeaders, type HeaderChange } from '../http/header-changes.ts'
 import { type Headers, headerValue } from '../http/headers.ts'
 import { Exchange, type ExchangeOwner } from '../http/pump.ts'
 import type { Timer } from '../lib/clock.ts'
@@ -15,7 +16,9 @@ import type { AccessSource } from '../telemetry/access-log.ts'
 import { requestIdOf, type TraceHop, traceHop } from '../telemetry/trace.ts'
 import type { Waiter } from './upstream/pool.ts'
 import { grpcTimeoutMs, isGrpc } from './grpc.ts'
+import type { Grant } from './grants.ts'
 import type { RequestMeter } from './meter.ts'
+import { isOwnField, ORIGINAL_PROTOCOL } from './own-fields.ts'
 import { type Refusal, type RefusalCode, refusals, refuse } from './refusal.ts'
 import { refusalTrailers, respond } from './respond.ts'
 import type { Runtime } from './runtime.ts'
@@ -39,32 +42,6 @@ export interface Attempt extends Waiter {
 /** RFC 9110 section 9.2.2: sending these twice is the same as sending them once. */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
-/**
- * Says on the hop that the client speaks HTTP/1.1, so that its request reaches the application as such. Whoever sets it
- * chooses no more than that.
- */
-export const ORIGINAL_PROTOCOL = 'x-outrider-protocol'
-
-/** Fields that only we may set: what a client sends in them is never forwarded. By length first: most names differ there. */
-function isOwnField(name: string): boolean {
-  switch (name.length) {
-    case 11:
-      return name === 'traceparent' || name === 'client-cert'
-    case 12:
-      return name === 'x-request-id'
-    case 17:
-      return name === 'client-cert-chain'
-    case 18:
-      return name === 'x-outrider-refusal'
-    case 19:
-      return name === ORIGINAL_PROTOCOL
-    case 23:
-      return name === 'x-forwarded-client-cert'
-    default:
-      return false
-  }
-}
-
 /** One request from its head to its end: what was found out about it on the way, and the report when it is over. */
 export class Request implements ExchangeOwner {
   readonly head: RequestHead
@@ -77,6 +54,8 @@ export class Request implements ExchangeOwner {
   readonly #startMs: number
   /** The normalised path; as sent until there is one. */
   path: string
+  /** The normalised one; as sent until there is one. */
+  authority: string
   /** Who is asked, as a label of metrics. */
   destination = 'unknown'
   rule: RuleRef | undefined
@@ -85,10 +64,11 @@ export class Request implements ExchangeOwner {
   responseHeaders: Headers | undefined
   /** The try under way. */
   attempt: Attempt | undefined
-  /** A tunnel was granted: called with it, for whoever wants to end it later. */
-  onTunnel: (() => void) | undefined
-  /** Called when the request is over. */
-  onOver: (() => void) | undefined
+  /** What it goes on by; among the grants of the runtime until it is over. */
+  grant: Grant | undefined
+  /** What becomes of the fields of the response. */
+  responseChanges: readonly HeaderChange[] = []
+  #departure: AbortController | undefined
   #protocol: HttpVersion | undefined
   #refusal: Refusal | undefined
   #status = 0
@@ -99,6 +79,7 @@ export class Request implements ExchangeOwner {
     this.head = head
     this.exchange = new Exchange(stream, this)
     this.path = head.target
+    this.authority = head.authority
     this.#startMs = runtime.clock.monotonic()
     this.requestId = requestIdOf(headerValue(head.headers, 'x-request-id') ?? '', runtime.randomHex)
     this.trace = traceHop(headerValue(head.headers, 'traceparent') ?? '', runtime.randomHex, false)
@@ -112,6 +93,13 @@ export class Request implements ExchangeOwner {
   get protocol(): HttpVersion {
     this.#protocol ??= spokenBy(this.#source, this.head)
     return this.#protocol
+  }
+
+  /** Aborted when the request is over, such as when its client leaves. Made when it is first asked for: only who waits needs it. */
+  departure(): AbortSignal {
+    this.#departure ??= new AbortController()
+    if (this.exchange.finished) this.#departure.abort()
+    return this.#departure.signal
   }
 
   /** End-to-end fields without those that only we may set, and ours, with `name` when it has a value. */
@@ -134,15 +122,22 @@ export class Request implements ExchangeOwner {
     if (detail !== undefined)
       this.#source.runtime.log.debug({ requestId: this.requestId, code, detail }, 'request refused')
     const { head, body } = respond(refusal, this.requestId, this.#source.explain, this.grpc)
-    this.#status = refusals[code].status
+    this.#status = refusal.answer?.status ?? refusals[code].status
     this.exchange.refuse(head, body)
   }
 
   /** Takes back what was granted. */
   withdraw(refusal: Refusal): void {
+    this.#breakOff(refusal, 'closed-here')
+  }
+
+  /** Answers with the refusal, or ends the response that has begun: a gRPC call with its status, another one so that all see it is cut. */
+  #breakOff(refusal: Refusal, code: StreamFaultCode): void {
     if (!this.exchange.responding) return this.refuse(refusal)
     this.#refusal = refusal
-    this.exchange.abort({ code: 'closed-here', message: refusals[refusal.code].text, replay: 'never' })
+    const fault = { code, message: refusals[refusal.code].text, replay: 'never' } as const
+    if (this.grpc) this.exchange.conclude(fault, refusalTrailers(refusal.code, this.#source.explain))
+    else this.exchange.abort(fault)
   }
 
   /** An attempt at an endpoint came to nothing. */
@@ -152,10 +147,12 @@ export class Request implements ExchangeOwner {
 
   onResponseHead(head: ResponseHead): ResponseHead {
     this.#status = head.status
-    if (opensTunnel(this.head, head.status)) this.onTunnel?.()
     const added = this.responseHeaders
-    if (added === undefined || head.status === 101) return head
-    return { status: head.status, headers: head.headers.concat(added), bodyLength: head.bodyLength, close: head.close }
+    const changes = this.responseChanges
+    if ((added === undefined && changes.length === 0) || head.status === 101) return head
+    const changed = changes.length === 0 ? head.headers : changeHeaders(head.headers, changes)
+    const headers = added === undefined ? changed : changed.concat(added)
+    return { status: head.status, headers, bodyLength: head.bodyLength, close: head.close }
   }
 
   onUpstreamFault(fault: StreamFault): void {
@@ -178,17 +175,14 @@ export class Request implements ExchangeOwner {
   }
 
   #deadlineExceeded(): void {
-    const refusal = refuse('deadline-exceeded')
-    if (!this.exchange.responding) return this.refuse(refusal)
-    this.#refusal = refusal
-    const fault = { code: 'timed-out', message: refusals[refusal.code].text, replay: 'never' } as const
-    this.exchange.conclude(fault, refusalTrailers(refusal.code, this.#source.explain))
+    this.#breakOff(refuse('deadline-exceeded'), 'timed-out')
   }
 
   onFinished(fault: StreamFault | undefined): void {
     const { runtime, meter } = this.#source
     this.#deadline?.cancel()
-    this.onOver?.()
+    this.#departure?.abort()
+    if (this.grant !== undefined) runtime.grants.remove(this.grant)
     const durationMs = runtime.clock.monotonic() - this.#startMs
     const refusal = this.#refusal?.code ?? fault?.code
     meter.end({ status: this.#status, refusal: refusal ?? 'none', destination: this.destination }, durationMs)
@@ -212,7 +206,7 @@ export class Request implements ExchangeOwner {
       destination: this.destination,
       method: this.head.method,
       path: withoutQuery(this.path),
-      authority: this.head.authority,
+      authority: this.authority,
       protocol: this.protocol,
       status: this.#status,
       ...(code === undefined ? {} : { code }),

@@ -15,7 +15,9 @@ import type { MetricsOf } from '../telemetry/registry.ts'
 import type { RandomHex } from '../telemetry/trace.ts'
 import type { Authenticator } from './authentication/authenticator.ts'
 import type { Connections } from './connections.ts'
+import type { Grants } from './grants.ts'
 import type { Load, Tallies } from './tally.ts'
+import type { ExternalServers } from './external/servers.ts'
 import type { TlsFailures } from './tls-failures.ts'
 
 /** What both directions of the data path share in one thread. */
@@ -30,11 +32,15 @@ export interface Runtime {
   readonly credentials: Watch<Credentials>
   readonly policy: Watch<CompiledPolicy>
   readonly connections: Connections
+  /** What is under way on inbound connections. */
+  readonly grants: Grants
   /** Proves who the users of requests are. */
   readonly authenticator: Authenticator
   /** Whom we believe no longer. */
   readonly distrust: Distrust
   readonly tlsFailures: TlsFailures
+  /** Who else is asked about requests. */
+  readonly external: ExternalServers
   /** What HTTP/2 peers sent and nobody has taken yet, against `maxHeldBytes`. */
   readonly budget: BodyBudget
   /** Requests in flight in the whole process. */
@@ -51,7 +57,7 @@ export function shareOf(bound: number, { planes }: Pick<Runtime, 'planes'>): num
 }
 
 /** Bounds of connections that we accept. */
-export function serverLimits(config: SidecarConfig): HttpLimits {
+export function serverLimits(config: SidecarConfig, fragments: HttpLimits['fragments'] = 'refuse'): HttpLimits {
   return {
     maxHeadBytes: config.maxHeadBytes,
     maxHeadFields: config.maxHeadFields,
@@ -61,6 +67,7 @@ export function serverLimits(config: SidecarConfig): HttpLimits {
     maxBodyBytes: config.maxBodyBytes,
     maxRequestsPerConnection: config.maxRequestsPerConnection,
     underscoresInHeaders: config.underscoresInHeaders,
+    fragments,
     tunnelIdleTimeoutMs: config.tunnelIdleTimeoutMs,
     maxConcurrentStreams: config.maxConcurrentStreams,
     streamWindowBytes: config.streamWindowBytes,

@@ -25,6 +25,9 @@ import { TrustReporter } from './trust-report.ts'
 import type { OpenPorts, Traffic } from './traffic.ts'
 import { WorkerGroup } from './workers/group.ts'
 import { serveWorkloadApi } from './workload-api/serve.ts'
+import { ApiKeyReporter } from './api-key-report.ts'
+import { type ExtAuthz, openExtAuthz } from './ext-authz/open.ts'
+import { SinkInTurns } from './workers/lines.ts'
 
 export interface SidecarOptions {
   readonly config: SidecarConfig
@@ -43,6 +46,8 @@ export interface Sidecar {
   /** In the order of the option. */
   readonly outboundServices: readonly Address[]
   readonly admin: Address
+  /** Where external authorization is served, when it is. */
+  readonly extAuthz: string | undefined
   /** Unready, then finishes what is in flight, for `drainTimeoutMs` at most. Resolves with whether all finished in time. */
   drain(): Promise<boolean>
 }
@@ -58,7 +63,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   }
   const registry = createMetrics(sidecarMetrics, clock)
   const { metrics } = registry
-  const accessLog = fileSink(config.accessLogPath)
+  const accessLog = new SinkInTurns(fileSink(config.accessLogPath))
   const workers =
     config.workers === 'auto' ? Math.min(availableParallelism(), sidecarOptions.workers.max) : config.workers
   const traffic: Traffic =
@@ -80,6 +85,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   let workloadApi: Drainable | undefined
   let subscription: Subscription | undefined
   let reporter: TrustReporter | undefined
+  let apiKeyReporter: ApiKeyReporter | undefined
+  let extAuthz: ExtAuthz | undefined
   let unfollow: (() => void) | undefined
 
   const pages = adminPages({
@@ -96,6 +103,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const release = async (): Promise<void> => {
     workloadApi?.destroy()
     reporter?.close()
+    apiKeyReporter?.close()
+    extAuthz?.destroy()
     unfollow?.()
     subscription?.close()
     keySets.close()
@@ -134,6 +143,22 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       clock,
       onFailed: (error) => log.error({ error }, 'connections could not be counted for the control server'),
     })
+    apiKeyReporter = new ApiKeyReporter({
+      take: () => traffic.takeApiKeyUses(),
+      send: (use) => followed.apiKeysUsed(use),
+      clock,
+      onFailed: (error) => log.error({ error }, 'uses of API keys could not be told to the control server'),
+    })
+    extAuthz = await openExtAuthz({
+      config,
+      provers: () => traffic.provers(),
+      policy: snapshot.policy,
+      credentials: source.credentials,
+      accessLog,
+      clock,
+      log,
+      metrics,
+    })
     subscription.listening(inbound.map((listener, index) => advertised(config, config.inbound[index]!, listener)))
     notReady = undefined
     log.info({ workers, inbound: inbound.map(({ address }) => formatAddress(address)) }, 'sidecar ready')
@@ -144,11 +169,13 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       outbound,
       outboundServices,
       admin,
+      extAuthz: extAuthz?.address,
       async drain() {
         notReady = 'draining'
         leaving.draining()
         // Its streams are told; what is left of it goes with the rest.
         void workloadApi?.close()
+        void extAuthz?.close()
         const inTime = await traffic.drain()
         await release()
         return inTime

@@ -5,6 +5,7 @@ import type { BucketKeeper } from '../ratelimit/buckets.ts'
 import type { MetricSnapshot } from '../telemetry/merge.ts'
 import type { KeySetKeeper } from './authentication/key-sets.ts'
 import type { AuthorityUses } from './trust-report.ts'
+import type { Provers } from './authentication/open.ts'
 import type { ConnectionRecord } from './connections.ts'
 import type { Snapshot } from './snapshot/snapshot.ts'
 import type { TlsFailureRecord } from './tls-failures.ts'
@@ -43,6 +44,10 @@ export interface Traffic {
   tlsFailures(): Promise<readonly ServedTlsFailure[]>
   /** Open mutual TLS connections that peers have opened, by the root that the SVID of one side ends at. */
   authorityUses(): Promise<AuthorityUses>
+  /** What the main thread proves users with, of one memory with the threads that serve; once `open` was called. */
+  provers(): Provers
+  /** Which API keys were good since this was last asked, by the IDs of their secrets, and when last. */
+  takeApiKeyUses(): Promise<ReadonlyMap<string, number>>
   /** What was counted in other threads. Rejects when one does not answer. */
   metrics(): Promise<readonly MetricSnapshot[]>
   /** Finishes what is in flight, for `drainTimeoutMs` at most. Resolves with whether all finished in time. */

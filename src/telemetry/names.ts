@@ -166,6 +166,34 @@ export const sidecarMetrics = {
       policy: 'namespace/name of the AuthorizationPolicy that decided, or `none`',
     },
   },
+  apiKeys: {
+    name: 'outrider_api_keys_total',
+    type: 'counter',
+    help: 'API keys that were shown: good ones, and why the others were refused.',
+    labels: { result: ['good', 'apikey-malformed', 'apikey-unknown', 'apikey-expired', 'apikey-locked-out'] },
+  },
+  externalChecks: {
+    name: 'outrider_external_checks_total',
+    type: 'counter',
+    help: 'Questions to external authorization servers by what came of them; `allowed-without-answer` is a weakening (onFailure: allow).',
+    labels: {
+      server: 'namespace/name of an ExternalAuthorization',
+      result: ['allowed', 'denied', 'timeout', 'unavailable', 'overloaded', 'malformed', 'allowed-without-answer'],
+    },
+  },
+  externalCheckDuration: {
+    name: 'outrider_external_check_duration_seconds',
+    type: 'histogram',
+    help: 'From the question to an external authorization server to its answer or the end of waiting, in seconds.',
+    labels: {},
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10],
+  },
+  extAuthzChecks: {
+    name: 'outrider_ext_authz_checks_total',
+    type: 'counter',
+    help: 'Questions that others, such as an Envoy, asked this sidecar as their external authorization server.',
+    labels: { decision: ['allow', 'deny'], refusal: 'the code of the refusal, `none` where the request is allowed' },
+  },
   rateLimited: {
     name: 'outrider_rate_limited_total',
     type: 'counter',

@@ -18,6 +18,7 @@ import type { CertificateAuthority } from '../ca/certificate-authority.ts'
 import type { Federation } from '../federation/federation.ts'
 import { hashSecret } from '../identity/attest/join-token.ts'
 import type { OwnIdentity } from '../own-identity.ts'
+import { apiKeyHandlers } from './api-keys.ts'
 import { authorityHandlers } from './authorities.ts'
 import type { Outcome, Refused } from '../publish/admit.ts'
 import type { Mesh } from '../publish/mesh.ts'
@@ -161,6 +162,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       return { trustDomain, document: formatBundleDocument(bundle, parts.bundleRefreshHintMs) }
     },
 
+    ...apiKeyHandlers({ mesh, audit, log, refusal }),
     ...authorityHandlers({ authority, identity, sessions, sidecars, clock, audit, log }),
   }
 }

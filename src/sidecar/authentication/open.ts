@@ -2,9 +2,12 @@ import type { SidecarConfig } from '../../config/sidecar.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { parseAllowance } from '../../lib/special-address.ts'
 import type { Watch } from '../../lib/watch.ts'
+import type { Lockout } from '../../ratelimit/lockout.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { sidecarMetrics } from '../../telemetry/names.ts'
 import type { MetricsOf } from '../../telemetry/registry.ts'
+import { ApiKeyVerifier } from './api-key.ts'
+import type { ApiKeyUses } from './api-key-uses.ts'
 import { Authenticator } from './authenticator.ts'
 import { BindingCheck } from './binding.ts'
 import { ClientSecrets } from './client-secrets.ts'
@@ -23,12 +26,19 @@ export interface TokenSources {
   readonly usedProofs: UsedProofs
 }
 
-export interface AuthenticationOptions {
+/** What one thread proves users with. */
+export interface Provers {
+  readonly sources: TokenSources
+  /** Of sources of wrong API keys. */
+  readonly lockout: Lockout
+  readonly apiKeyUses: ApiKeyUses
+}
+
+export interface AuthenticationOptions extends Provers {
   readonly config: SidecarConfig
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: MetricsOf<typeof sidecarMetrics>
-  readonly sources: TokenSources
   readonly providers: Providers
   /** Data planes of the process: what is asked at a time they divide. */
   readonly planes: number
@@ -36,7 +46,7 @@ export interface AuthenticationOptions {
 
 /** Everything that proves who the users of one data plane's requests are. */
 export function openAuthentication(options: AuthenticationOptions): { authenticator: Authenticator; close(): void } {
-  const { config, clock, log, metrics, sources, providers, planes } = options
+  const { config, clock, log, metrics, sources, providers, planes, lockout, apiKeyUses } = options
   const { keySets: states, wantKeys: want, usedProofs } = sources
   const origins = new Set((config.dpopOrigins ?? '').split(',').filter(Boolean))
   const binding = new BindingCheck({ usedProofs, origins })
@@ -55,7 +65,8 @@ export function openAuthentication(options: AuthenticationOptions): { authentica
     maxConcurrent: Math.max(1, Math.floor(MAX_INTROSPECTIONS / planes)),
     counted: (result) => metrics.tokens.with({ kind: 'introspection', result }).inc(),
   })
-  return { authenticator: new Authenticator([jwt, introspection]), close: () => jwt.close() }
+  const apiKeys = new ApiKeyVerifier({ lockout, uses: apiKeyUses, metrics, log })
+  return { authenticator: new Authenticator([apiKeys, jwt, introspection]), close: () => jwt.close() }
 }
 
 export function openProviders(config: SidecarConfig, clock: Clock): Providers {

@@ -2,7 +2,6 @@ import { noUser, type Principal, type UserIdentity } from '../../policy/decision
 import type { AuthenticatedUser } from '../authentication/authenticator.ts'
 import type { CredentialContext } from '../authentication/credential.ts'
 import type { Refusal } from '../refusal.ts'
-import type { Request } from '../request.ts'
 import type { InboundConnection } from './connection.ts'
 import type { Received } from './receive.ts'
 
@@ -37,7 +36,7 @@ export function authenticate(
     peer: connection.foundation?.peer,
     remote: connection.remote,
     nowMs: runtime.clock.now(),
-    departure: () => departureOf(request),
+    departure: () => request.departure(),
   }
   const answer = runtime.authenticator.authenticate(context, target.slice(path.length))
   return answer instanceof Promise
@@ -54,11 +53,4 @@ function settle(
   if (answer.kind === 'refusal') return answer
   const { user, headers, query } = answer
   return { kind: 'authenticated', principal, user, received: { ...received, headers, target: path + query } }
-}
-
-function departureOf(request: Request): AbortSignal {
-  const departure = new AbortController()
-  if (request.exchange.finished) departure.abort()
-  else request.onOver = () => departure.abort()
-  return departure.signal
 }

@@ -4,6 +4,7 @@ import { type RefusalCode, refuse } from '../refusal.ts'
 import type { Attempt, Request } from '../request.ts'
 import type { UpstreamPool } from '../upstream/pool.ts'
 import type { InboundConnection } from './connection.ts'
+import type { Consulted } from './consult.ts'
 import type { Admitted } from './limit.ts'
 import type { Received } from './receive.ts'
 import type { Target } from './route.ts'
@@ -12,6 +13,7 @@ import type { Target } from './route.ts'
 export function forward(
   _permit: Permit,
   received: Received,
+  consulted: Consulted,
   admitted: Admitted,
   target: Target,
   connection: InboundConnection,
@@ -21,9 +23,11 @@ export function forward(
   request.responseHeaders = admitted.headers
   const outgoing: RequestHead = {
     method: head.method,
-    authority: head.authority,
-    target: received.target,
-    headers: request.forwardedHeaders('x-forwarded-client-cert', connection.clientCertificate, received.headers),
+    authority: received.authority,
+    target: consulted.target,
+    headers:
+      consulted.headers ??
+      request.forwardedHeaders('x-forwarded-client-cert', connection.clientCertificate, received.headers),
     bodyLength: head.bodyLength,
     upgrade: head.upgrade,
     acceptsTrailers: head.acceptsTrailers,

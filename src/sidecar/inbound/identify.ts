@@ -32,11 +32,14 @@ export function identify(secured: Secured, inbound: Inbound): InboundConnection 
     runtime,
     socket,
     spoken: agreedProtocol(socket),
+    fragments: fragmentsOf(inbound),
     authority: formatAddress(app),
     remote,
     foundation,
     peerName: peer.id,
     principal: { kind: 'peer', id: peer.id },
+    address: addressOf(remote),
+    sni: typeof socket.servername === 'string' && socket.servername !== '' ? socket.servername : undefined,
     reporter: 'inbound',
     source: { kind: 'peer', id: peer.id },
     explain: true,
@@ -76,11 +79,14 @@ export function identifyPlain(detected: Detected, inbound: Inbound): InboundConn
     runtime,
     socket,
     spoken: shown === 'tls' ? 'tcp' : shown,
+    fragments: fragmentsOf(inbound),
     authority: formatAddress(app),
     remote,
     foundation: undefined,
     peerName: 'anonymous',
     principal: { kind: 'anonymous', why },
+    address: addressOf(remote),
+    sni: undefined,
     reporter: 'inbound',
     source: { kind: 'anonymous', why },
     explain: false,
@@ -89,6 +95,16 @@ export function identifyPlain(detected: Detected, inbound: Inbound): InboundConn
     expiresAtMs: Number.POSITIVE_INFINITY,
     authorities: [],
   }
+}
+
+/** Every normalisation but the strict one cuts them off. */
+function fragmentsOf({ mapping }: Inbound): InboundConnection['fragments'] {
+  return mapping.normalise === 'strict' ? 'refuse' : 'allow'
+}
+
+/** Without the port. */
+function addressOf(remote: string): string {
+  return remote.slice(0, remote.lastIndexOf(':'))
 }
 
 /** ALPN (RFC 7301); without it HTTP/1.1. */

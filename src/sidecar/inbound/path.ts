@@ -1,11 +1,14 @@
 import type { Socket } from 'node:net'
 import type { RequestHead, RequestSink, ServerStream } from '../../http/exchange.ts'
+import type { Permit } from '../../policy/decision.ts'
+import { goOnLater } from '../later.ts'
 import type { Refusal } from '../refusal.ts'
 import { Request } from '../request.ts'
 import { accept } from './accept.ts'
 import { type Authenticated, authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import type { Inbound, InboundConnection } from './connection.ts'
+import { type Consulted, consult } from './consult.ts'
 import { detect } from './detect.ts'
 import { forward } from './forward.ts'
 import { identify, identifyPlain } from './identify.ts'
@@ -45,30 +48,42 @@ export function inboundRequest(head: RequestHead, stream: ServerStream, connecti
   if (received.kind === 'refusal') return refused(request, received)
   const authenticated = authenticate(received, connection)
   if (authenticated instanceof Promise) {
-    // Meanwhile the exchange holds what comes of the body: one read at most.
-    void authenticated.then((settled) => inboundUser(settled, request, connection))
+    const { log } = connection.runtime
+    goOnLater(request, authenticated, log, (user) => known(user, connection))
     return request.exchange
   }
-  return inboundUser(authenticated, request, connection)
+  if (authenticated.kind === 'refusal') return refused(request, authenticated)
+  return known(authenticated, connection)
 }
 
 /** It is known who asks. */
-function inboundUser(
-  authenticated: Authenticated | Refusal,
-  request: Request,
-  connection: InboundConnection,
-): RequestSink {
-  // The client has left while somebody was asked about it.
-  if (request.exchange.finished) return request.exchange
-  if (authenticated.kind === 'refusal') return refused(request, authenticated)
-  const { principal, received } = authenticated
+function known(authenticated: Authenticated, connection: InboundConnection): RequestSink {
+  const { request } = authenticated.received
   const permit = authorize(authenticated, connection)
   if (permit.kind === 'refusal') return refused(request, permit)
+  const consulted = consult(authenticated, connection)
+  if (consulted instanceof Promise) {
+    const { log } = connection.runtime
+    goOnLater(request, consulted, log, (outcome) => permitted(permit, authenticated, outcome, connection))
+    return request.exchange
+  }
+  if (consulted.kind === 'refusal') return refused(request, consulted)
+  return permitted(permit, authenticated, consulted, connection)
+}
+
+/** All who have a say have allowed it. */
+function permitted(
+  permit: Permit,
+  { principal, received }: Authenticated,
+  consulted: Consulted,
+  connection: InboundConnection,
+): RequestSink {
+  const { request } = received
   const admitted = limit(principal, received, connection)
   if (admitted.kind === 'refusal') return refused(request, admitted)
   const target = route(received, connection)
   if (target.kind === 'refusal') return refused(request, target)
-  forward(permit, received, admitted, target, connection)
+  forward(permit, received, consulted, admitted, target, connection)
   return request.exchange
 }
 

@@ -1,6 +1,7 @@
 import type { ClientConnection, RequestHead } from '../../http/exchange.ts'
 import { type RefusalCode, refuse } from '../refusal.ts'
-import { type Attempt, ORIGINAL_PROTOCOL } from '../request.ts'
+import { ORIGINAL_PROTOCOL } from '../own-fields.ts'
+import type { Attempt } from '../request.ts'
 import type { Balanced } from './balance.ts'
 import type { OutboundConnection } from './connection.ts'
 import type { Received } from './receive.ts'
@@ -51,12 +52,12 @@ class EndpointAttempt implements Attempt {
   }
 
   connected(upstream: ClientConnection): void {
-    const { request, head, target } = this.#received
+    const { request, head } = this.#received
     const original = head.version === 'HTTP/1.1' || head.version === 'HTTP/1.0' ? 'HTTP/1.1' : undefined
     const outgoing: RequestHead = {
       method: head.method,
       authority: head.authority,
-      target,
+      target: head.target,
       headers: request.forwardedHeaders(ORIGINAL_PROTOCOL, original),
       bodyLength: head.bodyLength,
       upgrade: head.upgrade,

@@ -69,6 +69,7 @@ export type Answer =
   | { readonly about: 'life' }
   | { readonly about: 'metrics'; readonly metrics: MetricSnapshot }
   | { readonly about: 'authority-uses'; readonly uses: AuthorityUses }
+  | { readonly about: 'api-key-uses'; readonly uses: ReadonlyMap<string, number> }
   | { readonly about: 'connections'; readonly connections: readonly ConnectionRecord[] }
   | { readonly about: 'tls-failures'; readonly failures: readonly TlsFailureRecord[] }
 

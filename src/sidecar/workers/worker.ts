@@ -6,6 +6,7 @@ import { systemRandom } from '../../lib/random.ts'
 import { ThreadLock } from '../../lib/thread-lock.ts'
 import { unreachable } from '../../lib/unreachable.ts'
 import { WatchCell } from '../../lib/watch.ts'
+import { Lockout } from '../../ratelimit/lockout.ts'
 import { RateLimiter } from '../../ratelimit/limiter.ts'
 import { TableStore } from '../../ratelimit/tables.ts'
 import { createLogger } from '../../telemetry/log.ts'
@@ -53,6 +54,7 @@ function serve(main: MessagePort, start: WorkerStart): void {
     metrics: registry.metrics,
     accessLog,
     limiter: new RateLimiter(processMonotonic, store),
+    lockout: new Lockout(processMonotonic, store),
     tallies: new ThreadTallies(memory.tallies, worker - 1),
     planes: workers,
   })
@@ -82,6 +84,8 @@ function serve(main: MessagePort, start: WorkerStart): void {
         return { about, uses: plane.connections.authorityUses() }
       case 'connections':
         return { about, connections: plane.connections.list() }
+      case 'api-key-uses':
+        return { about, uses: plane.apiKeyUses.take() }
       case 'tls-failures':
         return { about, failures: plane.tlsFailures.list() }
       default:

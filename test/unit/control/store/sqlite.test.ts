@@ -161,7 +161,7 @@ t.test('a damaged database, one of another program and one of a later version ar
   const later = setUp(t)
   later.open().close()
   const raised = new DatabaseSync(later.file)
-  raised.exec('PRAGMA user_version = 2')
+  raised.exec('PRAGMA user_version = 3')
   raised.close()
   t.throws(later.open, { code: 'database-foreign' })
 
