@@ -75,6 +75,8 @@ t.test('keys that are passed over, and why', async (t) => {
     [/"n"/, { ...rsa, n: Buffer.concat([Buffer.of(0), Buffer.alloc(256, 255)]).toString('base64url') }],
     [/"n"/, { ...rsa, n: Buffer.alloc(1025, 255).toString('base64url') }],
     [/"e"/, { ...rsa, e: Buffer.alloc(5, 255).toString('base64url') }],
+    [/exponent/, { ...rsa, e: 'AQ' }],
+    [/exponent/, { ...rsa, e: 'Ag' }],
     [/too weak/, weak],
   ]
   for (const [why, jwk] of odd) {
