@@ -47,7 +47,11 @@ t.test('threads share the keys of issuers, and the proofs that were used', async
     const dpop = dpopProof(key, token)
     const headers = { authorization: `DPoP ${token}`, dpop }
     const [first, second] = await Promise.all(both.map((caller) => caller.send('/', headers)))
-    t.same([first?.status, second?.status].toSorted(), [200, 401], 'one proof, in two threads at once: used once')
+    t.same(
+      new Set([first?.status, second?.status]),
+      new Set([200, 401]),
+      'one proof, in two threads at once: used once',
+    )
     t.equal((await both[round % 2 === 0 ? 0 : 1].send('/', headers)).headers['x-outrider-refusal'], 'token-replayed')
   }
 

@@ -68,7 +68,7 @@ t.test('keys that are passed over, and why', async (t) => {
     [/algorithm "RSA-OAEP"/, { ...rsa, alg: 'RSA-OAEP' }],
     [/ID/, { ...p256, kid: 5 }],
     [/"x"/, { ...p256, x: undefined }],
-    [/"x"/, { ...p256, x: `${String(p256['x'])}=` }],
+    [/"x"/, { ...p256, x: `${'A'.repeat(43)}=` }],
     [/"x"/, { ...p256, x: 'AAAA' }],
     [/OpenSSL/, { ...p256, x: Buffer.alloc(32, 1).toString('base64url') }],
     [/"n"/, { ...rsa, n: '' }],
