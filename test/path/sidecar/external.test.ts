@@ -228,8 +228,14 @@ t.test('answers that cannot be followed refuse', async (t) => {
     'white space around a value': header('x-user', ' alice'),
     'an unknown action': {
       ...permitted,
-      okResponse: { headers: [{ header: { key: 'x', value: 'y' }, // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of a later version
-      appendAction: 9 as 3 }] },
+      okResponse: {
+        headers: [
+          {
+            header: { key: 'x', value: 'y' }, // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of a later version
+            appendAction: 9 as 3,
+          },
+        ],
+      },
     },
     'a status that is none': { status: { code: 7 }, deniedResponse: { status: { code: 100 } } },
     'a body that is too large': { status: { code: 7 }, deniedResponse: { body: 'x'.repeat(65_537) } },
