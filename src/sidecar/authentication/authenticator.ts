@@ -38,7 +38,9 @@ export class Authenticator {
       outcomes.push(outcome)
     }
     if (!waits) return conclude(found, outcomes.filter(isOutcome), context, query)
-    return Promise.all(outcomes).then((settled) => conclude(found, settled, context, query))
+    return Promise.all(outcomes.map(async (outcome) => outcome)).then((settled) =>
+      conclude(found, settled, context, query),
+    )
   }
 
   #verify(credential: Credential, context: CredentialContext): Outcome | Promise<Outcome> {

@@ -59,18 +59,17 @@ export class BindingCheck {
     const proof = proven(text, credential.text, nowMs)
     if ('kind' in proof) return proof
     if (proof.thumbprint !== key)
-      return refuse('token-binding-mismatch', { detail: `it is bound to another key than that of the proof` })
+      return refuse('token-binding-mismatch', { detail: 'it is bound to another key than that of the proof' })
     if (proof.method !== method) return refuse('dpop-proof-mismatch', { detail: 'the proof is for another method' })
     if (!this.#isTarget(proof.uri, context))
       return refuse('dpop-proof-mismatch', { detail: 'the proof is for another URI' })
-    switch (this.#options.usedProofs.use(proof.thumbprint, proof.id, proof.expiresAtMs - nowMs)) {
-      case 'again':
-        return refuse('token-replayed')
-      case 'no-room':
-        return refuse('dpop-busy')
-      case 'first':
-        return undefined
-    }
+    return this.#use(proof, nowMs)
+  }
+
+  #use({ thumbprint, id, expiresAtMs }: DpopProof, nowMs: number): Refusal | undefined {
+    const use = this.#options.usedProofs.use(thumbprint, id, expiresAtMs - nowMs)
+    if (use === 'first') return undefined
+    return refuse(use === 'again' ? 'token-replayed' : 'dpop-busy')
   }
 
   /** RFC 9449, 4.3, item 9: without query and fragment, both normalised. Whether TLS was ended before us nobody here knows. */

@@ -179,6 +179,9 @@ function failed(error: unknown): Refusal {
 
 /** RFC 6749, 2.3.1: both are form-encoded before they are joined. */
 function basic(clientId: string, secret: string): string {
-  const encoded = (text: string): string => new URLSearchParams({ '': text }).toString().slice(1)
-  return `Basic ${Buffer.from(`${encoded(clientId)}:${encoded(secret)}`).toString('base64')}`
+  return `Basic ${Buffer.from(`${formEncoded(clientId)}:${formEncoded(secret)}`).toString('base64')}`
+}
+
+function formEncoded(text: string): string {
+  return new URLSearchParams({ '': text }).toString().slice(1)
 }
