@@ -164,6 +164,9 @@ t.test('whoever keeps failing is locked out for a while; who was good before goe
     'a good key that was not used before: the guesser would be told otherwise',
   )
   t.equal((await call(good.text)).status, 200, 'others behind the same peer go on')
+  const guessed = formatApiKey({ id: good.id, secret: randomBytes(32) })
+  t.equal((await call(guessed)).status, 429, 'but their ID alone is no way around the lock')
+  t.equal((await call(good.text)).status, 200, 'nor a way to lock them out')
   t.equal((await call('no key at all')).status, 401, 'a typing mistake is told as one')
   t.equal((await call(undefined)).status, 200, 'only keys are locked out')
   const seen = app.seen.length
@@ -171,7 +174,7 @@ t.test('whoever keeps failing is locked out for a while; who was good before goe
   t.equal((await call(other.text)).status, 200)
   t.equal(app.seen.length, seen + 1)
   await api.lines.take(({ message }) => message === 'too many wrong API keys: locked out')
-  t.equal(await api.metric('outrider_api_keys_total', { result: 'apikey-locked-out' }), 2)
+  t.equal(await api.metric('outrider_api_keys_total', { result: 'apikey-locked-out' }), 3)
 })
 
 t.test('a lock is of one source: peers by their identity, others by their address', async (t) => {
