@@ -91,6 +91,10 @@ t.test('a key is created, rotated and revoked; only its hash is kept', async (t)
   t.equal(await verdict(control, third), 'unknown')
   t.match((await outrider(control, 'apikey', 'list')).out, /default\/shop +shop +orders:read,orders:write +- +revoked/)
 
+  const ref = { kind: 'ApiKey', namespace: 'default', name: 'shop' }
+  const { document } = await control.admin.get({ ref })
+  await control.apply({ ...JSON.parse(document), spec: { ...JSON.parse(document).spec, owner: 'other' } })
+  await control.admin.delete({ ref })
   const events = readFileSync(join(control.data, 'audit.log'), 'utf8')
     .split('\n')
     .filter((line) => line.includes('api-key'))
@@ -101,6 +105,8 @@ t.test('a key is created, rotated and revoked; only its hash is kept', async (t)
       { event: 'api-key-rotated', apiKey: 'default/shop' },
       { event: 'api-key-rotated', apiKey: 'default/shop' },
       { event: 'api-key-revoked', apiKey: 'default/shop' },
+      { event: 'api-key-applied', apiKey: 'default/shop' },
+      { event: 'api-key-deleted', apiKey: 'default/shop' },
     ],
   )
 })
