@@ -54,11 +54,11 @@ export function hashApiKeySecret(salt: Uint8Array, secret: Uint8Array): Buffer {
   return createHash('sha256').update(salt).update(secret).digest()
 }
 
-/** `randomBytes` has to be that of a cryptographic generator. */
-export function newApiKey(randomBytes: (size: number) => Buffer): NewApiKey {
-  const id = randomBytes(ID_BYTES).toString('hex')
-  const secret = randomBytes(SECRET_BYTES)
-  const salt = randomBytes(SALT_BYTES)
+/** `random` has to be that of a cryptographic generator. */
+export function newApiKey(random: (size: number) => Buffer): NewApiKey {
+  const id = random(ID_BYTES).toString('hex')
+  const secret = random(SECRET_BYTES)
+  const salt = random(SALT_BYTES)
   return {
     text: formatApiKey({ id, secret }),
     id,

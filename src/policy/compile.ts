@@ -115,7 +115,7 @@ export function compilePolicy(input: PolicyInput): {
   const servers = governing(input.external ?? [], workload)
   const asked = compileExternal(servers, (resource) => {
     const found: Violation[] = []
-    const to = compileOperations(resource.spec.to, 'spec', found)
+    const to = compileOperations(resource.spec.to, 'spec', true, found)
     violations.push(...blame(resource, found))
     if (found.length > 0) closing.push(resourceLabel(resource))
     return to

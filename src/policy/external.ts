@@ -3,6 +3,7 @@ import { OutriderError } from '../lib/errors.ts'
 import type { SpiffeId } from '../identity/spiffe-id.ts'
 import type { DecisionRequest } from './decision.ts'
 import { type ExternalAuthorization, nameOf, type ResourceViolation } from './model.ts'
+import { Query } from './query.ts'
 import { matchesOperation, type OperationMatcher } from './rule.ts'
 
 /** A server that is asked about requests that the rules allow. */
@@ -64,11 +65,11 @@ export function compileExternal(
   return { external, violations }
 }
 
-/** Whether the server is asked about this request. A TCP connection has no method and no path: whoever asks for these is asked. */
-export function concernsRequest({ to }: CompiledExternal, request: DecisionRequest): boolean {
-  if (to === undefined) return true
-  if (request.method === undefined || request.path === undefined) {
-    return to.some(({ ports }) => matchesOperation({ methods: undefined, paths: undefined, ports }, request))
-  }
-  return to.some((operation) => matchesOperation(operation, request))
+/** The servers that are asked about this request. Where it cannot be known, such as by the path of a TCP connection, they are. */
+export function concerned(
+  external: readonly CompiledExternal[],
+  request: DecisionRequest,
+): readonly CompiledExternal[] {
+  const query = new Query(request)
+  return external.filter(({ to }) => to === undefined || to.some((operation) => matchesOperation(operation, query)))
 }

@@ -46,13 +46,20 @@ export class Lockout {
     this.#store = store
   }
 
-  /** Whole seconds for which `source` is locked out, 0 when it is not; a thing that it has proved lately never is. */
-  lockedForS(source: string, thing: string): number {
+  /** Whole seconds for which `source` is locked out, 0 when it is not. */
+  lockedForS(source: string): number {
     return this.#alone(() => {
       const now = this.#now()
       const left = this.#of(failures).read(source, now) - LOCKOUT_WINDOW_MS - now
-      if (left <= 0) return 0
-      return this.#of(proofs).read(proofKey(source, thing), now) > now ? 0 : Math.ceil(left / 1000)
+      return left <= 0 ? 0 : Math.ceil(left / 1000)
+    })
+  }
+
+  /** Whether `source` has proved `thing` within the hour: a lock does not keep it from doing so again. */
+  hasProved(source: string, thing: string): boolean {
+    return this.#alone(() => {
+      const now = this.#now()
+      return this.#of(proofs).read(proofKey(source, thing), now) > now
     })
   }
 

@@ -18,6 +18,8 @@ export interface AuditEvent {
     | 'api-key-created'
     | 'api-key-rotated'
     | 'api-key-revoked'
+    | 'api-key-applied'
+    | 'api-key-deleted'
     | 'authority-prepared'
     | 'authority-activated'
     | 'authority-tainted'

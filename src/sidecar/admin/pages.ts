@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Watch } from '../../lib/watch.ts'
 import { toPem } from '../../identity/x509.ts'
 import type { Credentials } from '../../mtls/credentials.ts'
+import type { CompiledPolicy } from '../../policy/compile.ts'
 import { type AdminAnswer, type AdminPages, json, text } from '../../telemetry/admin-server.ts'
 import { type ProcessState, processPages } from '../../telemetry/process-pages.ts'
 import type { KeySetState, KeySetStates } from '../authentication/key-sets.ts'
@@ -27,6 +28,7 @@ export function adminPages(sources: AdminSources): AdminPages {
         revision: snapshot.revision,
         appliedAt: snapshot.appliedAtMs === undefined ? null : new Date(snapshot.appliedAtMs).toISOString(),
         closed: snapshot.policy.current.closed ?? null,
+        weakened: weakenedBy(snapshot.policy.current),
         resources: [...snapshot.held.values()].map((held) =>
           held.ok ? held.resource : { name: held.name, revision: held.revision, violations: held.violations },
         ),
@@ -58,6 +60,12 @@ function shownKeySet([uri, { keys, asking, fetchedAtMs, failure }]: readonly [st
     keys: (keys?.keys ?? []).map(({ keyId, algorithms }) => ({ keyId: keyId ?? null, algorithms })),
     ignored: keys?.ignored ?? [],
   }
+}
+
+/** Resources that let in what nobody has allowed. */
+function weakenedBy({ external }: CompiledPolicy): readonly string[] {
+  const open = external.filter(({ onFailure }) => onFailure === 'allow')
+  return open.map(({ label }) => `ExternalAuthorization ${label}: onFailure: allow`)
 }
 
 function shownFailure({ atMs, presented, ...rest }: ServedTlsFailure): object {

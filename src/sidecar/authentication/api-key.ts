@@ -41,8 +41,8 @@ export class ApiKeyVerifier implements CredentialVerifier {
     // Nobody can try out secrets with texts that are no keys: these are not counted as failures.
     if (parts === undefined) return this.#refuse('apikey-malformed', CHALLENGE)
     const source = sourceOf(context)
-    const lockedForS = lockout.lockedForS(source, parts.id)
-    if (lockedForS > 0) return this.#refuse('apikey-locked-out', ['retry-after', String(lockedForS)], `from ${source}`)
+    const lockedForS = lockout.lockedForS(source)
+    if (lockedForS > 0 && !lockout.hasProved(source, parts.id)) return this.#lockedOut(lockedForS, source)
     const verdict = verifyApiKey(context.authentication.apiKeys, parts, context.nowMs)
     switch (verdict.kind) {
       case 'good':
@@ -53,11 +53,17 @@ export class ApiKeyVerifier implements CredentialVerifier {
       case 'expired':
         return this.#refuse('apikey-expired', CHALLENGE, `ID ${verdict.id}`)
       case 'unknown':
+        // Of what was proved here only the ID is right: that is no way around the lock.
+        if (lockedForS > 0) return this.#lockedOut(lockedForS, source)
         if (lockout.failed(source)) log.warn({ source, lastId: parts.id }, 'too many wrong API keys: locked out')
         return this.#refuse('apikey-unknown', CHALLENGE, `ID ${parts.id} from ${source}`)
       default:
         return unreachable(verdict)
     }
+  }
+
+  #lockedOut(forS: number, source: string): Outcome {
+    return this.#refuse('apikey-locked-out', ['retry-after', String(forS)], `from ${source}`)
   }
 
   #refuse(code: Extract<RefusalCode, `apikey-${string}`>, headers: readonly string[], detail?: string): Outcome {

@@ -46,7 +46,10 @@ export class Checker {
     const context = attributes ?? nothing
     const requestId = requestIdOf(context.request?.http?.headers['x-request-id'] ?? '', randomHex)
     const beliefs = { bundles: credentials.current.bundles, revocations: policy.current.revocations }
-    const subject = subjectOf(context, beliefs, nowMs)
+    const subject =
+      attributes === null
+        ? refuse('check-malformed', { detail: 'nothing is told' })
+        : subjectOf(context, beliefs, nowMs)
     const proved = subject.kind === 'refusal' ? subject : await proveUser(subject, policy.current, authenticator, nowMs)
     const { refusal, rule } = proved.kind === 'refusal' ? { refusal: proved, rule: undefined } : this.#decide(proved)
     const explain = subject.kind === 'subject' && subject.explain
@@ -104,7 +107,7 @@ interface Outcome {
   readonly durationMs: number
 }
 
-/** Nothing was told: nobody asks for nothing. */
+/** Nothing was told. */
 const nothing: AttributeContext__Output = {
   source: null,
   destination: null,

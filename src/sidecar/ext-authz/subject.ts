@@ -100,7 +100,6 @@ const nobody: Named = { kind: 'named', principal: { kind: 'anonymous', why: 'no-
 /** Whom the asker has verified. Without a SPIFFE ID it is nobody in particular: names of other kinds mean nothing to rules. */
 function callerOf(text: string, certificate: string, { bundles, revocations }: Beliefs): Named | Refusal {
   if (text === '' && certificate === '') return nobody
-  const wrong = (detail: string): Refusal => refuse('principal-refused', { detail })
   try {
     const shown = certificate === '' ? undefined : leafOf(certificate)
     const id = text.startsWith('spiffe://') ? parseSpiffeId(text) : shown?.id
@@ -115,6 +114,10 @@ function callerOf(text: string, certificate: string, { bundles, revocations }: B
     if (thrown instanceof OutriderError || thrown instanceof URIError) return wrong(describeError(thrown))
     throw thrown
   }
+}
+
+function wrong(detail: string): Refusal {
+  return refuse('principal-refused', { detail })
 }
 
 /** The certificate that the client has shown to the asker, which has verified it: PEM, percent-encoded. */

@@ -1,7 +1,7 @@
 import { changeHeaders } from '../../http/header-changes.ts'
 import type { Headers } from '../../http/headers.ts'
 import { unreachable } from '../../lib/unreachable.ts'
-import { type CompiledExternal, concernsRequest } from '../../policy/external.ts'
+import { type CompiledExternal, concerned } from '../../policy/external.ts'
 import type { Answer, RequestChanges } from '../external/answer.ts'
 import { changeQuery } from '../external/query.ts'
 import { questionOf, type Subject } from '../external/question.ts'
@@ -33,8 +33,7 @@ export function consult(
   const unchanged: Consulted = { kind: 'consulted', headers: undefined, target: received.target }
   if (external.length === 0) return unchanged
   const { request } = received
-  const asked = askedOf(authenticated, connection)
-  const servers = external.filter((server) => concernsRequest(server, asked))
+  const servers = concerned(external, askedOf(authenticated, connection))
   if (servers.length === 0) return unchanged
   const headers = request.forwardedHeaders('x-forwarded-client-cert', connection.clientCertificate, received.headers)
   return askAll(servers, { received, headers, target: received.target }, connection)
