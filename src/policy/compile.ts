@@ -5,6 +5,7 @@ import { type CompiledAuthentication, compileAuthentication } from './authentica
 import { compileOperations } from './compile/operation.ts'
 import { compileRules } from './compile-rule.ts'
 import { compileDestinations, type Destinations, type UnusableService } from './destinations.ts'
+import { type CompiledExternal, compileExternal } from './external.ts'
 import { type CompiledLimit, LimitTable } from './limits.ts'
 import {
   type Action,
@@ -64,7 +65,7 @@ export interface CompiledPolicy {
   readonly revocations: Revocations
   readonly authentication: CompiledAuthentication
   /** Servers that are asked about requests that the rules allow. */
-  readonly external: readonly ExternalAuthorization[]
+  readonly external: readonly CompiledExternal[]
 }
 
 /**
@@ -103,6 +104,26 @@ export function compilePolicy(input: PolicyInput): {
   const reachable = compileDestinations(services, unusable, workload.metadata.namespace)
   violations.push(...reachable.violations)
 
+  const accepted = compileAuthentication(
+    governing(input.authentications ?? [], workload),
+    governing(input.apiKeys ?? [], workload),
+  )
+  violations.push(...accepted.violations)
+  // Whom it would have refused nobody can tell: nothing goes on.
+  closing.push(...new Set(accepted.violations.map(({ resource }) => resourceKey(resource))))
+
+  const servers = governing(input.external ?? [], workload)
+  const asked = compileExternal(servers, (resource) => {
+    const found: Violation[] = []
+    const to = compileOperations(resource.spec.to, 'spec', true, found)
+    violations.push(...blame(resource, found))
+    if (found.length > 0) closing.push(resourceLabel(resource))
+    return to
+  })
+  violations.push(...asked.violations)
+  // A server that is not asked might have denied.
+  closing.push(...asked.violations.map(({ resource }) => resourceKey(resource)))
+
   const policy: CompiledPolicy = {
     closed: closing.length === 0 ? undefined : { code: 'policy-broken', detail: closing.join(', ') },
     deny: new RuleIndex(rules.DENY, 'requests'),
@@ -111,11 +132,8 @@ export function compilePolicy(input: PolicyInput): {
     limits: new LimitTable(limits),
     destinations: reachable.destinations,
     revocations: compileRevocations(input.revocations ?? []),
-    authentication: compileAuthentication(
-      governing(input.authentications ?? [], workload),
-      governing(input.apiKeys ?? [], workload),
-    ),
-    external: governing(input.external ?? [], workload),
+    authentication: accepted.authentication,
+    external: asked.external,
   }
   return { policy, violations }
 }

@@ -1,6 +1,7 @@
 import { OutriderError } from '../../lib/errors.ts'
 import { millisecondsOf } from '../../lib/protobuf-time.ts'
 import { unreachable } from '../../lib/unreachable.ts'
+import type { Kind } from '../../policy/model.ts'
 import type { AdminHandlers } from '../../rpc/handler.ts'
 import type { CanaryEvent } from '../../wire/outrider/admin/v1/CanaryEvent.ts'
 import type { CanaryHealth } from '../../wire/outrider/admin/v1/CanaryHealth.ts'
@@ -20,6 +21,9 @@ const MAX_WATCH_MS = 24 * 60 * 60 * 1000
 /** Of what a slow reader leaves unread the rest is dropped, but for the last word. */
 const MAX_BACKLOG = 100
 
+/** Whoever has to be stopped at once does not wait for a canary. It is never of these kinds. */
+const URGENT: ReadonlySet<unknown> = new Set(['ApiKey', 'Revocation'] satisfies Kind[])
+
 /** The canary of this control server: there is one at a time, and nothing else that it could be confused with is stored meanwhile. */
 export class Canaries {
   readonly #parts: CanaryParts
@@ -34,12 +38,12 @@ export class Canaries {
     return this.#parts.sessions.overlay?.holds(sessionKey) ?? false
   }
 
-  /** Throws `canary-running` while there is one. */
-  checkNone(): void {
-    if (this.#current === undefined || this.#current.over) return
+  /** Throws `canary-running` while there is one, unless all of these kinds take belief from somebody at once. */
+  checkFree(kinds: readonly unknown[]): void {
+    if (this.#current === undefined || this.#current.over || kinds.every((kind) => URGENT.has(kind))) return
     throw new OutriderError(
       'canary-running',
-      'a canary is being watched: wait for its end or interrupt it; only revocations are taken meanwhile',
+      'a canary is being watched: wait for its end or interrupt it; only revocations and API keys are taken meanwhile',
     )
   }
 
@@ -54,7 +58,7 @@ export class Canaries {
     stream.onMessage((message) => {
       if (message.message === 'start') {
         if (own !== undefined) throw new OutriderError('canary-protocol', 'a call starts one canary')
-        this.checkNone()
+        this.checkFree([undefined])
         const started = startCanary(requestOf(message.start!), this.#parts, (step) => {
           if (stream.backlog < MAX_BACKLOG || isLast(step)) stream.send(wireStep(step))
           if (isLast(step)) stream.end()

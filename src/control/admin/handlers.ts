@@ -15,6 +15,7 @@ import type { CertificateAuthority } from '../ca/certificate-authority.ts'
 import type { Federation } from '../federation/federation.ts'
 import { hashSecret } from '../identity/attest/join-token.ts'
 import type { OwnIdentity } from '../own-identity.ts'
+import { apiKeyHandlers } from './api-keys.ts'
 import { authorityHandlers } from './authorities.ts'
 import type { Mesh } from '../publish/mesh.ts'
 import { publish, publishInTurns, withdraw } from '../publish/path.ts'
@@ -57,22 +58,21 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
   const { mesh, authority, identity, sessions, sidecars, canaries, federation, audit, log } = parts
   const { store, catalogue, clock } = mesh
   const watch = watchResources(store)
-  const auditRevocation = (event: 'revocation-applied' | 'revocation-deleted', name: ResourceName): void => {
-    if (name.kind === 'Revocation') audit.record({ event, revocation: `${name.namespace}/${name.name}` })
+  /** Of kinds that say whom nobody may believe any more, and whom everybody may. */
+  const auditChange = (verb: 'applied' | 'deleted', { kind, namespace, name }: ResourceName): void => {
+    if (kind === 'Revocation') audit.record({ event: `revocation-${verb}`, revocation: `${namespace}/${name}` })
+    if (kind === 'ApiKey') audit.record({ event: `api-key-${verb}`, apiKey: `${namespace}/${name}` })
   }
   return {
     apply: async ({ documents, dryRun }) => {
       const result = dryRun
         ? publish(documents, mesh, true)
-        : await publishInTurns(documents, mesh, () => {
-            // Who has to be stopped at once must not wait for a canary.
-            if (!documents.every(isRevocation)) canaries.checkNone()
-          })
+        : await publishInTurns(documents, mesh, () => canaries.checkFree(documents.map(kindOf)))
       if (result.kind === 'refused') throw refusal(result)
       const { revision, outcomes } = result
       if (!dryRun) {
         log.info({ revision, documents: documents.length }, 'resources applied')
-        for (const { name, change } of outcomes) if (change !== 'unchanged') auditRevocation('revocation-applied', name)
+        for (const { name, change } of outcomes) if (change !== 'unchanged') auditChange('applied', name)
       }
       return { revision, outcomes: outcomes.map(wireOutcome) }
     },
@@ -99,10 +99,10 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
     delete: ({ ref }) => {
       const name = resourceName(ref)
       if (store.get(name) === undefined) notFound(name)
-      if (name.kind !== 'Revocation') canaries.checkNone()
+      canaries.checkFree([name.kind])
       const revision = withdraw(name, mesh)
       log.info({ revision, ...name }, 'resource deleted')
-      auditRevocation('revocation-deleted', name)
+      auditChange('deleted', name)
       return { revision }
     },
 
@@ -167,17 +167,18 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       return { trustDomain, document: formatBundleDocument(bundle, parts.bundleRefreshHintMs) }
     },
 
+    ...apiKeyHandlers({ mesh, audit, log, refusal }),
     ...authorityHandlers({ authority, identity, sessions, sidecars, clock, audit, log }),
   }
 }
 
-/** Whether this text is a resource of that kind; what it is else, admission finds. */
-function isRevocation(document: string): boolean {
+/** What a text says that it is; whether it is that, admission finds. */
+function kindOf(document: string): unknown {
   try {
     const value: unknown = JSON.parse(document)
-    return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'Revocation'
+    return typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined
   } catch {
-    return false
+    return undefined
   }
 }
 

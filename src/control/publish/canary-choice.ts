@@ -55,15 +55,18 @@ function lotOf({ spiffeId, sidecarId }: Candidate, revision: number): string {
   return createHash('sha256').update(`${spiffeId} ${sidecarId} ${revision}`).digest('hex')
 }
 
-/** A change of this resource is felt at the sidecars of the workloads it governs, and nowhere else. */
-function governs(resource: Resource): resource is GoverningResource {
+/** Resources whose change is felt at the sidecars of the workloads they govern and nowhere else, and that nobody has to have at once. */
+type Staged = Exclude<GoverningResource, { readonly kind: 'ApiKey' }>
+
+function canBeStaged(resource: Resource): resource is Staged {
   switch (resource.kind) {
-    case 'ApiKey':
     case 'AuthorizationPolicy':
     case 'ExternalAuthorization':
     case 'RateLimit':
     case 'RequestAuthentication':
       return true
+    // A key that is revoked must not work at some sidecars for a minute more.
+    case 'ApiKey':
     case 'Revocation':
     case 'Service':
     case 'TrustDomain':
@@ -74,7 +77,7 @@ function governs(resource: Resource): resource is GoverningResource {
   }
 }
 
-function selects({ metadata, spec }: GoverningResource, workload: Workload): boolean {
+function selects({ metadata, spec }: Staged, workload: Workload): boolean {
   if (metadata.namespace !== workload.metadata.namespace) return false
   return spec.workloads.length === 0 || spec.workloads.includes(workload.metadata.name)
 }
@@ -89,7 +92,7 @@ export function concerned(
     const after: readonly Resource[] = change.kind === 'put' ? [change.resource] : []
     const before = catalogue.get(change.kind === 'put' ? nameOf(change.resource) : change.name) ?? []
     return [...after, before].flat().map((resource) => {
-      if (governs(resource)) return resource
+      if (canBeStaged(resource)) return resource
       throw new OutriderError(
         'canary-kind',
         `${resourceKey(nameOf(resource))} is for all sidecars at once: apply it without --canary`,

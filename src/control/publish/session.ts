@@ -13,6 +13,7 @@ import type { Nack__Output } from '../../wire/outrider/policy/v1/Nack.ts'
 import type { SubscribeRequest__Output } from '../../wire/outrider/policy/v1/SubscribeRequest.ts'
 import { type InFlight, refusedBy, violationsOf } from './answer.ts'
 import type { Difference, Held, HeldResource } from './diff.ts'
+import { usesOf } from './api-key-use.ts'
 import { protocolError } from './protocol-error.ts'
 import { type TrustReport, trustOf } from './trust-report.ts'
 
@@ -33,6 +34,8 @@ export interface SessionEvents {
   due(session: Session): void
   listening(session: Session, listeners: readonly InboundListener__Output[]): void
   draining(session: Session): void
+  /** Secrets of API keys by their IDs, and when each was last good there. */
+  apiKeysUsed(session: Session, uses: ReadonlyMap<string, number>): void
   health(session: Session, report: HealthReport__Output): void
   answered(session: Session, result: 'acked' | 'nacked' | 'stale'): void
   /** A timer of the session threw. Returns what the sidecar may be told. */
@@ -240,6 +243,9 @@ export class Session {
       case 'healthReport':
         // One that was sent before the sidecar was told to stop.
         if (this.#healthEveryMs > 0) this.#events.health(this, message.healthReport!)
+        break
+      case 'apiKeyUse':
+        this.#events.apiKeysUsed(this, usesOf(message.apiKeyUse!, this.#clock.now()))
         break
       case undefined:
         throw protocolError('an empty message, or one of a later version')

@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../../lib/clock.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import type { ClientDuplex } from '../../rpc/client.ts'
+import type { ApiKeyUse } from '../../wire/outrider/policy/v1/ApiKeyUse.ts'
 import type { HealthReport } from '../../wire/outrider/policy/v1/HealthReport.ts'
 import type { InboundListener } from '../../wire/outrider/policy/v1/InboundListener.ts'
 import type { PolicyUpdate__Output } from '../../wire/outrider/policy/v1/PolicyUpdate.ts'
@@ -63,6 +64,12 @@ export class Subscription {
   /** What became of our requests; dropped while there is no stream. */
   health(report: HealthReport): void {
     this.#stream?.send({ healthReport: report })
+  }
+
+  /** Which API keys were used. False when there is no stream to say it on. */
+  apiKeysUsed(use: ApiKeyUse): boolean {
+    this.#stream?.send({ apiKeyUse: use })
+    return this.#stream !== undefined
   }
 
   /** Begins anew, with the SVID that we have now. */

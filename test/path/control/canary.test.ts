@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { newApiKey } from '../../../src/identity/api-key.ts'
 import { timestampOf } from '../../../src/lib/protobuf-time.ts'
 import type { ClientDuplex } from '../../../src/rpc/client.ts'
 import type { CanaryEvent__Output } from '../../../src/wire/outrider/admin/v1/CanaryEvent.ts'
@@ -9,6 +11,7 @@ import type { HealthReport } from '../../../src/wire/outrider/policy/v1/HealthRe
 import type { PolicyUpdate__Output } from '../../../src/wire/outrider/policy/v1/PolicyUpdate.ts'
 import {
   allow,
+  document,
   openStream,
   startTestControl,
   type TestControl,
@@ -74,6 +77,12 @@ class Member {
     for (const { name } of removed) this.#held.delete(name)
     this.stream.call.send({ ack: { nonce, revision } })
   }
+}
+
+function apiKey(): object {
+  const { id, salt, hash } = newApiKey(randomBytes)
+  const secrets = [{ id, salt, hash, createdAt: '2026-01-01T00:00:00Z' }]
+  return document('ApiKey', 'partner', { owner: 'partner', secrets })
 }
 
 async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
@@ -203,7 +212,9 @@ t.test('a change that denies real requests goes to a part, is noticed there and 
   t.rejects(control.admin.delete({ ref: { kind: 'AuthorizationPolicy', name: 'orders' } }), { code: 'canary-running' })
   const revocation = { apiVersion: 'outrider.mesh/v1', kind: 'Revocation', metadata: { name: 'r' } }
   await control.apply({ ...revocation, spec: { spiffeIds: ['spiffe://test.local/ns/default/sa/thief'], reason: 'x' } })
-  t.pass('but a revocation')
+  await control.apply(apiKey())
+  await control.admin.delete({ ref: { kind: 'ApiKey', name: 'partner' } })
+  t.pass('but revocations and API keys')
 
   for (const member of members) member.report({ requests: 200, denied: member === canary ? 60 : 0 })
   const { reasons } = await operator.at('STEP_ROLLING_BACK')
@@ -415,6 +426,7 @@ t.test('what cannot be a canary is refused, and nothing has begun', async (t) =>
   }
   await refused({}, 'canary-nobody')
   await refused({ documents: [JSON.stringify(workload('more'))] }, 'canary-kind')
+  await refused({ documents: [JSON.stringify(apiKey())] }, 'canary-kind')
   await refused({ percent: 0 }, 'canary-percent')
   await refused({ percent: 100 }, 'canary-percent')
   await refused({ watch: { seconds: 1, nanos: 0 } }, 'canary-watch')

@@ -85,6 +85,7 @@ function setUp(): {
     listening: () => {},
     draining: () => {},
     health: () => {},
+    apiKeysUsed: () => {},
     answered: (_session, result) => void answers.push(result),
     failed: (_session, thrown) => new OutriderError('internal-error', String(thrown)),
     closed: () => void answers.push('closed'),
