@@ -37,6 +37,7 @@ export function readPublicJwk(jwk: JsonObject): PublicJwk {
     throw new OutriderError('jwk-private', 'has members of a private or shared key: consider it known')
   const members = membersOf(jwk)
   const key = importKey(members)
+  checkRsa(members)
   if (algorithmsOf(key).length === 0) throw unsupported('is no key for signatures here, or too weak')
   return { members, key }
 }
@@ -72,6 +73,42 @@ function unsigned(value: JsonValue | undefined, maxBytes: number, name: string):
   const bytes = typeof value === 'string' ? decodeBase64Url(value) : undefined
   if (typeof value === 'string' && bytes?.[0] !== undefined && bytes[0] !== 0 && bytes.length <= maxBytes) return value
   throw malformed(`has no "${name}" of 1 to ${maxBytes} bytes in canonical base64url`)
+}
+
+/** Exponents of 1 and of two make no signatures; moduli of one maker's chips are factored (CVE-2017-15361, ROCA). */
+function checkRsa({ n, e }: Record<string, string>): void {
+  if (n === undefined || e === undefined) return
+  const exponent = numberOf(e)
+  if (exponent < 3n || exponent % 2n === 0n) throw malformed('has an exponent that is even, or below 3')
+  const modulus = numberOf(n)
+  if (rocaResidues().every(({ prime, residues }) => residues.has(Number(modulus % prime))))
+    throw unsupported('has a modulus of the kind that was made with a known flaw (ROCA)')
+}
+
+function numberOf(base64url: string): bigint {
+  return BigInt(`0x${Buffer.from(base64url, 'base64url').toString('hex')}`)
+}
+
+interface RocaResidues {
+  readonly prime: bigint
+  /** The powers of 65537 modulo the prime: all that a flawed modulus can leave. */
+  readonly residues: ReadonlySet<number>
+}
+
+const ROCA_PRIMES = [
+  3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113,
+  127, 131, 137, 139, 149, 151, 157, 163, 167,
+]
+let roca: readonly RocaResidues[] | undefined
+
+/** Made when there is a first RSA key. A modulus without the flaw leaves such residues by chance less than once in 10^8. */
+function rocaResidues(): readonly RocaResidues[] {
+  roca ??= ROCA_PRIMES.map((prime) => {
+    const residues = new Set<number>()
+    for (let power = 1; !residues.has(power); power = (power * 65_537) % prime) residues.add(power)
+    return { prime: BigInt(prime), residues }
+  })
+  return roca
 }
 
 function importKey(members: JsonWebKey): KeyObject {

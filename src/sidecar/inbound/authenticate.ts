@@ -30,7 +30,7 @@ export function authenticate(
   const context: CredentialContext = {
     authentication,
     method: head.method,
-    authority: head.authority,
+    authority: received.authority,
     path,
     headers: received.headers,
     peer: connection.foundation?.peer,

@@ -1,5 +1,6 @@
 import { connect } from 'node:tls'
-import type { OutgoingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
 import t, { type Test } from 'tap'
 import type { RequestAuthentication } from '../../../src/policy/model.ts'
 import { startApp, type TestApp } from '../../fixtures/app.ts'
@@ -294,4 +295,45 @@ t.test('a new policy forgets what was verified', async (t) => {
     }),
   )
   t.same(await setting.outcome(sent), [401, 'token-audience'])
+})
+
+t.test('over HTTP/2: cookies in pieces, and a gRPC client gets a gRPC status', async (t) => {
+  const app = await startApp(t)
+  const ca = makeTestCa(TRUST_DOMAIN)
+  const sidecar = await startTestSidecar(t, {
+    ca,
+    id: '/ns/default/sa/api',
+    app: app.address,
+    inbound: { protocol: 'http1' },
+    policy: policyOf({
+      policies: [allow('all')],
+      authentications: [accepting({ jwt: [jwtOf(ann, { from: [...everywhere] })] })],
+    }),
+  })
+  const { host, port } = sidecar.inbound
+  const session = connectHttp2(`https://${host}:${port}`, {
+    ...clientTls(ca, ca.issue('/ns/default/sa/web')),
+    ALPNProtocols: ['h2'],
+  })
+  t.teardown(() => session.destroy())
+  const ask = (fields: OutgoingHttpHeaders): Promise<IncomingHttpHeaders> =>
+    new Promise((resolve, reject) => {
+      const stream = session.request({ ':authority': 'api', ':path': '/', ...fields }, { endStream: true })
+      stream.once('error', reject)
+      stream.once('response', (headers) => {
+        stream.resume()
+        stream.once('close', () => resolve(headers))
+      })
+    })
+  const token = ann.token()
+  t.match(await ask({ cookie: ['a=1', `session=${token}`, 'b=2'] }), { ':status': 200 })
+  t.equal(app.seen[0]?.headers.cookie, 'a=1; b=2')
+  t.match(await ask({ cookie: [`session=${token}`, `session=${bob.token()}`] }), { ':status': 400 })
+  const grpc = { ':method': 'POST', 'content-type': 'application/grpc', te: 'trailers' }
+  t.match(await ask({ ...grpc, authorization: `Bearer ${ann.token({ exp: 1 })}` }), {
+    ':status': 200,
+    'grpc-status': '16',
+    'x-outrider-refusal': 'token-expired',
+    'www-authenticate': 'Bearer error="invalid_token"',
+  })
 })
