@@ -22,6 +22,7 @@ import {
   idOf,
   policyOf,
   rateLimit,
+  revocation,
   send,
   startHop,
   startPair,
@@ -357,6 +358,10 @@ t.test('a change of credentials or policy leaves questions under way alone', asy
   t.equal((await reply).status, 200)
   api.policy.set(policyOf(parts))
   t.equal((await send(web.outbound)).status, 200, 'and the next question finds its way')
+  t.equal(server.asked.length, 2)
+  const revoked = revocation('authz', { spiffeIds: [idOf('authz')] })
+  api.policy.set(policyOf({ ...parts, revocations: [revoked] }))
+  t.equal((await send(web.outbound)).status, 503, 'whom nobody believes any more is not asked again')
   t.equal(server.asked.length, 2)
 })
 
