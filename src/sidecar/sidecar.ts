@@ -16,6 +16,7 @@ import { KeySetKeeper } from './authentication/key-sets.ts'
 import { openProviders } from './authentication/open.ts'
 import { adoptIdentity } from './adopt-identity.ts'
 import { establishIdentity, type Identity } from './identity.ts'
+import { LastGood } from './last-good/last-good.ts'
 import { listen, stopListening } from '../lib/listen.ts'
 import { OwnTraffic } from './own-traffic.ts'
 import { Snapshot } from './snapshot/snapshot.ts'
@@ -82,6 +83,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   })
   let notReady: string | undefined = 'no identity yet'
   let identity: Identity | undefined
+  let lastGood: LastGood | undefined
   let workloadApi: Drainable | undefined
   let subscription: Subscription | undefined
   let reporter: TrustReporter | undefined
@@ -94,7 +96,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     registry,
     snapshot,
     credentials: () => identity?.source.credentials,
-    notReady: () => notReady ?? traffic.notReady,
+    notReady: () => lastGood?.fault ?? notReady ?? traffic.notReady,
     traffic,
     keySets: keySets.states,
   })
@@ -106,6 +108,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     apiKeyReporter?.close()
     extAuthz?.destroy()
     unfollow?.()
+    await lastGood?.close()
     subscription?.close()
     keySets.close()
     identity?.close()
@@ -116,8 +119,10 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 
   try {
     const admin = await listen(adminServer, config.admin, 'admin')
+    lastGood = await LastGood.open({ config, snapshot, clock, log })
     const establish = config.identitySource === 'control' ? establishIdentity : adoptIdentity
-    identity = await establish({ config, clock, random, log, metrics, signal })
+    const { identityFile } = lastGood
+    identity = await establish({ config, clock, random, log, metrics, signal, ...(identityFile && { identityFile }) })
     const { source, client, jwtSvid } = identity
     log.info({ id: source.credentials.current.svid.id }, 'identity established')
     // Before there is a policy: whoever shares the identity does not wait for ours.
@@ -132,6 +137,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       clock,
       random,
     })
+    lastGood.follow(identity, subscription)
     await waitFor(snapshot.policy, () => snapshot.revision > 0, signal)
     const { inbound, outbound, outboundServices } = await traffic.open(source.credentials, snapshot, keySets)
     const followed = subscription
