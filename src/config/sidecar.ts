@@ -456,12 +456,21 @@ export function loadSidecarConfig(sources: ConfigSources<typeof sidecarOptions>)
   }
   checkIdentitySource(config)
   checkExtAuthz(config)
-  const allowance = parseAllowance(config.tokenProviderAllow ?? '')
+  checkTokenProviders(config)
+  return config
+}
+
+function checkTokenProviders({ tokenProviderAllow = '', dpopOrigins = '' }: SidecarConfig): void {
+  const allowance = parseAllowance(tokenProviderAllow)
   if (typeof allowance === 'string')
     throw new OutriderError('config-value-malformed', `tokenProviderAllow: ${allowance}`, {
       place: 'tokenProviderAllow',
     })
-  return config
+  const wrong = dpopOrigins.split(',').find((origin) => origin !== '' && !URL.canParse(origin))
+  if (wrong !== undefined)
+    throw new OutriderError('config-value-malformed', `dpopOrigins: ${JSON.stringify(wrong)} is no origin`, {
+      place: 'dpopOrigins',
+    })
 }
 
 function checkIdentitySource({

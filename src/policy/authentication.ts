@@ -23,6 +23,8 @@ export interface CompiledAuthentication {
   readonly queries: ReadonlyMap<string, CredentialPlace>
   /** Header fields that claims are set in: what a client sends in them is never forwarded. */
   readonly claimHeaders: ReadonlySet<string>
+  /** Fields that credentials come in or claims are set in: in trailers they are believed by nobody, and never forwarded. */
+  readonly withheldTrailers: ReadonlySet<string>
   /** Nothing of the above: no request has to be looked at. */
   readonly empty: boolean
   /** Issuers of JWTs, wherever they are accepted. */
@@ -102,6 +104,7 @@ export const noAuthentication: CompiledAuthentication = {
   cookies: new Map(),
   queries: new Map(),
   claimHeaders: new Set(),
+  withheldTrailers: new Set(),
   empty: true,
   issuers: new Set(),
   keySources: new Map(),
@@ -150,7 +153,18 @@ export function compileAuthentication(
       list.toSorted((a, b) => prefixLength(b) - prefixLength(a)),
     )
   const issuers = new Set([...places.values()].flatMap((place) => [...place.issuers.keys()]))
-  const authentication = { headers, cookies, queries, claimHeaders, empty: false, issuers, keySources, apiKeys }
+  const withheldTrailers = new Set([...claimHeaders, ...headers.keys(), 'dpop'])
+  const authentication = {
+    headers,
+    cookies,
+    queries,
+    claimHeaders,
+    withheldTrailers,
+    empty: false,
+    issuers,
+    keySources,
+    apiKeys,
+  }
   return { authentication, violations }
 }
 

@@ -1,4 +1,4 @@
-import type { Headers } from '../../http/headers.ts'
+import { type Headers, withoutFields } from '../../http/headers.ts'
 import type { JsonObject } from '../../identity/json.ts'
 import type { ClaimHeader, CompiledAuthentication } from '../../policy/authentication.ts'
 import { claimOf } from '../../policy/match/claim.ts'
@@ -52,18 +52,14 @@ export function forwardedForm(
   }
 }
 
-function keptFields(headers: Headers, fields: ReadonlySet<string>, cookies: ReadonlySet<string>): string[] {
+function keptFields(headers: Headers, fields: ReadonlySet<string>, cookies: ReadonlySet<string>): Headers {
+  const without = withoutFields(headers, fields)
+  if (cookies.size === 0) return without
   const kept: string[] = []
-  for (let index = 0; index < headers.length; index += 2) {
-    const name = headers[index]!
-    const value = headers[index + 1]!
-    if (fields.has(name)) continue
-    if (name !== 'cookie' || cookies.size === 0) {
-      kept.push(name, value)
-      continue
-    }
-    const left = withoutCookies(value, cookies)
-    if (left !== '') kept.push(name, left)
+  for (let index = 0; index < without.length; index += 2) {
+    const name = without[index]!
+    const value = name === 'cookie' ? withoutCookies(without[index + 1]!, cookies) : without[index + 1]!
+    if (name !== 'cookie' || value !== '') kept.push(name, value)
   }
   return kept
 }

@@ -8,6 +8,7 @@ import { type Refusal, type RefusalCode, refuse } from '../refusal.ts'
 import type { BindingCheck } from './binding.ts'
 import type { ClientSecrets } from './client-secrets.ts'
 import type { Credential, CredentialContext, CredentialVerifier, Outcome } from './credential.ts'
+import { FailureLog } from './failure-log.ts'
 import { type IntrospectionAnswer, isRefusal, readAnswer } from './introspection-answers.ts'
 import type { Providers } from './providers.ts'
 import { RememberedAnswers } from './remembered-answers.ts'
@@ -45,6 +46,7 @@ const NEGATIVE_MS = 5000
 /** Tokens that an authorization server is asked about (RFC 7662). Without an answer a token is not believed. */
 export class IntrospectionVerifier implements CredentialVerifier {
   readonly #options: IntrospectionOptions
+  readonly #failures: FailureLog
   readonly #remembered = new RememberedAnswers()
   readonly #questions = new Map<string, Question>()
   readonly #queue = new Fifo<Question>()
@@ -52,6 +54,7 @@ export class IntrospectionVerifier implements CredentialVerifier {
 
   constructor(options: IntrospectionOptions) {
     this.#options = options
+    this.#failures = new FailureLog(options.log, options.clock)
   }
 
   takes({ place }: Credential, _authentication: CompiledAuthentication): boolean {
@@ -150,7 +153,7 @@ export class IntrospectionVerifier implements CredentialVerifier {
   }
 
   async #answerTo({ accepted, text, given }: Question): Promise<IntrospectionAnswer> {
-    const { providers, secrets, clock, log, counted } = this.#options
+    const { providers, secrets, clock, counted } = this.#options
     const { endpoint, clientId, clientSecret, timeoutMs } = accepted
     try {
       const authorization = basic(clientId, secrets.of(clientSecret))
@@ -161,7 +164,7 @@ export class IntrospectionVerifier implements CredentialVerifier {
     } catch (error) {
       if (given.signal.aborted) return refuse('introspection-timeout')
       counted('failed')
-      log.warn({ endpoint, error }, 'an authorization server gave no answer about a token')
+      this.#failures.report(endpoint, error)
       return failed(error)
     }
   }

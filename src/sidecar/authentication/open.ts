@@ -48,7 +48,9 @@ export interface AuthenticationOptions extends Provers {
 export function openAuthentication(options: AuthenticationOptions): { authenticator: Authenticator; close(): void } {
   const { config, clock, log, metrics, sources, providers, planes, lockout, apiKeyUses } = options
   const { keySets: states, wantKeys: want, usedProofs } = sources
-  const origins = new Set((config.dpopOrigins ?? '').split(',').filter(Boolean))
+  const named = (config.dpopOrigins ?? '').split(',').filter(Boolean)
+  // A default port is no part of it.
+  const origins = new Set(named.map((origin) => new URL(origin).origin))
   const binding = new BindingCheck({ usedProofs, origins })
   const jwt = new JwtVerifier({
     ring: new KeyRing({ states, want, clock }),

@@ -22,7 +22,7 @@ interface Entry {
 
 const MAX_ENTRIES = 4096
 /** Of token texts; what is made of one takes a few times as much. */
-const MAX_BYTES = 8 * 1024 * 1024
+const MAX_BYTES = 4 * 1024 * 1024
 /** An issuer that takes a key back is heard after so long at most, if nothing else empties the cache. */
 const MAX_AGE_MS = 60_000
 

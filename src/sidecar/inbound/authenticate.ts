@@ -27,6 +27,7 @@ export function authenticate(
   const { path, target } = received
   if (authentication.empty || path === undefined) return { kind: 'authenticated', principal, user: noUser, received }
   const { head, request } = received
+  request.exchange.withheldTrailers = authentication.withheldTrailers
   const context: CredentialContext = {
     authentication,
     method: head.method,

@@ -217,7 +217,7 @@ t.test('proofs that prove nothing', async (t) => {
 })
 
 t.test('what a proof is for, in other spellings', async (t) => {
-  const setting = await start(t, undefined, { dpopOrigins: 'https://api.example.com' })
+  const setting = await start(t, undefined, { dpopOrigins: 'https://api.example.com:443' })
   const token = issuer.token({ cnf: { jkt } })
   const good: readonly (readonly [path: string, htu: string])[] = [
     ['/', 'https://api'],

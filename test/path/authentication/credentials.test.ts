@@ -337,3 +337,35 @@ t.test('over HTTP/2: cookies in pieces, and a gRPC client gets a gRPC status', a
     'www-authenticate': 'Bearer error="invalid_token"',
   })
 })
+
+t.test('trailers bring no claims and no tokens along', async (t) => {
+  const setting = await start(t, {
+    jwt: [jwtOf(ann, { from: [{ header: 'x-plain' }], claimsToHeaders: [{ claim: 'sub', header: 'x-user' }] })],
+  })
+  const answer = await setting.raw(
+    `POST / HTTP/1.1\r\nHost: api\r\nConnection: close\r\nX-Plain: ${ann.token()}\r\nTransfer-Encoding: chunked\r\n\r\n` +
+      `1\r\na\r\n0\r\nX-User: root\r\nX-Plain: x\r\nDPoP: x\r\nX-Sum: 5\r\n\r\n`,
+  )
+  t.match(answer, /^HTTP\/1\.1 200/)
+  t.strictSame({ ...setting.app.seen[0]?.trailers }, { 'x-sum': '5' })
+  t.equal(setting.app.seen[0]?.headers['x-user'], 'ann')
+})
+
+t.test('names with an underscore, where an option lets them through', async (t) => {
+  const app = await startApp(t)
+  const ca = makeTestCa(TRUST_DOMAIN)
+  const sidecar = await startTestSidecar(t, {
+    ca,
+    id: '/ns/default/sa/api',
+    app: app.address,
+    config: { underscoresInHeaders: 'allow' },
+    policy: policyOf({
+      policies: [allow('all')],
+      authentications: [accepting({ jwt: [jwtOf(ann, { claimsToHeaders: [{ claim: 'sub', header: 'x-user' }] })] })],
+    }),
+  })
+  const leaf = ca.issue('/ns/default/sa/web')
+  t.equal((await sendTls(sidecar.inbound, ca, leaf, { headers: { x_user: 'root', x_other: '1' } })).status, 200)
+  t.equal(app.seen[0]?.headers['x_user'], undefined)
+  t.equal(app.seen[0]?.headers['x_other'], '1')
+})

@@ -182,6 +182,13 @@ t.test('a server that is down', async (t) => {
   await setting.provider.stop()
   t.same(await setting.outcome('opaque'), [503, 'introspection-unavailable'])
   t.same(await setting.outcome(), [200, undefined], 'others go on')
+
+  const about = () => setting.sidecar.lines.items.filter(({ endpoint }) => endpoint !== undefined)
+  await Promise.all(Array.from({ length: 30 }, (_, index) => setting.outcome(`token-${index}`)))
+  t.equal(about().length, 1, 'one line in ten seconds, not one for each token')
+  setting.clock.advance(10_000)
+  await setting.outcome('opaque')
+  t.match(about()[1], { level: 'warn', failuresBefore: 30 })
 })
 
 t.test('a server that never answers', async (t) => {

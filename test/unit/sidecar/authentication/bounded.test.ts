@@ -43,7 +43,7 @@ t.test('verified tokens are bounded, in number and in bytes', async (t) => {
   t.equal(tokens.find('t0', place!, authentication, 0), undefined, 'not the oldest')
   for (let index = 0; index < 1000; index += 1)
     tokens.add(`${index}`.padEnd(16_000, 'x'), place!, authentication, verified(1e9), 0)
-  t.equal(tokens.size, Math.floor((8 * 1024 * 1024) / 16_000))
+  t.equal(tokens.size, Math.floor((4 * 1024 * 1024) / 16_000))
 })
 
 t.test('remembered answers are bounded, in number and in bytes', async (t) => {
