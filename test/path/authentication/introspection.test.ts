@@ -30,7 +30,7 @@ interface Setting {
   readonly sidecar: TestSidecar
   readonly clock: TestClock
   readonly secretsDir: string
-  ask(token?: string): Promise<Reply>
+  ask(token?: string, body?: Buffer): Promise<Reply>
   outcome(token?: string): Promise<readonly [number, unknown]>
 }
 
@@ -67,8 +67,9 @@ async function start(t: Test, { handler, spec, jwt = [], mode = 0o600 }: Setting
     }),
   })
   const leaf = ca.issue('/ns/default/sa/web')
-  const ask = (token?: string): Promise<Reply> =>
+  const ask = (token?: string, body?: Buffer): Promise<Reply> =>
     sendTls(sidecar.inbound, ca, leaf, {
+      ...(body === undefined ? {} : { method: 'POST', body }),
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     })
   return {
@@ -213,6 +214,22 @@ t.test('one question for all requests with one token', async (t) => {
   answers[0]!()
   for (const outcome of await Promise.all(asked)) t.same(outcome, [200, undefined])
   t.equal(setting.provider.asked.length, 1)
+})
+
+t.test('a body that comes while a question is under way arrives whole, and reading waits for the answer', async (t) => {
+  const answers: (() => void)[] = []
+  const setting = await start(t, {
+    handler: (_request, response) => {
+      answers.push(() => response.writeHead(200, { 'content-type': 'application/json' }).end('{"active":true}'))
+    },
+  })
+  const body = Buffer.alloc(5_000_000, 'abcdefg')
+  const asked = setting.ask('opaque', body)
+  await eventually(() => answers.length === 1, 'asked')
+  t.equal(setting.app.seen.length, 0, 'nothing reaches the application before')
+  answers[0]!()
+  t.equal((await asked).status, 200)
+  t.ok(setting.app.seen[0]?.body.equals(body))
 })
 
 t.test('questions at a time are bounded, and so is who waits for one', async (t) => {

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
 import { run } from '../../../src/cli/run.ts'
+import { WatchCell } from '../../../src/lib/watch.ts'
 import { adminPages } from '../../../src/sidecar/admin/pages.ts'
 import { takeLastGood, takeUpdate } from '../../../src/sidecar/snapshot/path.ts'
-import { WatchCell } from '../../../src/lib/watch.ts'
 import { Snapshot } from '../../../src/sidecar/snapshot/snapshot.ts'
 import { OwnBuckets } from '../../../src/ratelimit/buckets.ts'
 import { createAdminServer } from '../../../src/telemetry/admin-server.ts'
@@ -27,8 +27,8 @@ async function sidecarAt(t: Test, clock: TestClock): Promise<{ snapshot: Snapsho
     registry,
     snapshot,
     credentials: () => undefined,
-    keySets: new WatchCell(new Map()),
     notReady: () => (snapshot.revision === 0 ? 'no policy yet' : undefined),
+    keySets: new WatchCell(new Map()),
     traffic: {
       connections: async () => [],
       tlsFailures: async () => [],
