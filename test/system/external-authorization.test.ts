@@ -143,15 +143,9 @@ async function startBehindEnvoy(t: Test, file: string): Promise<BehindEnvoy> {
   const { port } = app.address
   const other = resource('Workload', 'other', { spiffeId: idOf('other') })
   await mesh.apply([ordersResources(port, { paths: ['/allowed/{**}'] }), other, apiKeys].join('\n---\n'))
-  const ports = { listener: await freePort(), authz: await freePort() }
-  const orders = await mesh.sidecar('orders', [
-    '--outbound',
-    '',
-    '--workers',
-    '2',
-    '--ext-authz',
-    `127.0.0.1:${ports.authz}`,
-  ])
+  const orders = await mesh.sidecar('orders', ['--outbound', '', '--workers', '2', '--ext-authz', '127.0.0.1:0'])
+  const { extAuthz } = JSON.parse(await orders.line(/"ready":"sidecar"/))
+  const ports = { listener: await freePort(), authz: parseAddress(extAuthz)!.port }
   await isInForce(orders, 'RequestAuthentication')
   const [own, web, stranger] = [
     await identityFor(mesh, 'orders'),
