@@ -24,6 +24,11 @@ const nothing: SavedTable = { chains: [], rules: [] }
 /** Others change rules too; the lock is held for milliseconds. */
 const WAIT_S = '5'
 
+/** Nothing, for a family that is not captured. */
+function wantedOf(plan: CapturePlan, family: Family): (table: Table) => SavedTable {
+  return (table) => (plan.families.includes(family) ? wantedPart(plan, family, table) : nothing)
+}
+
 /** iptables-save and iptables-restore, in whichever variant the machine has. */
 export function iptablesBackend(run: Run): Backend {
   const save = async (family: Family): Promise<Saved> => parseSave(await output(run, `${names[family]}-save`, []))
@@ -52,10 +57,6 @@ export function iptablesBackend(run: Run): Backend {
     }
     return all
   }
-  const wantedOf =
-    (plan: CapturePlan, family: Family) =>
-    (table: Table): SavedTable =>
-      plan.families.includes(family) ? wantedPart(plan, family, table) : nothing
 
   return {
     name: 'iptables',

@@ -1,4 +1,4 @@
-import { formatAddress, type Mapping } from '../lib/address.ts'
+import { type CapturedPort, formatAddress, type Mapping } from '../lib/address.ts'
 import type { ConfigOf, Option, OptionTable, OptionValue } from './option.ts'
 import { parseValue } from './value.ts'
 
@@ -11,17 +11,22 @@ export function weakenedBy<const T extends OptionTable>(table: T, config: Config
 }
 
 function weaknesses(name: string, option: Option, value: OptionValue): readonly string[] {
-  if (option.type === 'mappings' && isMappings(value)) {
-    return value.flatMap(({ listen, mode, normalise }) => {
-      const weak = Object.entries({ mode, normalise }).filter(([, how]) => how !== 'strict')
-      return weak.map(([key, how]) => `${name} ${formatAddress(listen)} ${key}=${how}`)
-    })
+  if (option.type === 'mappings' && isListOf<Mapping>(value)) {
+    return value.flatMap((mapping) => weakened(`${name} ${formatAddress(mapping.listen)}`, mapping))
+  }
+  if (option.type === 'captured' && isListOf<CapturedPort>(value)) {
+    return value.flatMap((declared) => weakened(`${name} ${declared.port}`, declared))
   }
   const fallback = parseValue(option, option.default)
   return option.dangerous === true && fallback.ok && value !== fallback.value ? [name] : []
 }
 
-/** `parseValue` gives an option of this type such a list. */
-function isMappings(value: OptionValue): value is readonly Mapping[] {
+function weakened(what: string, { mode, normalise }: Pick<Mapping, 'mode' | 'normalise'>): readonly string[] {
+  const weak = Object.entries({ mode, normalise }).filter(([, how]) => how !== 'strict')
+  return weak.map(([key, how]) => `${what} ${key}=${how}`)
+}
+
+/** `parseValue` gives an option of these types such a list. */
+function isListOf<T>(value: OptionValue): value is readonly T[] & OptionValue {
   return Array.isArray(value)
 }

@@ -7,8 +7,11 @@ export type Principal =
   | { readonly kind: 'peer'; readonly id: SpiffeId }
   | { readonly kind: 'anonymous'; readonly why: AnonymousReason }
 
-/** The listener takes nobody with TLS, or this caller came without it to one that takes both. */
-export type AnonymousReason = 'plaintext-port' | 'plaintext-permissive'
+/**
+ * The listener takes nobody with TLS, or this caller came without it to one that takes both; or who asks about a request of somebody
+ * else (external authorization) names nobody.
+ */
+export type AnonymousReason = 'plaintext-port' | 'plaintext-permissive' | 'no-principal'
 
 /** A token that a request proved: believed, in time, and its bearer's own where it is bound. */
 export interface TokenIdentity {
@@ -92,14 +95,17 @@ export const denialCodes = [
 ] as const
 export type DenialCode = (typeof denialCodes)[number]
 
-/** The conditions of a rule. */
-export type Condition = 'from' | 'to.methods' | 'to.paths' | 'to.ports'
+/**
+ * A condition of a rule, by its field: `from.spiffeIds`, `from.claims[0]`, `to.paths`, `when[2]`; `window` when the policy is not
+ * in force at the time, `unknown` when a part of the rule is.
+ */
+export type FailedCondition = `from.${string}` | `to.${string}` | `when[${string}]` | 'window' | 'unknown'
 
 /** The ALLOW rule that came closest to a match. */
 export interface NearMiss {
   readonly rule: RuleRef
   /** The first condition of it that did not hold. */
-  readonly failed: Condition
+  readonly failed: FailedCondition
 }
 
 export interface Denial extends Observations {

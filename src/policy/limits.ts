@@ -1,5 +1,7 @@
+import { lockoutPlans } from '../ratelimit/lockout.ts'
 import type { LimitPlan } from '../ratelimit/plan.ts'
 import type { DecisionRequest } from './decision.ts'
+import { Query } from './query.ts'
 import { matchesOperation, type OperationMatcher } from './rule.ts'
 
 export interface CompiledLimit {
@@ -10,23 +12,24 @@ export interface CompiledLimit {
 
 /** The limits of one workload. */
 export class LimitTable {
-  /** Every plan, for `BucketKeeper.retain`. */
+  /** Every plan that needs buckets, those of the lockout among them, for `BucketKeeper.retain`. */
   readonly plans: readonly LimitPlan[]
   readonly #always: readonly LimitPlan[]
   readonly #sometimes: readonly CompiledLimit[]
 
   constructor(limits: readonly CompiledLimit[]) {
-    this.plans = limits.map(({ plan }) => plan)
+    this.plans = [...limits.map(({ plan }) => plan), ...lockoutPlans]
     this.#always = limits.filter(({ to }) => to === undefined).map(({ plan }) => plan)
     this.#sometimes = limits.filter(({ to }) => to !== undefined)
   }
 
   /** The limits that count this request. One on methods or paths counts no TCP connection. */
-  of(request: Pick<DecisionRequest, 'method' | 'path' | 'port'>): readonly LimitPlan[] {
+  of(request: DecisionRequest): readonly LimitPlan[] {
     if (this.#sometimes.length === 0) return this.#always
     const plans = [...this.#always]
+    const query = new Query(request)
     for (const { plan, to } of this.#sometimes)
-      if (to?.some((operation) => matchesOperation(operation, request)) === true) plans.push(plan)
+      if (to?.some((operation) => matchesOperation(operation, query)) === true) plans.push(plan)
     return plans
   }
 }

@@ -12,8 +12,12 @@ import { sidecarMetrics } from '../telemetry/names.ts'
 import { createMetrics } from '../telemetry/registry.ts'
 import { adminPages } from './admin/pages.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
+import { KeySetKeeper } from './authentication/key-sets.ts'
+import { openProviders } from './authentication/open.ts'
 import { adoptIdentity } from './adopt-identity.ts'
 import { establishIdentity, type Identity } from './identity.ts'
+import { HealthReporter } from './health-report.ts'
+import { LastGood } from './last-good/last-good.ts'
 import { listen, stopListening } from '../lib/listen.ts'
 import { OwnTraffic } from './own-traffic.ts'
 import { Snapshot } from './snapshot/snapshot.ts'
@@ -23,6 +27,9 @@ import { TrustReporter } from './trust-report.ts'
 import type { OpenPorts, Traffic } from './traffic.ts'
 import { WorkerGroup } from './workers/group.ts'
 import { serveWorkloadApi } from './workload-api/serve.ts'
+import { ApiKeyReporter } from './api-key-report.ts'
+import { type ExtAuthz, openExtAuthz } from './ext-authz/open.ts'
+import { SinkInTurns } from './workers/lines.ts'
 
 export interface SidecarOptions {
   readonly config: SidecarConfig
@@ -43,6 +50,8 @@ export interface Sidecar {
   /** Where captured connections come to. */
   readonly captured: OpenPorts['captured']
   readonly admin: Address
+  /** Where external authorization is served, when it is. */
+  readonly extAuthz: string | undefined
   /** Unready, then finishes what is in flight, for `drainTimeoutMs` at most. Resolves with whether all finished in time. */
   drain(): Promise<boolean>
 }
@@ -58,7 +67,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   }
   const registry = createMetrics(sidecarMetrics, clock)
   const { metrics } = registry
-  const accessLog = fileSink(config.accessLogPath)
+  const accessLog = new SinkInTurns(fileSink(config.accessLogPath))
   const workers =
     config.workers === 'auto' ? Math.min(availableParallelism(), sidecarOptions.workers.max) : config.workers
   const traffic: Traffic =
@@ -66,11 +75,30 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       ? new OwnTraffic({ config, clock, random, log, metrics, accessLog })
       : new WorkerGroup({ config, workers, clock, random, log, metrics, accessLog })
   const snapshot = new Snapshot(clock, traffic.buckets, metrics, log)
+  const providers = openProviders(config, clock)
+  const keySets = new KeySetKeeper({
+    policy: snapshot.policy,
+    fetchKeys: (uri, signal) => providers.fetchKeys(uri, signal),
+    clock,
+    random,
+    log,
+    metrics,
+  })
   let notReady: string | undefined = 'no identity yet'
   let identity: Identity | undefined
+  let lastGood: LastGood | undefined
   let workloadApi: Drainable | undefined
   let subscription: Subscription | undefined
   let reporter: TrustReporter | undefined
+  const health = new HealthReporter({
+    counted: async () => [registry.snapshot(), ...(await traffic.metrics())],
+    revision: () => snapshot.revision,
+    send: (report) => subscription?.health(report),
+    clock,
+    onFailed: (error) => log.error({ error }, 'requests could not be counted for the control server'),
+  })
+  let apiKeyReporter: ApiKeyReporter | undefined
+  let extAuthz: ExtAuthz | undefined
   let unfollow: (() => void) | undefined
 
   const pages = adminPages({
@@ -78,16 +106,22 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     registry,
     snapshot,
     credentials: () => identity?.source.credentials,
-    notReady: () => notReady ?? traffic.notReady,
+    notReady: () => lastGood?.fault ?? notReady ?? traffic.notReady,
     traffic,
+    keySets: keySets.states,
   })
   const adminServer = createAdminServer(pages, log)
 
   const release = async (): Promise<void> => {
     workloadApi?.destroy()
     reporter?.close()
+    health.close()
+    apiKeyReporter?.close()
+    extAuthz?.destroy()
     unfollow?.()
+    await lastGood?.close()
     subscription?.close()
+    keySets.close()
     identity?.close()
     adminServer.closeAllConnections()
     await stopListening(adminServer)
@@ -96,8 +130,10 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 
   try {
     const admin = await listen(adminServer, config.admin, 'admin')
+    lastGood = await LastGood.open({ config, snapshot, clock, log })
     const establish = config.identitySource === 'control' ? establishIdentity : adoptIdentity
-    identity = await establish({ config, clock, random, log, metrics, signal })
+    const { identityFile } = lastGood
+    identity = await establish({ config, clock, random, log, metrics, signal, ...(identityFile && { identityFile }) })
     const { source, client, jwtSvid } = identity
     log.info({ id: source.credentials.current.svid.id }, 'identity established')
     // Before there is a policy: whoever shares the identity does not wait for ours.
@@ -107,13 +143,15 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       open: () => client.subscribe(),
       snapshot,
       whenInForce: (inForce) => traffic.whenInForce(inForce),
+      onHealthAsked: (everyMs) => health.every(everyMs),
       sidecarId: config.sidecarId === '' ? hostname() : config.sidecarId,
       programVersion,
       clock,
       random,
     })
+    lastGood.follow(identity, subscription)
     await waitFor(snapshot.policy, () => snapshot.revision > 0, signal)
-    const { inbound, outbound, outboundServices, captured } = await traffic.open(source.credentials, snapshot)
+    const { inbound, outbound, outboundServices, captured } = await traffic.open(source.credentials, snapshot, keySets)
     const followed = subscription
     unfollow = onNewSvid(source.credentials, () => followed.reopen())
     reporter = new TrustReporter({
@@ -122,6 +160,22 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       send: (report) => followed.trust(report),
       clock,
       onFailed: (error) => log.error({ error }, 'connections could not be counted for the control server'),
+    })
+    apiKeyReporter = new ApiKeyReporter({
+      take: () => traffic.takeApiKeyUses(),
+      send: (use) => followed.apiKeysUsed(use),
+      clock,
+      onFailed: (error) => log.error({ error }, 'uses of API keys could not be told to the control server'),
+    })
+    extAuthz = await openExtAuthz({
+      config,
+      provers: () => traffic.provers(),
+      policy: snapshot.policy,
+      credentials: source.credentials,
+      accessLog,
+      clock,
+      log,
+      metrics,
     })
     subscription.listening([
       ...inbound.map((listener, index) => advertised(config, config.inbound[index]!, listener)),
@@ -137,11 +191,13 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       outboundServices,
       captured,
       admin,
+      extAuthz: extAuthz?.address,
       async drain() {
         notReady = 'draining'
         leaving.draining()
         // Its streams are told; what is left of it goes with the rest.
         void workloadApi?.close()
+        void extAuthz?.close()
         const inTime = await traffic.drain()
         await release()
         return inTime

@@ -1,5 +1,8 @@
 import { isJsonObject, type JsonObject } from '../../identity/json.ts'
 import { OutriderError } from '../../lib/errors.ts'
+import { checkExternalAddress, needsNoIdentity } from '../external.ts'
+import { parseClaimPath } from '../match/claim.ts'
+import { parseHeaderName } from '../match/header.ts'
 import {
   type ApiKey,
   type ClaimToHeader,
@@ -33,10 +36,7 @@ const MAX_ISSUERS = 32
 const MAX_SECRETS = 4
 const DAY_MS = 86_400_000
 
-const headerName = text((name) => {
-  if (!/^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name))
-    throw new OutriderError('header-malformed', `not the name of a header in lower case: ${quote(name)}`)
-})
+const headerName = text(parseHeaderName)
 
 const cookieOrQuery = text((name) => {
   if (!/^[\w!#$%&'*+.^`|~-]{1,128}$/.test(name))
@@ -79,7 +79,7 @@ const bearer: readonly TokenLocation[] = [{ header: 'authorization', prefix: 'Be
 const locations = (fallback: readonly TokenLocation[]) =>
   withDefault(list(location, { min: 1, max: MAX_LOCATIONS, uniqueBy: (at) => JSON.stringify(at) }), fallback)
 
-const claimToHeader: Reader<ClaimToHeader> = object({ claim: words, header: headerName })
+const claimToHeader: Reader<ClaimToHeader> = object({ claim: text(parseClaimPath), header: headerName })
 
 const acceptance = {
   from: locations(bearer),
@@ -187,14 +187,21 @@ const apiKeySpec = object({
 const externalAuthorizationSpec = andThen(
   object({
     workloads,
-    address: words,
+    address: text(checkExternalAddress),
     spiffeId: optional(spiffeId),
     timeout: withDefault(duration(10, 10_000, '10ms to 10s'), 200),
     onFailure: withDefault(oneOf(['deny', 'allow']), 'deny'),
     to: conditionOf(operation),
     headers: optional(listOf(headerName, { uniqueBy: (name) => name })),
   }),
-  ({ timeout: timeoutMs, ...rest }) => ({ ...rest, timeoutMs }),
+  ({ timeout: timeoutMs, ...rest }, field, report) =>
+    rest.spiffeId === undefined && !needsNoIdentity(rest.address)
+      ? report({
+          field: pathOf(field, 'spiffeId'),
+          code: 'external-insecure',
+          message: 'a server that is not on this machine is asked over mutual TLS: say who it is',
+        })
+      : { ...rest, timeoutMs },
 )
 
 export const requestAuthentication: Reader<RequestAuthentication> = envelope(

@@ -1,8 +1,10 @@
 import { Backoff } from '../../lib/backoff.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
-import { describeError } from '../../lib/errors.ts'
+import { describeError, OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import type { ClientDuplex } from '../../rpc/client.ts'
+import type { ApiKeyUse } from '../../wire/outrider/policy/v1/ApiKeyUse.ts'
+import type { HealthReport } from '../../wire/outrider/policy/v1/HealthReport.ts'
 import type { InboundListener } from '../../wire/outrider/policy/v1/InboundListener.ts'
 import type { PolicyUpdate__Output } from '../../wire/outrider/policy/v1/PolicyUpdate.ts'
 import type { TrustReport } from '../../wire/outrider/policy/v1/TrustReport.ts'
@@ -15,13 +17,16 @@ export interface SubscriptionOptions {
   readonly snapshot: Snapshot
   /** Calls back when the policy of the snapshot is in force everywhere. */
   readonly whenInForce: (inForce: () => void) => void
+  /** The control server wants a report of our health so often, in milliseconds; 0: it does not. */
+  readonly onHealthAsked: (everyMs: number) => void
   readonly sidecarId: string
   readonly programVersion: string
   readonly clock: Clock
   readonly random: Random
 }
 
-const RECONNECT = { initialMs: 100, maxMs: 5_000, jitter: 0.5 }
+/** The whole delay is random: sidecars that lose their streams at the same moment do not come back at the same moment. */
+export const RECONNECT = { initialMs: 100, maxMs: 5_000, jitter: 1 }
 
 /**
  * Keeps one policy stream to the control server open. While it is down the policy in force stays in force; after a reconnect
@@ -36,6 +41,7 @@ export class Subscription {
   #draining = false
   #closed = false
   #retry: Timer | undefined
+  #refusal: OutriderError | undefined
 
   constructor(options: SubscriptionOptions) {
     this.#options = options
@@ -55,6 +61,17 @@ export class Subscription {
     this.#stream?.send({ trustReport: report })
   }
 
+  /** What became of our requests; dropped while there is no stream. */
+  health(report: HealthReport): void {
+    this.#stream?.send({ healthReport: report })
+  }
+
+  /** Which API keys were used. False when there is no stream to say it on. */
+  apiKeysUsed(use: ApiKeyUse): boolean {
+    this.#stream?.send({ apiKeyUse: use })
+    return this.#stream !== undefined
+  }
+
   /** Begins anew, with the SVID that we have now. */
   reopen(): void {
     const previous = this.#stream
@@ -62,6 +79,11 @@ export class Subscription {
     this.#stream = undefined
     previous.cancel()
     this.#connect()
+  }
+
+  /** Why the control server, which is there, gives us no policy; undefined where it does, or did not answer. */
+  get refusal(): OutriderError | undefined {
+    return this.#refusal
   }
 
   /** We are about to stop: the server takes our endpoints away. */
@@ -84,8 +106,10 @@ export class Subscription {
     stream.onMessage((update) => {
       if (this.#stream !== stream) return
       this.#backoff.reset()
+      this.#refusal = undefined
       snapshot.metrics.controlConnected.set(1)
       const answer = takeUpdate(update, snapshot)
+      this.#options.onHealthAsked(update.reportHealthEveryMs)
       whenInForce(() => {
         if (this.#stream === stream) stream.send(answer)
       })
@@ -105,6 +129,9 @@ export class Subscription {
     this.#stream = undefined
     const { snapshot, clock } = this.#options
     snapshot.metrics.controlConnected.set(0)
+    this.#options.onHealthAsked(0)
+    snapshot.outOfStep()
+    this.#refusal = isRefusal(error) ? error : undefined
     if (this.#closed) return
     const retryInMs = Math.round(this.#backoff.next())
     const reason = error === undefined ? 'ended by the server' : describeError(error)
@@ -114,4 +141,9 @@ export class Subscription {
     )
     this.#retry = clock.after(retryInMs, () => this.#connect())
   }
+}
+
+/** A code of a server that speaks our protocol, and not the absence of one, which the codes of gRPC stand for. */
+function isRefusal(error: unknown): error is OutriderError {
+  return error instanceof OutriderError && !error.retryable && !error.code.startsWith('rpc-')
 }

@@ -141,7 +141,7 @@ t.test('who may connect is decided by identity and port; a denied connection is 
     [allow('all'), deny('others', { from: [{ spiffeIds: [idOf('other')] }] })],
   ]
   const denials: readonly (readonly [code: string, nearest: string | undefined, ...Parameters<typeof policyOf>])[] = [
-    ['no-allow-rule', 'from', { policies: [allow('other', { from: [{ spiffeIds: [idOf('other')] }] })] }],
+    ['no-allow-rule', 'from.spiffeIds', { policies: [allow('other', { from: [{ spiffeIds: [idOf('other')] }] })] }],
     ['no-allow-rule', 'to.ports', { policies: [allow('port', { to: [{ ports: [port + 1] }] })] }],
     // A connection has neither method nor path: a condition on them does not hold in ALLOW, and holds in DENY.
     ['no-allow-rule', 'to.methods', { policies: [allow('get', { to: [{ methods: ['GET', 'CONNECT'] }] })] }],

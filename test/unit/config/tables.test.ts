@@ -76,6 +76,28 @@ t.test('options that contradict each other', async (t) => {
     t.throws(() => loadControlConfig({ env: {}, flags }), disagree)
 })
 
+t.test('options of capture that contradict each other', async (t) => {
+  const load = (flags: Readonly<Record<string, string>>): unknown =>
+    loadSidecarConfig({ env: {}, flags, defaults: { sidecarId: 'x' } })
+  const inbound = { 'capture-inbound': '[::]:15006' }
+  const tproxy = { ...inbound, 'capture-mode': 'tproxy' }
+  t.doesNotThrow(() =>
+    load({ ...inbound, 'capture-inbound-ports': '8080,tcp://6379', 'capture-outbound': '[::]:15001' }),
+  )
+  t.doesNotThrow(() => load({ ...tproxy, 'capture-inbound-fd': '3' }))
+  for (const [flags, place] of [
+    [{ 'capture-inbound-ports': '8080' }, 'captureInboundPorts'],
+    [{ ...inbound, 'capture-inbound-ports': '8080,15006' }, 'captureInboundPorts'],
+    [{ ...inbound, 'capture-inbound-ports': '8080,15400' }, 'captureInboundPorts'],
+    [{ ...inbound, 'capture-inbound-ports': '8080,tcp://8080' }, 'captureInboundPorts'],
+    [tproxy, 'captureInbound'],
+    [{ ...inbound, 'capture-inbound-fd': '3' }, 'captureInboundFd'],
+    [{ ...tproxy, 'capture-inbound-fd': '3', 'capture-outbound-fd': '4' }, 'captureOutboundFd'],
+  ] as const) {
+    t.throws(() => load(flags), { code: 'config-options-disagree', place }, JSON.stringify(flags))
+  }
+})
+
 t.test('no variable of one process is taken for a slip in one of another', async (t) => {
   const variables = [...new Set(Object.values(tables).flatMap((table) => Object.keys(table).map(variableOf)))]
   const foreign = [...variables, 'OUTRIDER_ADMIN_SOCKET', 'OUTRIDER_VECTORS', 'OUTRIDER_PORT', 'OUTRIDER_SERVICE_PORT']
@@ -103,6 +125,10 @@ t.test('what weakens the mesh is known', async (t) => {
     'inbound [::1]:3 mode=plaintext',
     'inbound [::1]:3 normalise=base',
   ])
+  const captured = { 'capture-inbound': '[::]:1', 'capture-inbound-ports': '8080,9090?mode=permissive' }
+  t.same(weakenedBy(sidecarOptions, loadSidecarConfig({ ...sources, flags: captured })), [
+    'captureInboundPorts 9090 mode=permissive',
+  ])
 })
 
 t.test('keys of a cluster are nothing without an issuer, and the other way round', async (t) => {
@@ -114,4 +140,19 @@ t.test('keys of a cluster are nothing without an issuer, and the other way round
       place: 'kubernetes',
     })
   }
+})
+
+t.test('where identity providers may be', async (t) => {
+  const defaults = { sidecarId: 'host-1' }
+  const load = (flags: Readonly<Record<string, string>>) => loadSidecarConfig({ env: {}, flags, defaults })
+  t.equal(load({ 'token-provider-allow': 'id.internal,10.0.0.0/8' }).tokenProviderAllow, 'id.internal,10.0.0.0/8')
+  for (const text of ['10.0.0.0/33', 'a b', '::/129', ',']) {
+    t.throws(() => load({ 'token-provider-allow': text }), { code: 'config-value-malformed' }, text)
+  }
+  t.equal(
+    load({ 'dpop-origins': 'https://a.test,https://[::1]:8443' }).dpopOrigins,
+    'https://a.test,https://[::1]:8443',
+  )
+  for (const text of ['a.test', 'https://a.test/', 'https://a.test/x', 'https://A.test', 'ftp://a.test', 'https://a:b'])
+    t.throws(() => load({ 'dpop-origins': text }), { code: 'config-value-malformed' }, text)
 })

@@ -76,6 +76,31 @@ t.test('an identity belongs to one workload of this trust domain', async (t) => 
   t.same(apply(workload('e', { ...id('/outriders') })), [])
 })
 
+t.test('one MeshConfig holds for the mesh, whatever its name', async (t) => {
+  const { apply } = setUp(t)
+  const config = (name: string, outbound: string): object => ({
+    apiVersion: 'outrider.mesh/v1',
+    kind: 'MeshConfig',
+    metadata: { name },
+    spec: { outbound },
+  })
+  t.same(apply(config('mesh', 'allow')), [])
+  t.same(apply(config('mesh', 'deny')), [], 'changed')
+  t.same(apply(config('other', 'allow')), ['0 kind duplicate-mesh-config'])
+  const fresh = setUp(t)
+  t.same(fresh.apply(config('a', 'deny'), config('b', 'deny')), [
+    '0 kind duplicate-mesh-config',
+    '1 kind duplicate-mesh-config',
+  ])
+})
+
+t.test('an address belongs to one service', async (t) => {
+  const { apply } = setUp(t)
+  const at = { addresses: ['10.96.0.10'] }
+  t.same(apply(workload('web'), service('web', at)), [])
+  t.same(apply(service('zeta', { ...at, workloads: ['web'] })), ['0 spec.addresses[0] address-conflict'])
+})
+
 t.test('a document is given once, and what changes nothing is not stored', async (t) => {
   const { mesh, apply } = setUp(t)
   t.same(apply(workload('web'), workload('web')), ['1 metadata.name duplicate-resource'])
