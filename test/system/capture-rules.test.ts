@@ -15,7 +15,7 @@ else {
 
 async function proveRules(): Promise<void> {
   checkLeaks(t)
-  const { pods } = makeNetwork(t, 2)
+  const { pods } = await makeNetwork(t, 2)
   const [pod, other] = pods
   if (pod === undefined || other === undefined) throw new TypeError('two pods were asked for')
 

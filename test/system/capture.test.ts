@@ -18,7 +18,7 @@ else {
 
 async function proveCapture(): Promise<void> {
   checkLeaks(t)
-  const { router, pods } = makeNetwork(t, 2)
+  const { router, pods } = await makeNetwork(t, 2)
   const [web, orders] = pods
   if (web === undefined || orders === undefined) throw new TypeError('two pods were asked for')
 
