@@ -191,6 +191,13 @@ export const sidecarOptions = {
     optional: true,
     doc: 'Where captured connections of the application arrive, such as [::]:15001. Those to the address of a Service go there over mutual TLS; what happens to others is said by MeshConfig. A connection that was not captured is refused.',
   },
+  captureUid: {
+    type: 'integer',
+    default: 15_400,
+    min: 1,
+    max: 4_294_967_294,
+    doc: 'The user that `outrider redirect` leaves out. A sidecar that takes captured connections and runs as another one does not start: it would capture what it sends itself, without end.',
+  },
   captureInboundFd: {
     type: 'integer',
     default: 0,

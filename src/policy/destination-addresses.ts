@@ -15,9 +15,12 @@ export interface DestinationAddresses {
   readonly byAddress: ReadonlyMap<string, LocatedDestination>
   /** Addresses of services: whatever else such an address is asked for belongs to the mesh, and has no destination. */
   readonly known: ReadonlySet<string>
-  /** Ports on which services may be told apart by the name that a client sends: those that are not `tcp`. */
+  /** Ports on which services may be told apart by the name that a client sends: those that are not `tcp`, and 443. */
   readonly named: ReadonlySet<number>
 }
+
+/** Where clients of TLS send a name, whatever is inside it. */
+const HTTPS = 443
 
 export const noAddresses: DestinationAddresses = { byAddress: new Map(), known: new Set(), named: new Set() }
 
@@ -42,7 +45,7 @@ export function locateDestinations(
     return host === undefined ? [] : [{ service, all: [...host.values()] }]
   })
   for (const { service, all } of located) {
-    for (const { port, protocol } of all) if (protocol !== 'tcp') named.add(port)
+    for (const { port, protocol } of all) if (protocol !== 'tcp' || port === HTTPS) named.add(port)
     for (const [index, address] of (service.spec.addresses ?? []).entries()) {
       known.add(address)
       for (const destination of all) {

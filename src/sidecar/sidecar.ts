@@ -3,6 +3,7 @@ import { type Address, formatAddress, isUnspecified, type Mapping } from '../lib
 import { type SidecarConfig, sidecarOptions } from '../config/sidecar.ts'
 import { weakenedBy } from '../config/weakened.ts'
 import type { Clock } from '../lib/clock.ts'
+import { OutriderError } from '../lib/errors.ts'
 import type { Drainable } from '../lib/drain.ts'
 import type { Random } from '../lib/random.ts'
 import { waitFor } from '../lib/watch.ts'
@@ -65,6 +66,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   for (const option of weakenedBy(sidecarOptions, config)) {
     log.warn({ option }, 'this option weakens the defaults: see docs/reference/options.md')
   }
+  requireCaptureUser(config)
   const registry = createMetrics(sidecarMetrics, clock)
   const { metrics } = registry
   const accessLog = new SinkInTurns(fileSink(config.accessLogPath))
@@ -208,6 +210,17 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     await release()
     throw error
   }
+}
+
+/** The loop guard of the rules is a user. */
+function requireCaptureUser({ captureInbound, captureOutbound, captureUid }: SidecarConfig): void {
+  const uid = process.getuid?.()
+  if ((captureInbound === undefined && captureOutbound === undefined) || uid === captureUid) return
+  throw new OutriderError(
+    'capture-user',
+    `captured connections are served by user ${captureUid} (captureUid, and --uid of outrider redirect), and this is user ${uid}: what it sends would be captured again`,
+    { place: 'captureUid' },
+  )
 }
 
 /** Where peers reach a listener. */

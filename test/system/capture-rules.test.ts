@@ -106,6 +106,12 @@ async function proveRules(): Promise<void> {
     t.equal(await rulesOf(other), before)
   })
 
+  await t.test('a sidecar of another user does not start', async (t) => {
+    const args = ['sidecar', '--capture-outbound', '127.0.0.1:15001', '--admin', '127.0.0.1:0']
+    const ended = await other.run(process.execPath, [launcher, ...args], { uid: APP_UID })
+    t.match(ended, { code: 1, stderr: /user 15400.*this is user 1000.*\(capture-user\)/ })
+  })
+
   await t.test('a launcher without the privilege says so, and runs nothing', async (t) => {
     const ended = await other.run(process.execPath, [launcher, 'launch'], { uid: APP_UID })
     t.match(ended, { code: 1, stdout: '', stderr: /CAP_NET_ADMIN.*\(transparent-refused\)/ })

@@ -1,5 +1,5 @@
 // Two pods with unmodified programs, captured by real rules in real network namespaces; every way of making the rules, both modes.
-import { readFileSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -8,7 +8,18 @@ import { idOf, resource, TRUST_DOMAIN } from '../fixtures/mesh.ts'
 import { APP_UID, makeNetwork, missingForNamespaces, type Pod, rulesOf, SIDECAR_UID } from '../fixtures/namespaces.ts'
 import { type Ended, launcher, outrider, type Program, temporaryFolder, until } from '../fixtures/process.ts'
 
-const needed = ['iptables-save', 'ip6tables-save', 'nft', 'tcpdump', 'curl', 'redis-server', 'redis-cli', 'sysctl']
+const needed = [
+  'iptables-save',
+  'ip6tables-save',
+  'nft',
+  'tcpdump',
+  'curl',
+  'redis-server',
+  'redis-cli',
+  'sysctl',
+  'openssl',
+  'bash',
+]
 const missing = missingForNamespaces(needed)
 if (missing === undefined) await proveCapture()
 else {
@@ -28,6 +39,8 @@ async function proveCapture(): Promise<void> {
     orders: ['10.96.0.10', 'fd96::10'],
     redis: ['10.96.0.11', 'fd96::11'],
     echo: ['10.96.0.12', 'fd96::12'],
+    // Found by the name in TLS alone.
+    secure: [],
   }
   /** In no service, in no pod. */
   const OUTSIDE = '10.77.9.9'
@@ -60,6 +73,7 @@ async function proveCapture(): Promise<void> {
     resource('Workload', 'orders', { spiffeId: idOf('orders') }),
     serviceOf('orders', [{ port: 80, targetPort: 8080 }]),
     serviceOf('redis', [{ port: 6379, protocol: 'tcp' }]),
+    serviceOf('secure', [{ port: 443, targetPort: 8443, protocol: 'tcp' }]),
     serviceOf('echo', [{ port: 9000, targetPort: 9090, protocol: 'grpc' }]),
     resource('AuthorizationPolicy', 'all', {
       workloads: ['orders'],
@@ -79,6 +93,16 @@ async function proveCapture(): Promise<void> {
     uid: APP_UID,
   })
   await redis.line(/Ready to accept connections/)
+
+  const files = temporaryFolder(t)
+  chmodSync(files, 0o755)
+  const names = ['-subj', '/CN=secure', '-keyout', join(files, 'key.pem'), '-out', join(files, 'cert.pem')]
+  const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1']
+  await wanted(router.run('openssl', ['req', '-x509', ...ec, ...names]))
+  chmodSync(join(files, 'key.pem'), 0o644)
+  const ownTls = ['-accept', '8443', '-www', '-key', join(files, 'key.pem'), '-cert', join(files, 'cert.pem')]
+  const secure = orders.start('openssl', ['s_server', ...ownTls], { uid: APP_UID })
+  await secure.line(/ACCEPT/)
 
   const curl = (from: Pod, url: string, ...more: readonly string[]): Promise<Ended> =>
     from.run('curl', ['-sS', '-g', '-m', '5', ...more, url], { uid: APP_UID })
@@ -150,10 +174,14 @@ async function proveCapture(): Promise<void> {
           t.equal(await redirect(pod, 'apply', ...rules), `capture applied: ${mode} by ${backend}, ipv4 and ipv6\n`)
           t.match(await redirect(pod, 'apply', ...rules), /^capture unchanged/, 'twice is once')
         }
-        const workers = ['--workers', mode === 'tproxy' ? '2' : '1']
+        const workers = ['--workers', backend === 'nft' ? '2' : '1']
         const sidecars = [
           await sidecar(web, 'web', mode, workers),
-          await sidecar(orders, 'orders', mode, ['--capture-inbound-ports', '8080,tcp://6379,grpc://9090', ...workers]),
+          await sidecar(orders, 'orders', mode, [
+            '--capture-inbound-ports',
+            '8080,tcp://6379,grpc://9090,tcp://8443',
+            ...workers,
+          ]),
         ]
         await until('orders is reached', async () => (await curl(web, `http://${service.orders[0]}/`, '-f')).code === 0)
         const pcap = join(temporaryFolder(t), 'wire.pcap')
@@ -187,6 +215,19 @@ async function proveCapture(): Promise<void> {
             own,
             'by its name at another address',
           )
+        })
+
+        await t.test('TLS of the application goes by its server name', async (t) => {
+          const named = [
+            '-k',
+            '--resolve',
+            `secure.default:443:${OUTSIDE}`,
+            '--resolve',
+            `other.example:443:${OUTSIDE}`,
+          ]
+          const { code, stdout, stderr } = await curl(web, 'https://secure.default/', ...named)
+          t.same([code, /Cipher/.test(stdout)], [0, true], stderr)
+          t.not((await curl(web, 'https://other.example/', ...named)).code, 0, 'a name of no service')
         })
 
         await t.test('the sidecar has no privilege', async (t) => {

@@ -31,7 +31,10 @@ export const command: Command = defineCommand({
     const [uid, gid] = [numberOf(options.uid, 'uid'), numberOf(options.gid, 'gid')]
     const everywhere = existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0'
     const sockets = await loadTransparentSockets()
-    const set: Record<string, string> = { [variableOf('captureMode')]: 'tproxy' }
+    const set: Record<string, string> = {
+      [variableOf('captureMode')]: 'tproxy',
+      [variableOf('captureUid')]: String(uid),
+    }
     const directions = [
       ['captureInbound', options['capture-inbound'], defaultPorts.inbound],
       ['captureOutbound', options['capture-outbound'], defaultPorts.outbound],

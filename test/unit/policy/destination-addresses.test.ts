@@ -58,6 +58,8 @@ t.test('an address of two services is of neither', async (t) => {
     { resource: { name: 'c' }, code: 'address-conflict' },
   ])
   t.notOk(policy.addresses.named.has(81), 'nobody is told apart by name where TCP is spoken')
+  const https = service('https', { ports: [{ port: 443, targetPort: 8443, protocol: 'tcp' }] })
+  t.ok(compiled([https]).policy.addresses.named.has(443), 'but where TLS says the name')
 })
 
 t.test('endpoints that several services share lead to the first by name, whatever came first', async (t) => {
