@@ -1,39 +1,27 @@
-import { type IdPattern, parseIdPattern } from '../identity/match.ts'
 import type { Revocations } from '../identity/revocation.ts'
-import { parseTrustDomain, type SpiffeId, type TrustDomain, trustDomainOf } from '../identity/spiffe-id.ts'
-import { OutriderError } from '../lib/errors.ts'
-import { brokenPlan, planLimit } from '../ratelimit/plan.ts'
+import { trustDomainOf } from '../identity/spiffe-id.ts'
 import { type CompiledAuthentication, compileAuthentication } from './authentication.ts'
+import { compileLimits } from './compile-limits.ts'
 import { compileDestinations, type Destinations, type UnusableService } from './destinations.ts'
-import { type CompiledLimit, LimitTable } from './limits.ts'
-import { parseMethod } from './match/method.ts'
-import { parsePath } from './match/path.ts'
-import { parsePort } from './match/port.ts'
-import { type IdPrefix, parseNamespace, type SourceMatcher } from './match/source.ts'
+import type { LimitTable } from './limits.ts'
 import {
   type Action,
   type ApiKey,
   type AuthorizationPolicy,
-  type AuthorizationRule,
   type ExternalAuthorization,
   type GoverningResource,
   type Metadata,
-  nameOf,
-  type OperationMatch,
   type RateLimit,
   type RequestAuthentication,
-  type ResolvedResource,
   type ResolvedService,
   type ResolvedWorkload,
   type ResourceViolation,
   type Revocation,
   resourceKey,
-  type SourceMatch,
-  type Violation,
 } from './model.ts'
 import { compileRevocations } from './revocations.ts'
-import { type CompiledRule, checksOf, connectionRules, type OperationMatcher } from './rule.ts'
-import { RuleIndex } from './rule-index.ts'
+import { brokenDenials, type CompiledPolicies, compilePolicies, type RuleSets } from './rule-sets.ts'
+import { type Schedule, scheduleOf } from './schedule.ts'
 
 /** A resource that came over the wire and could not be read, with what could be made out about it. */
 export interface UnreadableResource {
@@ -62,10 +50,9 @@ export interface PolicyInput {
 export interface CompiledPolicy {
   /** Present: every request is denied, whatever the rules say. */
   readonly closed: { readonly code: 'policy-broken' | 'policy-missing'; readonly detail: string } | undefined
-  readonly deny: RuleIndex
-  readonly allow: RuleIndex
-  /** The same rules for TCP connections: see `connectionRules`. */
-  readonly connections: { readonly deny: RuleIndex; readonly allow: RuleIndex }
+  readonly rules: RuleSets
+  /** When the same request may be decided differently, though nothing was changed. */
+  readonly schedule: Schedule
   readonly limits: LimitTable
   readonly destinations: Destinations
   readonly revocations: Revocations
@@ -74,60 +61,98 @@ export interface CompiledPolicy {
   readonly external: readonly ExternalAuthorization[]
 }
 
+/** Something that was made, and what of: the same makes the same. */
+interface Part<In, Out> {
+  readonly from: readonly In[]
+  readonly made: Out
+}
+
+interface Parts {
+  readonly workload: ResolvedWorkload
+  readonly policies: CompiledPolicies
+  readonly schedule: Part<AuthorizationPolicy, Schedule>
+  readonly limits: Part<RateLimit | UnreadableResource, ReturnType<typeof compileLimits>>
+  readonly services: Part<ResolvedService | UnusableService, ReturnType<typeof compileDestinations>>
+  readonly revocations: Part<Revocation, Revocations>
+  readonly authentication: Part<RequestAuthentication | ApiKey, CompiledAuthentication>
+  readonly external: Part<ExternalAuthorization, readonly ExternalAuthorization[]>
+}
+
+const partsOf = new WeakMap<CompiledPolicy, Parts>()
+
 /**
  * Compiles the resources that govern `input.workload`; others are left out. A resource that cannot be compiled closes
  * what it governs and nothing else: a broken ALLOW allows nothing, a broken DENY denies everything, a broken RateLimit
  * limits to zero, a broken Service has no destination. Each one is in `violations`.
+ *
+ * `before` was made by an earlier call: what is made of the same resource objects is taken over from it, and it stays as it is.
  */
-export function compilePolicy(input: PolicyInput): {
+export function compilePolicy(
+  input: PolicyInput,
+  before?: CompiledPolicy,
+): {
   policy: CompiledPolicy
   violations: readonly ResourceViolation[]
 } {
-  const { workload, services } = input
-  const violations: ResourceViolation[] = []
-  const unreadable = sorted(input.unreadable ?? [])
-  const closing = unreadable.filter(closesEverything).map(resourceLabel)
-  const rules: Record<Action, CompiledRule[]> = { ALLOW: [], DENY: [], AUDIT: [] }
-  const trustDomain = trustDomainOf(workload.spec.spiffeId)
-
-  for (const policy of governing(input.policies, workload)) {
-    const found: Violation[] = []
-    const compiled = compileRules(policy, trustDomain, found)
-    violations.push(...blame(policy, found))
-    if (found.length === 0) rules[policy.spec.action].push(...compiled)
-    else if (policy.spec.action === 'DENY') closing.push(resourceLabel(policy))
-  }
-
-  const limits: CompiledLimit[] = unreadable.filter(({ kind }) => kind === 'RateLimit').map(brokenLimit)
-  for (const resource of governing(input.limits, workload)) {
-    const found: Violation[] = []
-    const compiled = compileLimits(resource, found)
-    violations.push(...blame(resource, found))
-    limits.push(...(found.length === 0 ? compiled : [brokenLimit(resource)]))
-  }
-
-  const unusable: UnusableService[] = unreadable.filter(({ kind }) => kind === 'Service')
-  const reachable = compileDestinations(services, unusable, workload.metadata.namespace)
-  violations.push(...reachable.violations)
-
+  const known = before === undefined ? undefined : partsOf.get(before)
+  const parts = compileParts(input, known !== undefined && sameWorkload(known.workload, input.workload) ? known : undefined)
+  const { policies, limits, services } = parts
+  const closing = [
+    ...sorted(input.unreadable ?? []).filter(closesEverything).map(({ kind, metadata }) => resourceKey({ kind, ...metadata })),
+    ...brokenDenials(policies),
+  ]
   const policy: CompiledPolicy = {
     closed: closing.length === 0 ? undefined : { code: 'policy-broken', detail: closing.join(', ') },
-    deny: new RuleIndex(rules.DENY),
-    allow: new RuleIndex(rules.ALLOW),
-    connections: {
-      deny: new RuleIndex(connectionRules('DENY', rules.DENY)),
-      allow: new RuleIndex(connectionRules('ALLOW', rules.ALLOW)),
-    },
-    limits: new LimitTable(limits),
-    destinations: reachable.destinations,
-    revocations: compileRevocations(input.revocations ?? []),
-    authentication: compileAuthentication(
-      governing(input.authentications ?? [], workload),
-      governing(input.apiKeys ?? [], workload),
-    ),
-    external: governing(input.external ?? [], workload),
+    rules: policies.sets,
+    schedule: parts.schedule.made,
+    limits: limits.made.table,
+    destinations: services.made.destinations,
+    revocations: parts.revocations.made,
+    authentication: parts.authentication.made,
+    external: parts.external.made,
   }
-  return { policy, violations }
+  partsOf.set(policy, parts)
+  return { policy, violations: [...policies.violations, ...limits.made.violations, ...services.made.violations] }
+}
+
+function compileParts(input: PolicyInput, before: Parts | undefined): Parts {
+  const { workload, unreadable = [] } = input
+  const { namespace } = workload.metadata
+  const ofKind = (wanted: string): UnreadableResource[] => unreadable.filter(({ kind }) => kind === wanted)
+  const policies = compilePolicies(
+    governing(input.policies, workload),
+    trustDomainOf(workload.spec.spiffeId),
+    before?.policies,
+  )
+  const authentications = governing(input.authentications ?? [], workload)
+  const apiKeys = governing(input.apiKeys ?? [], workload)
+  return {
+    workload,
+    policies,
+    schedule: part(before?.schedule, [...policies.timed], scheduleOf),
+    limits: part(before?.limits, [...ofKind('RateLimit'), ...governing(input.limits, workload)], compileLimits),
+    services: part<ResolvedService | UnusableService, ReturnType<typeof compileDestinations>>(
+      before?.services, [...input.services, ...ofKind('Service')], (services) => compileDestinations(services, namespace)),
+    revocations: part(before?.revocations, input.revocations ?? [], compileRevocations),
+    authentication: part(before?.authentication, [...authentications, ...apiKeys], () =>
+      compileAuthentication(sorted(authentications), sorted(apiKeys)),
+    ),
+    external: part(before?.external, governing(input.external ?? [], workload), sorted),
+  }
+}
+
+function part<In, Out>(before: Part<In, Out> | undefined, from: readonly In[], make: (from: readonly In[]) => Out): Part<In, Out> {
+  const same = before?.from.length === from.length && from.every((item, index) => item === before.from[index])
+  return same ? before : { from, made: make(from) }
+}
+
+/** Another one would be governed by others, and have other rules of its own trust domain. */
+function sameWorkload(a: ResolvedWorkload, b: ResolvedWorkload): boolean {
+  return (
+    a.metadata.namespace === b.metadata.namespace &&
+    a.metadata.name === b.metadata.name &&
+    a.spec.spiffeId === b.spec.spiffeId
+  )
 }
 
 /** What is unknown may have been meant to deny: only a resource that cannot deny leaves the rest open. */
@@ -136,19 +161,7 @@ function closesEverything({ kind, action }: UnreadableResource): boolean {
   return kind !== 'RateLimit' && kind !== 'Service' && kind !== 'ApiKey'
 }
 
-function brokenLimit(resource: { readonly kind: string; readonly metadata: Metadata }): CompiledLimit {
-  return { plan: brokenPlan(resourceLabel(resource)), to: undefined }
-}
-
-function resourceLabel({ kind, metadata }: { readonly kind: string; readonly metadata: Metadata }): string {
-  return resourceKey({ kind, ...metadata })
-}
-
-function blame(resource: ResolvedResource, found: readonly Violation[]): readonly ResourceViolation[] {
-  return found.map((violation) => ({ ...violation, resource: nameOf(resource) }))
-}
-
-/** The order does not depend on the order of arrival, so that all sidecars name the same rule for the same request. */
+/** The order does not depend on the order of arrival, so that all sidecars do the same. */
 function sorted<T extends { readonly metadata: Metadata }>(resources: readonly T[]): readonly T[] {
   const key = ({ metadata }: T): string => `${metadata.namespace}/${metadata.name}`
   return resources.toSorted((a, b) => (key(a) < key(b) ? -1 : 1))
@@ -156,123 +169,8 @@ function sorted<T extends { readonly metadata: Metadata }>(resources: readonly T
 
 /** The server sends only what governs the workload; a server that errs must not widen a policy's reach. */
 function governing<T extends GoverningResource>(resources: readonly T[], { metadata }: ResolvedWorkload): readonly T[] {
-  return sorted(
-    resources.filter(
-      ({ metadata: { namespace }, spec: { workloads } }) =>
-        namespace === metadata.namespace && (workloads.length === 0 || workloads.includes(metadata.name)),
-    ),
+  return resources.filter(
+    ({ metadata: { namespace }, spec: { workloads } }) =>
+      namespace === metadata.namespace && (workloads.length === 0 || workloads.includes(metadata.name)),
   )
-}
-
-function compileRules(policy: AuthorizationPolicy, home: TrustDomain, violations: Violation[]): CompiledRule[] {
-  const resource = nameOf(policy)
-  return policy.spec.rules.flatMap((rule, index) => {
-    if (policy.spec.action === 'ALLOW' && rule.unknown === true) return []
-    const field = `spec.rules[${index}]`
-    const from = compileSources(rule, home, field, violations)
-    const to = compileOperations(rule.to, field, violations)
-    return { ref: { policy: resource, rule: rule.name ?? `rules[${index}]` }, from, to, checks: checksOf({ from, to }) }
-  })
-}
-
-function compileSources(
-  { from }: AuthorizationRule,
-  home: TrustDomain,
-  field: string,
-  violations: Violation[],
-): readonly SourceMatcher[] | undefined {
-  return entries<SourceMatch, SourceMatcher>(from, `${field}.from`, violations, (source, at) => {
-    const trustDomains = parsed(source.trustDomains, `${at}.trustDomains`, parseTrustDomain, violations)
-    const namespaces = parsed(source.namespaces, `${at}.namespaces`, parseNamespace, violations)
-    const ids = parsed(source.spiffeIds, `${at}.spiffeIds`, parseIdPattern, violations)
-    return {
-      ids: ids === undefined ? undefined : splitIds(ids),
-      namespaces: setOf(namespaces),
-      // A namespace is a name within a trust domain: the same one of a federated domain is somebody else.
-      trustDomains: setOf(trustDomains ?? (namespaces === undefined ? undefined : [home])),
-    }
-  })
-}
-
-function splitIds(patterns: readonly IdPattern[]): SourceMatcher['ids'] {
-  const exact = new Set<SpiffeId>()
-  const prefixes: IdPrefix[] = []
-  for (const pattern of patterns) {
-    if (pattern.kind === 'exact') exact.add(pattern.id)
-    else prefixes.push(pattern)
-  }
-  return { exact, prefixes }
-}
-
-function compileOperations(
-  to: readonly OperationMatch[] | undefined,
-  field: string,
-  violations: Violation[],
-): readonly OperationMatcher[] | undefined {
-  return entries<OperationMatch, OperationMatcher>(to, `${field}.to`, violations, (operation, at) => ({
-    methods: setOf(parsed(operation.methods, `${at}.methods`, parseMethod, violations)),
-    paths: parsed(operation.paths, `${at}.paths`, parsePath, violations),
-    ports: setOf(parsed(operation.ports, `${at}.ports`, parsePort, violations)),
-  }))
-}
-
-function compileLimits({ kind, metadata, spec }: RateLimit, violations: Violation[]): CompiledLimit[] {
-  return spec.limits.map(({ name, key, requests, perMs, burst, to }, index) => {
-    const field = `spec.limits[${index}]`
-    for (const [part, value] of Object.entries({ requests, perMs, burst }))
-      if (!Number.isSafeInteger(value) || value < 1)
-        violations.push({
-          field: `${field}.${part === 'perMs' ? 'per' : part}`,
-          code: 'number-out-of-range',
-          message: `a whole number from 1, not ${value}`,
-        })
-    const scope = resourceLabel({ kind, metadata })
-    return {
-      plan: planLimit({ scope, name, key, requests, perMs, burst }),
-      to: compileOperations(to, field, violations),
-    }
-  })
-}
-
-/** An empty list would match everything where its author may have meant nothing: it is refused. */
-function entries<From extends object, To>(
-  list: readonly From[] | undefined,
-  field: string,
-  violations: Violation[],
-  compile: (entry: From, field: string) => To,
-): readonly To[] | undefined {
-  if (list?.length === 0) violations.push(emptyList(field))
-  return list?.map((entry, index) => {
-    const at = `${field}[${index}]`
-    if (Object.values(entry).every((value) => value === undefined))
-      violations.push({ field: at, code: 'entry-empty', message: 'an entry without a condition matches everything' })
-    return compile(entry, at)
-  })
-}
-
-/** Every value of a list through its parser; each failure is one violation. */
-function parsed<From, To>(
-  values: readonly From[] | undefined,
-  field: string,
-  parse: (value: From) => To,
-  violations: Violation[],
-): readonly To[] | undefined {
-  if (values?.length === 0) violations.push(emptyList(field))
-  return values?.flatMap((value, index) => {
-    try {
-      return [parse(value)]
-    } catch (error) {
-      if (!(error instanceof OutriderError)) throw error
-      violations.push({ field: `${field}[${index}]`, code: error.code, message: error.message })
-      return []
-    }
-  })
-}
-
-function emptyList(field: string): Violation {
-  return { field, code: 'list-empty', message: 'an empty list matches nothing: leave it out to match everything' }
-}
-
-function setOf<T>(values: readonly T[] | undefined): ReadonlySet<T> | undefined {
-  return values === undefined ? undefined : new Set(values)
 }
