@@ -57,9 +57,24 @@ function byPath(
 }
 
 export const kinds: readonly RuleKind[] = [
-  byPath('exact', 'ALLOW', (index) => `/items/${index}`, (index) => `/items/${index}`),
-  byPath('template', 'ALLOW', (index) => `/v1/{*}/r${index}/{*}`, (index) => `/v1/x/r${index}/y`),
-  byPath('prefix', 'ALLOW', (index) => `/files/f${index}/*`, (index) => `/files/f${index}/a/b`),
+  byPath(
+    'exact',
+    'ALLOW',
+    (index) => `/items/${index}`,
+    (index) => `/items/${index}`,
+  ),
+  byPath(
+    'template',
+    'ALLOW',
+    (index) => `/v1/{*}/r${index}/{*}`,
+    (index) => `/v1/x/r${index}/y`,
+  ),
+  byPath(
+    'prefix',
+    'ALLOW',
+    (index) => `/files/f${index}/*`,
+    (index) => `/files/f${index}/a/b`,
+  ),
   {
     name: 'principals',
     action: 'ALLOW',
@@ -67,7 +82,12 @@ export const kinds: readonly RuleKind[] = [
     hit: (index) => request(index, '/shared'),
     miss: (index) => request(-index - 1, '/shared'),
   },
-  byPath('deny', 'DENY', (index) => `/secret/${index}/*`, (index) => `/secret/${index}/x`),
+  byPath(
+    'deny',
+    'DENY',
+    (index) => `/secret/${index}/*`,
+    (index) => `/secret/${index}/x`,
+  ),
   {
     name: 'hosts',
     action: 'ALLOW',
@@ -82,8 +102,7 @@ export const kinds: readonly RuleKind[] = [
       from: [{ claims: [{ claim: 'org.tenant', values: [`t${index % TENANTS}`] }] }],
       to: [{ paths: [`/tenants/${index}/*`] }],
     }),
-    hit: (index) =>
-      request(index, `/tenants/${index}/x`, withToken('u', { org: { tenant: `t${index % TENANTS}` } })),
+    hit: (index) => request(index, `/tenants/${index}/x`, withToken('u', { org: { tenant: `t${index % TENANTS}` } })),
     miss: (index) =>
       request(index, `/tenants/${index}/x`, withToken('u', { org: { tenant: `t${(index + 1) % TENANTS}` } })),
   },
@@ -101,7 +120,11 @@ export function policiesOf({ name, action, rule }: RuleKind, count: number): rea
   const starts = Array.from({ length: Math.ceil(count / RULES_PER_POLICY) }, (_, index) => index * RULES_PER_POLICY)
   const policies = starts.map((start) => {
     const length = Math.min(RULES_PER_POLICY, count - start)
-    return policyOf(`${name}-${start}`, action, Array.from({ length }, (_, index) => rule(start + index)))
+    return policyOf(
+      `${name}-${start}`,
+      action,
+      Array.from({ length }, (_, index) => rule(start + index)),
+    )
   })
   return action === 'DENY' ? [...policies, policyOf('all', 'ALLOW', [{}])] : policies
 }

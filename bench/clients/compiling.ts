@@ -57,8 +57,9 @@ function times(work: (turn: number) => number): readonly number[] {
 /** One rule, the one in the middle, asks for one method more. */
 function changed(policy: AuthorizationPolicy, turn: number): AuthorizationPolicy {
   const middle = policy.spec.rules.length >> 1
-  const rules = policy.spec.rules.map((rule, index): AuthorizationRule =>
-    index === middle ? { ...rule, to: [{ ...rule.to?.[0], methods: ['GET', `M${turn}`] }] } : rule,
+  const rules = policy.spec.rules.map(
+    (rule, index): AuthorizationRule =>
+      index === middle ? { ...rule, to: [{ ...rule.to?.[0], methods: ['GET', `M${turn}`] }] } : rule,
   )
   return { ...policy, spec: { ...policy.spec, rules } }
 }

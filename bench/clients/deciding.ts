@@ -35,7 +35,12 @@ console.log(JSON.stringify({ ...values, ratio, decisions }))
 /** Sizes take turns, so that what else the machine does meets all alike. */
 function measure(kind: RuleKind, forSeconds: number): readonly { median: number; p99: number }[] {
   const sets = SIZES.map((size) => {
-    const { policy, violations } = compilePolicy({ workload, policies: policiesOf(kind, size), limits: [], services: [] })
+    const { policy, violations } = compilePolicy({
+      workload,
+      policies: policiesOf(kind, size),
+      limits: [],
+      services: [],
+    })
     if (violations.length > 0) throw new Error(JSON.stringify(violations[0]))
     return { size, policy, times: new Array<number>() }
   })

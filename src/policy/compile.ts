@@ -20,7 +20,14 @@ import {
   resourceKey,
 } from './model.ts'
 import { compileRevocations } from './revocations.ts'
-import { brokenDenials, type CompiledPolicies, compilePolicies, type RuleSets } from './rule-sets.ts'
+import {
+  brokenDenials,
+  type CompiledPolicies,
+  compilePolicies,
+  type RuleSets,
+  timedPolicies,
+  violationsOf,
+} from './rule-sets.ts'
 import { type Schedule, scheduleOf } from './schedule.ts'
 
 /** A resource that came over the wire and could not be read, with what could be made out about it. */
@@ -95,10 +102,15 @@ export function compilePolicy(
   violations: readonly ResourceViolation[]
 } {
   const known = before === undefined ? undefined : partsOf.get(before)
-  const parts = compileParts(input, known !== undefined && sameWorkload(known.workload, input.workload) ? known : undefined)
+  const parts = compileParts(
+    input,
+    known !== undefined && sameWorkload(known.workload, input.workload) ? known : undefined,
+  )
   const { policies, limits, services } = parts
   const closing = [
-    ...sorted(input.unreadable ?? []).filter(closesEverything).map(({ kind, metadata }) => resourceKey({ kind, ...metadata })),
+    ...sorted(input.unreadable ?? [])
+      .filter(closesEverything)
+      .map(({ kind, metadata }) => resourceKey({ kind, ...metadata })),
     ...brokenDenials(policies),
   ]
   const policy: CompiledPolicy = {
@@ -112,7 +124,7 @@ export function compilePolicy(
     external: parts.external.made,
   }
   partsOf.set(policy, parts)
-  return { policy, violations: [...policies.violations, ...limits.made.violations, ...services.made.violations] }
+  return { policy, violations: [...violationsOf(policies), ...limits.made.violations, ...services.made.violations] }
 }
 
 function compileParts(input: PolicyInput, before: Parts | undefined): Parts {
@@ -129,10 +141,13 @@ function compileParts(input: PolicyInput, before: Parts | undefined): Parts {
   return {
     workload,
     policies,
-    schedule: part(before?.schedule, [...policies.timed], scheduleOf),
+    schedule: part(before?.schedule, timedPolicies(policies), scheduleOf),
     limits: part(before?.limits, [...ofKind('RateLimit'), ...governing(input.limits, workload)], compileLimits),
     services: part<ResolvedService | UnusableService, ReturnType<typeof compileDestinations>>(
-      before?.services, [...input.services, ...ofKind('Service')], (services) => compileDestinations(services, namespace)),
+      before?.services,
+      [...input.services, ...ofKind('Service')],
+      (services) => destinationsOf(services, namespace),
+    ),
     revocations: part(before?.revocations, input.revocations ?? [], compileRevocations),
     authentication: part(before?.authentication, [...authentications, ...apiKeys], () =>
       compileAuthentication(sorted(authentications), sorted(apiKeys)),
@@ -141,9 +156,22 @@ function compileParts(input: PolicyInput, before: Parts | undefined): Parts {
   }
 }
 
-function part<In, Out>(before: Part<In, Out> | undefined, from: readonly In[], make: (from: readonly In[]) => Out): Part<In, Out> {
+function part<In, Out>(
+  before: Part<In, Out> | undefined,
+  from: readonly In[],
+  make: (from: readonly In[]) => Out,
+): Part<In, Out> {
   const same = before?.from.length === from.length && from.every((item, index) => item === before.from[index])
   return same ? before : { from, made: make(from) }
+}
+
+function destinationsOf(
+  services: readonly (ResolvedService | UnusableService)[],
+  namespace: string,
+): ReturnType<typeof compileDestinations> {
+  const usable = services.filter((service) => service.spec !== undefined)
+  const unusable = services.filter((service) => service.spec === undefined)
+  return compileDestinations(usable, unusable, namespace)
 }
 
 /** Another one would be governed by others, and have other rules of its own trust domain. */

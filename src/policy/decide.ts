@@ -72,8 +72,8 @@ const MOST_CHECKS = 1024
 class NotAllowed implements Denial {
   readonly kind = 'denial'
   readonly code = 'no-allow-rule'
-  declare readonly audits?: Observations['audits']
-  declare readonly shadow?: Observations['shadow']
+  readonly audits: Observations['audits']
+  readonly shadow: Observations['shadow']
   readonly #allow: RuleIndex
   readonly #query: Query
   #nearest: NearMiss | undefined
@@ -81,7 +81,8 @@ class NotAllowed implements Denial {
   constructor(allow: RuleIndex, query: Query, seen: Observations | undefined) {
     this.#allow = allow
     this.#query = query
-    if (seen !== undefined) Object.assign(this, seen)
+    this.audits = seen?.audits
+    this.shadow = seen?.shadow
   }
 
   get nearest(): NearMiss | undefined {

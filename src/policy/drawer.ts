@@ -1,7 +1,9 @@
 import { unreachable } from '../lib/unreachable.ts'
 import { alterMap, type Edit, type OwnedMap } from './persistent.ts'
 import { alterPrefix, findPrefix, type PrefixTree } from './prefix-tree.ts'
-import { type CompiledRule, matchesFiled, type OperationMatcher, type Query } from './rule.ts'
+import type { SpiffeId } from '../identity/spiffe-id.ts'
+import type { Query } from './query.ts'
+import { byPlace, type CompiledRule, matchesRule, type OperationMatcher } from './rule.ts'
 
 /** Who has to call, so that a rule can match: the narrowest condition of one of its sources. */
 export type CallerKey =
@@ -211,7 +213,7 @@ function findInList(list: FiledList | undefined, search: Search): CompiledRule |
   if (list === undefined) return undefined
   for (const filed of list.items) {
     const { rule } = filed
-    const matched = matchesFiled(filed, search.query)
+    const matched = matchesRule(rule, search.query, filed.to)
     search.witness?.(rule)
     if (!matched) continue
     if (search.matches === undefined) return rule

@@ -24,9 +24,7 @@ export function alterPath<T>(
   change: Change<T>,
 ): PathIndex<T> | undefined {
   const own: PathIndex<T> =
-    index?.edit === edit
-      ? index
-      : { edit, exact: index?.exact, prefixes: index?.prefixes, templates: index?.templates }
+    index?.edit === edit ? index : { edit, exact: index?.exact, prefixes: index?.prefixes, templates: index?.templates }
   switch (pattern.kind) {
     case 'exact':
       own.exact = alterMap(own.exact, pattern.path, edit, change)
@@ -54,8 +52,6 @@ export function findPath<T, C, R>(
   const exact = index.exact?.map.get(path)
   const found = exact === undefined ? undefined : probe(exact, context)
   return (
-    found ??
-    findTemplate(index.templates, path, probe, context) ??
-    findPrefix(index.prefixes, path, probe, context)
+    found ?? findTemplate(index.templates, path, probe, context) ?? findPrefix(index.prefixes, path, probe, context)
   )
 }

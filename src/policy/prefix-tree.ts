@@ -17,7 +17,7 @@ export function alterPrefix<T>(
   edit: Edit,
   change: Change<T>,
 ): PrefixTree<T> | undefined {
-  const root = alterBelow(tree ?? leaf('', undefined, edit), prefix, 0, edit, change)
+  const root = alterBelow(tree ?? leaf<T>('', undefined, edit), prefix, 0, edit, change)
   return root.value === undefined && root.children === undefined ? undefined : root
 }
 
@@ -40,7 +40,9 @@ function alterBelow<T>(node: PrefixTree<T>, text: string, at: number, edit: Edit
     own.value = value
     return own
   }
-  const children = alterMap(node.children, text.charCodeAt(at), edit, (child) => alterEdge(child, text, at, edit, change))
+  const children = alterMap(node.children, text.charCodeAt(at), edit, (child) =>
+    alterEdge(child, text, at, edit, change),
+  )
   if (children === node.children) return node
   const own = owned(node, edit)
   own.children = children

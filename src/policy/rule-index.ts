@@ -2,6 +2,7 @@ import { addTo, type Drawer, type Filed, findInDrawer, removeFrom, type Search }
 import { filingOf, type Place } from './filing.ts'
 import { alterPath, findPath, type PathIndex } from './path-index.ts'
 import { alterMap, type Change, type Edit, newEdit, type OwnedMap } from './persistent.ts'
+import type { Query } from './query.ts'
 import { byPlace, type CompiledRule } from './rule.ts'
 
 /** First by host, then by port, then by path; the drawer does the rest. Absent: nothing is filed there. */

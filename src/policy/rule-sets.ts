@@ -1,9 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { TrustDomain } from '../identity/spiffe-id.ts'
-import { compileRule } from './compile-rule.ts'
-import { type AuthorizationPolicy, nameOf, resourceKey, type ResourceViolation, type Violation } from './model.ts'
+import { compileRules } from './compile-rule.ts'
+import {
+  type AuthorizationPolicy,
+  type AuthorizationRule,
+  nameOf,
+  resourceKey,
+  type ResourceViolation,
+  type Violation,
+} from './model.ts'
 import type { CompiledRule } from './rule.ts'
 import { RuleIndex } from './rule-index.ts'
+import { isTimed } from './schedule.ts'
 
 /** Rules by what they do. Dry runs of AUDIT rules are AUDIT rules: these never decide. */
 export interface RuleSets {
@@ -31,6 +39,7 @@ interface PolicyRules {
   /** In their places; none when one of them could not be compiled. */
   readonly rules: readonly CompiledRule[]
   readonly violations: readonly ResourceViolation[]
+  readonly isTimed: boolean
 }
 
 /** All policies that govern a workload, by name. */
@@ -58,7 +67,7 @@ export function compilePolicies(
       byName.set(name, old)
       continue
     }
-    const made = compileRules(policy, home, old)
+    const made = compilePolicyRules(policy, home, old)
     byName.set(name, made)
     edits.replace(old, made)
   }
@@ -66,20 +75,24 @@ export function compilePolicies(
   return { byName, sets: edits.applied(before.sets) }
 }
 
-function compileRules(policy: AuthorizationPolicy, home: TrustDomain, old: PolicyRules | undefined): PolicyRules {
+function compilePolicyRules(policy: AuthorizationPolicy, home: TrustDomain, old: PolicyRules | undefined): PolicyRules {
   const resource = nameOf(policy)
-  const { action, notBeforeMs, notAfterMs, rules } = policy.spec
+  const { action, notBeforeMs, notAfterMs } = policy.spec
   const spec = old?.policy.spec
-  const alike =
-    spec?.action === action && spec.notBeforeMs === notBeforeMs && spec.notAfterMs === notAfterMs ? old : undefined
+  const alike = spec?.action === action && spec.notBeforeMs === notBeforeMs && spec.notAfterMs === notAfterMs
+  const known = (rule: AuthorizationRule, place: number): CompiledRule | undefined =>
+    alike && !hasRegexes(rule) && isDeepStrictEqual(rule, spec.rules[place]) ? old?.rules[place] : undefined
   const found: Violation[] = []
-  const compiled = rules.map((rule, place) => {
-    const known = alike?.rules[place]
-    if (known !== undefined && isDeepStrictEqual(rule, spec?.rules[place])) return known
-    return compileRule(rule, { policy, place, home }, found)
-  })
+  const compiled = compileRules(policy, home, found, known)
   const violations = found.map((violation) => ({ ...violation, resource }))
-  return { policy, rules: found.length === 0 ? compiled : [], violations }
+  return { policy, rules: found.length === 0 ? compiled : [], violations, isTimed: isTimed(policy) }
+}
+
+/** They are counted over a whole policy: each time, so that the count is right. */
+function hasRegexes({ from, when }: AuthorizationRule): boolean {
+  return [...(from?.flatMap(({ claims = [] }) => claims) ?? []), ...(when ?? [])].some(
+    (condition) => 'matches' in condition && condition.matches !== undefined,
+  )
 }
 
 /** Changes of all sets, gathered to be made at once. */
@@ -124,4 +137,13 @@ export function brokenDenials({ byName }: CompiledPolicies): readonly string[] {
   return [...byName.values()]
     .filter((rules) => rules.violations.length > 0 && setOf(rules) === 'deny')
     .map(({ policy }) => resourceKey(nameOf(policy)))
+    .toSorted()
+}
+
+export function violationsOf({ byName }: CompiledPolicies): readonly ResourceViolation[] {
+  return [...byName.values()].flatMap(({ violations }) => violations)
+}
+
+export function timedPolicies({ byName }: CompiledPolicies): readonly AuthorizationPolicy[] {
+  return [...byName.values()].filter(({ isTimed }) => isTimed).map(({ policy }) => policy)
 }

@@ -31,7 +31,9 @@ function isTimedCondition(condition: Condition): boolean {
 /** Of the policies for which `isTimed` holds. */
 export function scheduleOf(timed: readonly AuthorizationPolicy[]): Schedule {
   if (timed.length === 0) return noSchedule
-  const boundaries = timed.flatMap(({ spec: { notBeforeMs, notAfterMs } }) => [notBeforeMs ?? [], notAfterMs ?? []].flat())
+  const boundaries = timed.flatMap(({ spec: { notBeforeMs, notAfterMs } }) =>
+    [notBeforeMs ?? [], notAfterMs ?? []].flat(),
+  )
   return {
     asksForTime: true,
     boundariesMs: [...new Set(boundaries)].toSorted((a, b) => a - b),
