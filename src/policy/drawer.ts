@@ -15,6 +15,7 @@ export type CallerKey =
 
 /** A rule in one of its places. */
 export interface Filed {
+  readonly kind: 'one'
   readonly rule: CompiledRule
   /** The operation for which it is there; absent: the rule has none. */
   readonly to: OperationMatcher | undefined
@@ -29,8 +30,11 @@ interface FiledList {
   readonly items: Filed[]
 }
 
-/** The rules filed under one host, port and path pattern. Persistent, see persistent.ts. */
-export interface Drawer {
+/** The rules filed under one host, port and path pattern; mostly that is one. Persistent, see persistent.ts. */
+export type Drawer = Filed | Several
+
+interface Several {
+  readonly kind: 'several'
   readonly edit: Edit
   all: FiledList
   /** The same by caller; absent while they are few: to look through these is faster, and takes less memory. */
@@ -54,8 +58,11 @@ const FEW = 8
 
 /** `drawer` with `filed` in it. */
 export function addTo(drawer: Drawer | undefined, filed: Filed, edit: Edit): Drawer {
-  const all = inserted(drawer?.all, filed, edit)
-  const own: Drawer = drawer?.edit === edit ? drawer : { edit, all, callers: drawer?.callers }
+  if (drawer === undefined) return filed
+  const several = drawer.kind === 'several' ? drawer : undefined
+  const all = inserted(several?.all ?? { edit, items: [drawer as Filed] }, filed, edit)
+  if (all.items.length === 1) return drawer
+  const own: Several = several?.edit === edit ? several : { kind: 'several', edit, all, callers: several?.callers }
   own.all = all
   if (all.items.length <= FEW) return own
   // The first time, all that were few before come along.
@@ -66,9 +73,11 @@ export function addTo(drawer: Drawer | undefined, filed: Filed, edit: Edit): Dra
 
 /** `drawer` without `filed`; `undefined` when nothing is left in it. */
 export function removeFrom(drawer: Drawer | undefined, filed: Filed, edit: Edit): Drawer | undefined {
-  const all = removed(drawer?.all, filed, edit)
-  if (drawer === undefined || all === undefined) return undefined
-  const own: Drawer = drawer.edit === edit ? drawer : { edit, all, callers: drawer.callers }
+  if (drawer === undefined) return undefined
+  if (drawer.kind === 'one') return order(drawer, filed) === 0 ? undefined : drawer
+  const all = removed(drawer.all, filed, edit)
+  if (all === undefined || all.items.length === 1) return all?.items[0]
+  const own: Several = drawer.edit === edit ? drawer : { kind: 'several', edit, all, callers: drawer.callers }
   own.all = all
   own.callers =
     all.items.length > FEW && own.callers !== undefined ? alterCallers(own.callers, filed, edit, removed) : undefined
@@ -168,8 +177,13 @@ export interface Search {
 }
 
 /** Gives the rule that ends the search. */
-export function findInDrawer({ all, callers }: Drawer, search: Search): CompiledRule | undefined {
-  return callers === undefined ? findInList(all, search) : findByCaller(callers, search)
+export function findInDrawer(drawer: Drawer, search: Search): CompiledRule | undefined {
+  if (drawer.kind === 'one') return check(drawer, search)
+  return drawer.callers === undefined ? findInList(drawer.all, search) : findByCaller(drawer.callers, search)
+}
+
+export function filedIn(drawer: Drawer): readonly Filed[] {
+  return drawer.kind === 'one' ? [drawer] : drawer.all.items
 }
 
 function findByCaller(callers: Callers, search: Search): CompiledRule | undefined {
@@ -212,13 +226,17 @@ function findInMap(
 function findInList(list: FiledList | undefined, search: Search): CompiledRule | undefined {
   if (list === undefined) return undefined
   for (const filed of list.items) {
-    const { rule } = filed
-    const matched = matchesRule(rule, search.query, filed.to)
-    search.witness?.(rule)
-    if (!matched) continue
-    if (search.matches === undefined) return rule
-    search.matches.add(rule)
-    if (search.matches.size >= search.most) return rule
+    const found = check(filed, search)
+    if (found !== undefined) return found
   }
   return undefined
+}
+
+function check({ rule, to }: Filed, search: Search): CompiledRule | undefined {
+  const matched = matchesRule(rule, search.query, to)
+  search.witness?.(rule)
+  if (!matched) return undefined
+  if (search.matches === undefined) return rule
+  search.matches.add(rule)
+  return search.matches.size >= search.most ? rule : undefined
 }

@@ -3,7 +3,7 @@ import { unreachable } from '../lib/unreachable.ts'
 import type { CallerKey, Filed } from './drawer.ts'
 import type { HostPattern } from './match/host.ts'
 import type { PathPattern } from './match/path.ts'
-import { type CompiledRule, type OperationMatcher, type SourceMatcher, takesUnknownAs } from './rule.ts'
+import { type CompiledRule, type OperationMatcher, type SourceMatcher, takesUnknownAs, textsOf } from './rule.ts'
 
 /** One operation of a rule, and where it is filed: under each host, port, path and caller. */
 export interface Place {
@@ -49,7 +49,7 @@ function requestPlaces(rule: CompiledRule): readonly Place[] {
   const width = places.reduce(count, 0)
   const callers = narrowed(callersOf(rule.from, callerKeys), width)
   return places.map(({ to, operation, hosts, ports, paths }) => ({
-    filed: { rule, to, operation, callers },
+    filed: { kind: 'one', rule, to, operation, callers },
     hosts: width > WIDEST ? undefined : hosts,
     ports: width > WIDEST ? undefined : ports,
     paths,
@@ -68,7 +68,7 @@ function connectionPlaces(rule: CompiledRule): readonly Place[] {
   const width = places.reduce((total, { to }) => total + (to?.ports?.size ?? 1), 0)
   const callers = narrowed(callersOf(sources, workloadKeys), width)
   return places.map(({ to, operation }) => ({
-    filed: { rule, to, operation, callers },
+    filed: { kind: 'one', rule, to, operation, callers },
     hosts: undefined,
     ports: width > WIDEST ? undefined : to?.ports,
     paths: everyPath,
@@ -77,12 +77,16 @@ function connectionPlaces(rule: CompiledRule): readonly Place[] {
 
 /** gRPC methods are paths; where both are given, either would do. */
 function pathsOf({ paths, grpc }: OperationMatcher): readonly PathPattern[] {
-  if (paths !== undefined) return paths
+  if (paths !== undefined) return [...Array.from(textsOf(paths.exact), exactly), ...paths.others]
   if (grpc === undefined) return everyPath
   return [
-    ...Array.from(grpc.methods, (path) => ({ kind: 'exact' as const, path })),
+    ...Array.from(grpc.methods, exactly),
     ...Array.from(grpc.services, (prefix) => ({ kind: 'prefix' as const, prefix })),
   ]
+}
+
+function exactly(path: string): PathPattern {
+  return { kind: 'exact', path }
 }
 
 function narrowed(callers: readonly CallerKey[], width: number): readonly CallerKey[] {
@@ -105,7 +109,7 @@ function callerKeys(source: SourceMatcher): readonly CallerKey[] {
 }
 
 function workloadKeys({ ids, serviceAccounts, namespaces, trustDomains }: SourceMatcher): readonly CallerKey[] {
-  if (ids !== undefined) return [...keys('id', ids.exact), ...ids.patterns.map(prefixKey)]
+  if (ids !== undefined) return [...keys('id', textsOf(ids.exact)), ...ids.patterns.map(prefixKey)]
   if (serviceAccounts !== undefined) return keys('serviceAccount', serviceAccounts)
   if (namespaces !== undefined) return keys('namespace', namespaces)
   return trustDomains === undefined ? everybody : keys('trustDomain', trustDomains)

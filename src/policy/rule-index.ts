@@ -1,4 +1,4 @@
-import { addTo, type Drawer, type Filed, findInDrawer, removeFrom, type Search } from './drawer.ts'
+import { addTo, type Drawer, type Filed, filedIn, findInDrawer, removeFrom, type Search } from './drawer.ts'
 import { filingOf, type Place } from './filing.ts'
 import { alterPath, findPath, type PathIndex } from './path-index.ts'
 import { alterMap, type Change, type Edit, newEdit, type OwnedMap } from './persistent.ts'
@@ -154,8 +154,8 @@ function findInPorts<C, R>(
   return found ?? (ports.any === undefined ? undefined : findPath(ports.any, path, probe, context))
 }
 
-function findAmongAll<R>({ all }: Drawer, check: (rule: CompiledRule) => R | undefined): R | undefined {
-  for (const { rule } of all.items) {
+function findAmongAll<R>(drawer: Drawer, check: (rule: CompiledRule) => R | undefined): R | undefined {
+  for (const { rule } of filedIn(drawer)) {
     const found = check(rule)
     if (found !== undefined) return found
   }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { TrustDomain } from '../identity/spiffe-id.ts'
+import { SharedLists } from './compile/lists.ts'
 import { compileRules } from './compile-rule.ts'
 import {
   type AuthorizationPolicy,
@@ -59,6 +60,7 @@ export function compilePolicies(
 ): CompiledPolicies {
   const byName = new Map<string, PolicyRules>()
   const edits = new Edits()
+  const shared = new SharedLists()
   for (const policy of policies) {
     const { name } = policy.metadata
     if (byName.has(name)) throw new TypeError(`two policies with the name ${name}`)
@@ -67,7 +69,7 @@ export function compilePolicies(
       byName.set(name, old)
       continue
     }
-    const made = compilePolicyRules(policy, home, old)
+    const made = compilePolicyRules(policy, home, shared, old)
     byName.set(name, made)
     edits.replace(old, made)
   }
@@ -75,7 +77,12 @@ export function compilePolicies(
   return { byName, sets: edits.applied(before.sets) }
 }
 
-function compilePolicyRules(policy: AuthorizationPolicy, home: TrustDomain, old: PolicyRules | undefined): PolicyRules {
+function compilePolicyRules(
+  policy: AuthorizationPolicy,
+  home: TrustDomain,
+  shared: SharedLists,
+  old: PolicyRules | undefined,
+): PolicyRules {
   const resource = nameOf(policy)
   const { action, notBeforeMs, notAfterMs } = policy.spec
   const spec = old?.policy.spec
@@ -83,7 +90,7 @@ function compilePolicyRules(policy: AuthorizationPolicy, home: TrustDomain, old:
   const known = (rule: AuthorizationRule, place: number): CompiledRule | undefined =>
     alike && !hasRegexes(rule) && isDeepStrictEqual(rule, spec.rules[place]) ? old?.rules[place] : undefined
   const found: Violation[] = []
-  const compiled = compileRules(policy, home, found, known)
+  const compiled = compileRules(policy, home, found, shared, known)
   const violations = found.map((violation) => ({ ...violation, resource }))
   return { policy, rules: found.length === 0 ? compiled : [], violations, isTimed: isTimed(policy) }
 }

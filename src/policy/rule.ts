@@ -23,9 +23,29 @@ export interface SourceMatcher {
   readonly apiKeyOwners: ReadonlySet<string> | undefined
 }
 
+/** None, one, or several texts: one is most frequent, and needs no set then. */
+export type Exact<T extends string> = undefined | T | ReadonlySet<T>
+
+export function exactOf<T extends string>(texts: readonly T[]): Exact<T> {
+  return texts.length > 1 ? new Set(texts) : texts[0]
+}
+
+export function isExactly<T extends string>(exact: Exact<T>, text: T): boolean {
+  return typeof exact === 'object' ? exact.has(text) : exact === text
+}
+
+export function textsOf<T extends string>(exact: Exact<T>): Iterable<T> {
+  return typeof exact === 'object' ? exact : exact === undefined ? [] : [exact]
+}
+
 export interface IdSet {
-  readonly exact: ReadonlySet<SpiffeId>
+  readonly exact: Exact<SpiffeId>
   readonly patterns: readonly Exclude<IdPattern, { kind: 'exact' }>[]
+}
+
+export interface PathSet {
+  readonly exact: Exact<string>
+  readonly others: readonly PathPattern[]
 }
 
 /**
@@ -36,7 +56,7 @@ export interface OperationMatcher {
   readonly criteria: readonly Criterion[]
   readonly hosts: readonly HostPattern[] | undefined
   readonly ports: ReadonlySet<number> | undefined
-  readonly paths: readonly PathPattern[] | undefined
+  readonly paths: PathSet | undefined
   readonly grpc: GrpcMethods | undefined
 }
 

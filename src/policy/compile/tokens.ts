@@ -37,11 +37,7 @@ export function compileTokens(
     ...(conditions.length === 0 ? [] : [oneToken(conditions, onUnknown)]),
     ...(unwanted === undefined
       ? []
-      : [
-          without({ name: 'notRequestPrincipals', layer7: true, onUnknown }, (query) =>
-            someIsPrincipal(unwanted, query),
-          ),
-        ]),
+      : [without({ name: 'notRequestPrincipals', layer7: true, onUnknown }, unwanted, someIsPrincipal)]),
   ]
   return { criteria, principals: wanted }
 }
