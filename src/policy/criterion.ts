@@ -77,18 +77,14 @@ class ListCriterion<T> implements Criterion {
   }
 }
 
-/** A list of values: something that is absent is in no list. */
-export function within<T>(form: CriterionForm, values: T, member: Member<T>): Criterion {
-  return new ListCriterion(form, false, values, member)
-}
-
-/** A `not...` list: whether something that is absent is in none of it is unknown. */
-export function without<T>(form: CriterionForm, values: T, member: Member<T>): Criterion {
-  return new ListCriterion(form, true, values, member)
+/** A list of values, or a `not...` list: see `Criterion.holds` for what is absent or unknown. */
+export function listCriterion<T>(form: CriterionForm, negated: boolean, values: T, member: Member<T>): Criterion {
+  return new ListCriterion(form, negated, values, member)
 }
 
 export function allHold(criteria: readonly Criterion[], query: Query): boolean {
-  for (const criterion of criteria) if (!criterion.holds(query)) return false
+  // By index: an iterator is half of the time that a decision takes.
+  for (let at = 0; at < criteria.length; at += 1) if (!criteria[at]!.holds(query)) return false
   return true
 }
 

@@ -1,4 +1,5 @@
 import { unreachable } from '../lib/unreachable.ts'
+import { allHold, type Criterion } from './criterion.ts'
 import { alterMap, type Edit, type OwnedMap } from './persistent.ts'
 import { alterPrefix, findPrefix, type PrefixTree } from './prefix-tree.ts'
 import type { SpiffeId } from '../identity/spiffe-id.ts'
@@ -21,6 +22,8 @@ export interface Filed {
   readonly to: OperationMatcher | undefined
   /** Index of `to`. */
   readonly operation: number
+  /** All conditions, where it takes all of them: what `matchesRule` would check, without a detour. */
+  readonly all: readonly Criterion[] | undefined
   readonly callers: readonly CallerKey[]
 }
 
@@ -232,8 +235,9 @@ function findInList(list: FiledList | undefined, search: Search): CompiledRule |
   return undefined
 }
 
-function check({ rule, to }: Filed, search: Search): CompiledRule | undefined {
-  const matched = matchesRule(rule, search.query, to)
+function check(filed: Filed, search: Search): CompiledRule | undefined {
+  const { rule, all } = filed
+  const matched = all === undefined ? matchesRule(rule, search.query, filed.to) : allHold(all, search.query)
   search.witness?.(rule)
   if (!matched) return undefined
   if (search.matches === undefined) return rule

@@ -1,5 +1,6 @@
 import type { IdPattern } from '../identity/match.ts'
 import { unreachable } from '../lib/unreachable.ts'
+import type { Criterion } from './criterion.ts'
 import type { CallerKey, Filed } from './drawer.ts'
 import type { HostPattern } from './match/host.ts'
 import type { PathPattern } from './match/path.ts'
@@ -32,6 +33,8 @@ const everybody: readonly CallerKey[] = [{ by: 'anybody' }]
 
 /** The same for the same rule, whenever it is asked. */
 export function filingOf(rule: CompiledRule): Filing {
+  // It never matches, and is told of only.
+  if (rule.unknown) return { requests: [], connections: [] }
   return { requests: requestPlaces(rule), connections: connectionPlaces(rule) }
 }
 
@@ -49,7 +52,7 @@ function requestPlaces(rule: CompiledRule): readonly Place[] {
   const width = places.reduce(count, 0)
   const callers = narrowed(callersOf(rule.from, callerKeys), width)
   return places.map(({ to, operation, hosts, ports, paths }) => ({
-    filed: { kind: 'one', rule, to, operation, callers },
+    filed: { kind: 'one', rule, to, operation, all: allOf(rule, to), callers },
     hosts: width > WIDEST ? undefined : hosts,
     ports: width > WIDEST ? undefined : ports,
     paths,
@@ -68,11 +71,20 @@ function connectionPlaces(rule: CompiledRule): readonly Place[] {
   const width = places.reduce((total, { to }) => total + (to?.ports?.size ?? 1), 0)
   const callers = narrowed(callersOf(sources, workloadKeys), width)
   return places.map(({ to, operation }) => ({
-    filed: { kind: 'one', rule, to, operation, callers },
+    filed: { kind: 'one', rule, to, operation, all: allOf(rule, to), callers },
     hosts: undefined,
     ports: width > WIDEST ? undefined : to?.ports,
     paths: everyPath,
   }))
+}
+
+/** With several sources one is enough, and a window is no criterion: `undefined`. */
+function allOf(
+  { from, when, window }: CompiledRule,
+  to: OperationMatcher | undefined,
+): readonly Criterion[] | undefined {
+  if (window !== undefined || (from !== undefined && from.length !== 1)) return undefined
+  return [...(to?.criteria ?? []), ...(from?.[0]?.criteria ?? []), ...when]
 }
 
 /** gRPC methods are paths; where both are given, either would do. */

@@ -2,11 +2,12 @@ import { unreachable } from '../lib/unreachable.ts'
 import type { PathPattern } from './match/path.ts'
 import { alterMap, type Change, type Edit, type OwnedMap } from './persistent.ts'
 import { alterPrefix, findPrefix, type PrefixTree } from './prefix-tree.ts'
-import { alterTemplate, findTemplate, type TemplateTree } from './template-tree.ts'
+import { alterSegments, alterTemplate, findTemplate, type TemplateTree } from './template-tree.ts'
 
 /**
  * Finds the values of all path patterns that match a path, in time that hardly depends on how many patterns there are:
- * a hash for exact paths, a radix tree for prefixes, a tree of segments for templates. Agrees with `matchesPath`. Persistent, see
+ * a hash for exact paths, a tree of segments for templates and for prefixes of whole segments, a radix tree for other
+ * prefixes. Agrees with `matchesPath`. Persistent, see
  * persistent.ts.
  */
 export interface PathIndex<T> {
@@ -30,7 +31,8 @@ export function alterPath<T>(
       own.exact = alterMap(own.exact, pattern.path, edit, change)
       break
     case 'prefix':
-      own.prefixes = alterPrefix(own.prefixes, pattern.prefix, edit, change)
+      if (isWhole(pattern.prefix)) own.templates = alterSegments(own.templates, pattern.prefix, edit, change)
+      else own.prefixes = alterPrefix(own.prefixes, pattern.prefix, edit, change)
       break
     case 'template':
       own.templates = alterTemplate(own.templates, pattern, edit, change)
@@ -40,6 +42,11 @@ export function alterPath<T>(
   }
   const { exact, prefixes, templates } = own
   return exact === undefined && prefixes === undefined && templates === undefined ? undefined : own
+}
+
+/** Whether a prefix is of whole segments: then the tree of segments finds it with one step for each. */
+function isWhole(prefix: string): boolean {
+  return prefix.startsWith('/') && prefix.endsWith('/')
 }
 
 /** Calls `probe` with the value of each pattern that matches, until it answers. */

@@ -8,6 +8,8 @@ export interface TemplateTree<T> {
   readonly edit: Edit
   /** Of the template that ends here. */
   value: T | undefined
+  /** Of the prefix that ends with the slash after here. */
+  below: T | undefined
   literals: OwnedMap<string, TemplateTree<T>> | undefined
   /** What follows a `{*}`. */
   one: TemplateTree<T> | undefined
@@ -20,43 +22,59 @@ interface Tail<T> {
   readonly value: T
 }
 
+/** What a template is after its segments. */
+type Ending = { readonly kind: 'end' } | { readonly kind: 'below' } | { readonly kind: 'tail'; readonly tail: string }
+
 /** `tree` with the value of `template` changed; `undefined` when nothing is left in it. */
 export function alterTemplate<T>(
   tree: TemplateTree<T> | undefined,
-  template: PathTemplate,
+  { segments, tail }: PathTemplate,
   edit: Edit,
   change: Change<T>,
 ): TemplateTree<T> | undefined {
-  return alterFrom(tree, template, 0, edit, change)
+  return alterFrom(tree, segments, 0, tail === undefined ? { kind: 'end' } : { kind: 'tail', tail }, edit, change)
+}
+
+/** The same for a prefix of whole segments, which begins and ends with a slash. */
+export function alterSegments<T>(
+  tree: TemplateTree<T> | undefined,
+  prefix: string,
+  edit: Edit,
+  change: Change<T>,
+): TemplateTree<T> | undefined {
+  const segments = prefix === '/' ? [] : prefix.slice(1, -1).split('/')
+  return alterFrom(tree, segments, 0, { kind: 'below' }, edit, change)
 }
 
 /** `node` stands for the segments before `level`. */
 function alterFrom<T>(
   node: TemplateTree<T> | undefined,
-  template: PathTemplate,
+  segments: PathTemplate['segments'],
   level: number,
+  ending: Ending,
   edit: Edit,
   change: Change<T>,
 ): TemplateTree<T> | undefined {
   const own = owned(node, edit)
-  const { segments, tail } = template
   if (level < segments.length) {
     const segment = segments[level]
-    const next: Change<TemplateTree<T>> = (below) => alterFrom(below, template, level + 1, edit, change)
+    const next: Change<TemplateTree<T>> = (below) => alterFrom(below, segments, level + 1, ending, edit, change)
     if (segment === undefined) own.one = next(own.one)
     else own.literals = alterMap(own.literals, segment, edit, next)
-  } else if (tail === undefined) own.value = change(own.value)
+  } else if (ending.kind === 'end') own.value = change(own.value)
+  else if (ending.kind === 'below') own.below = change(own.below)
   else {
+    const { tail } = ending
     const last = tail === '' ? undefined : lastSegment(tail)
     own.tails = alterMap(own.tails, last, edit, (tails) => alterTails(tails, tail, change))
   }
-  const { value, literals, one, tails } = own
-  return value === undefined && literals === undefined && one === undefined && tails === undefined ? undefined : own
+  const { value, below, literals, one, tails } = own
+  return [value, below, literals, one, tails].every((part) => part === undefined) ? undefined : own
 }
 
 function owned<T>(node: TemplateTree<T> | undefined, edit: Edit): TemplateTree<T> {
   if (node?.edit === edit) return node
-  return { edit, value: node?.value, literals: node?.literals, one: node?.one, tails: node?.tails }
+  return { edit, value: node?.value, below: node?.below, literals: node?.literals, one: node?.one, tails: node?.tails }
 }
 
 /** In the order of their texts, so that the same templates are always asked in the same order. */
@@ -107,6 +125,8 @@ function findFrom<T, C, R>(
       const found = findFrom(node.one, path, end, probe, context)
       if (found !== undefined) return found
     }
+    const below = node.below === undefined ? undefined : probe(node.below, context)
+    if (below !== undefined) return below
   }
   if (node.tails === undefined) return undefined
   const { map } = node.tails

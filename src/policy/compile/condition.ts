@@ -1,5 +1,5 @@
 import { unreachable } from '../../lib/unreachable.ts'
-import { type Criterion, criterion, within } from '../criterion.ts'
+import { type Criterion, criterion, listCriterion } from '../criterion.ts'
 import { compileCel } from '../cel/compile.ts'
 import { matchesHeader, parseHeaderName } from '../match/header.ts'
 import { type HostPattern, matchesHost, parseHostPattern } from '../match/host.ts'
@@ -27,7 +27,9 @@ export function compileCondition(
   }
   if ('sni' in condition) {
     const names = parseList(condition.sni, `${field}.sni`, parseHostPattern, violations)
-    return names === undefined ? undefined : within({ name, onUnknown, checks: names.length }, names, ofSni)
+    return names === undefined
+      ? undefined
+      : listCriterion({ name, onUnknown, checks: names.length }, false, names, ofSni)
   }
   if ('time' in condition) {
     const time = parseOne(condition.time, `${field}.time.zone`, compileTime, violations)

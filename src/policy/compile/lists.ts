@@ -1,4 +1,4 @@
-import { type Criterion, type CriterionForm, type Member, within, without } from '../criterion.ts'
+import { type Criterion, type CriterionForm, listCriterion, type Member } from '../criterion.ts'
 import { parseList, type Violations } from '../parse-list.ts'
 
 /** A list of conditions and its negation, by their names in a rule. */
@@ -11,6 +11,8 @@ export interface ListForm<Value, Parsed, T> {
   /** How many comparisons it takes at most; absent: one. */
   checks?(values: T): number
   readonly member: Member<T>
+  /** A criterion that says the same with less to look at, where there is one. */
+  shorter?(form: CriterionForm, negated: boolean, values: T): Criterion | undefined
 }
 
 /** A list that was compiled. */
@@ -101,8 +103,9 @@ export class ListCompiler {
       checks,
       ...(layer7 === undefined ? {} : { layer7 }),
     }
-    const make = negated ? without : within
-    return { values, criterion: make(criterionForm, values, member) }
+    const criterion =
+      form.shorter?.(criterionForm, negated, values) ?? listCriterion(criterionForm, negated, values, member)
+    return { values, criterion }
   }
 }
 

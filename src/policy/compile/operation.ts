@@ -1,3 +1,4 @@
+import { listCriterion } from '../criterion.ts'
 import type { Truth } from '../truth.ts'
 import { type GrpcMethods, grpcMethodsOf, matchesGrpcPath, parseGrpcMethod } from '../match/grpc.ts'
 import { type HostPattern, matchesHost, parseHostPattern } from '../match/host.ts'
@@ -60,6 +61,20 @@ const pathList: ListForm<string, PathPattern, PathSet> = {
   checks: ({ others }) => 1 + others.length,
   member: ({ exact, others }, { path }) =>
     path === undefined ? undefined : isExactly(exact, path) || others.some((pattern) => matchesPath(pattern, path)),
+  shorter: (form, negated, { exact, others }) =>
+    others.length === 0 && typeof exact === 'string'
+      ? listCriterion(form, negated, exact, isPath)
+      : exact === undefined && others.length === 1
+        ? listCriterion(form, negated, others[0]!, isLikePath)
+        : undefined,
+}
+
+function isPath(exact: string, { path }: Query): boolean | undefined {
+  return path === undefined ? undefined : path === exact
+}
+
+function isLikePath(pattern: PathPattern, { path }: Query): boolean | undefined {
+  return path === undefined ? undefined : matchesPath(pattern, path)
 }
 
 function pathSetOf(patterns: readonly PathPattern[]): PathSet {

@@ -1,5 +1,6 @@
 import { type IdPattern, matchesId, parseIdPattern } from '../../identity/match.ts'
 import { parseTrustDomain, type SpiffeId, type TrustDomain } from '../../identity/spiffe-id.ts'
+import { listCriterion } from '../criterion.ts'
 import { parseNamespace, parseServiceAccount } from '../match/account.ts'
 import { type IpBlock, matchesIpBlock, parseIpBlock } from '../match/ip.ts'
 import type { SourceMatch } from '../model.ts'
@@ -90,6 +91,12 @@ const idList: ListForm<string, IdPattern, IdSet> = {
   checks: ({ patterns }) => 1 + patterns.length,
   member: ({ exact, patterns }, { id }) =>
     id === undefined ? undefined : isExactly(exact, id) || patterns.some((pattern) => matchesId(pattern, id)),
+  shorter: (form, negated, { exact, patterns }) =>
+    patterns.length === 0 && typeof exact === 'string' ? listCriterion(form, negated, exact, isId) : undefined,
+}
+
+function isId(exact: SpiffeId, { id }: Query): boolean | undefined {
+  return id === undefined ? undefined : id === exact
 }
 
 function idSetOf(patterns: readonly IdPattern[]): IdSet {

@@ -1,4 +1,4 @@
-import { type Criterion, criterion, without } from '../criterion.ts'
+import { type Criterion, criterion, listCriterion } from '../criterion.ts'
 import type { TokenIdentity } from '../decision.ts'
 import { matchesClaim, parseClaimPath } from '../match/claim.ts'
 import { matchesPrincipal, parseRequestPrincipal, type PrincipalMatcher, principalsOf } from '../match/principal.ts'
@@ -37,7 +37,7 @@ export function compileTokens(
     ...(conditions.length === 0 ? [] : [oneToken(conditions, onUnknown)]),
     ...(unwanted === undefined
       ? []
-      : [without({ name: 'notRequestPrincipals', layer7: true, onUnknown }, unwanted, someIsPrincipal)]),
+      : [listCriterion({ name: 'notRequestPrincipals', layer7: true, onUnknown }, true, unwanted, someIsPrincipal)]),
   ]
   return { criteria, principals: wanted }
 }
