@@ -14,7 +14,7 @@ import { workload } from './reference.ts'
 
 const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31)
 console.log(`seed ${seed}`)
-const runs = { seed, numRuns: 1000 }
+const runs = { seed, numRuns: 400 }
 const home = trustDomainOf(workload.spec.spiffeId)
 
 function compiled(policies: readonly AuthorizationPolicy[], before?: CompiledPolicy): CompiledPolicy {
@@ -207,6 +207,6 @@ t.test('edits, however many, make what is made anew; a policy in use stays as it
       if (JSON.stringify(shape(compiled([], policy).rules)) !== JSON.stringify(shape(compiled([]).rules)))
         throw new Error('something is left')
     }),
-    { seed, numRuns: 400 },
+    { seed, numRuns: 200 },
   )
 })
