@@ -61,7 +61,7 @@ function measure(kind: RuleKind, forSeconds: number): readonly { median: number;
   for (let index = WARM_UP_ROUNDS; performance.now() - start < forSeconds * 1000; index += 1) round(index, true)
   return sets.map(({ times }) => {
     decisions += times.length
-    const sorted = Float64Array.from(times).sort()
+    const sorted = Float64Array.from(times).toSorted()
     return { median: sorted[sorted.length >> 1]!, p99: sorted[Math.floor(sorted.length * 0.99)]! }
   })
 }

@@ -63,7 +63,8 @@ const FEW = 8
 export function addTo(drawer: Drawer | undefined, filed: Filed, edit: Edit): Drawer {
   if (drawer === undefined) return filed
   const several = drawer.kind === 'several' ? drawer : undefined
-  const all = inserted(several?.all ?? { edit, items: [drawer as Filed] }, filed, edit)
+  const present = drawer.kind === 'several' ? drawer.all : { edit, items: [drawer] }
+  const all = inserted(present, filed, edit)
   if (all.items.length === 1) return drawer
   const own: Several = several?.edit === edit ? several : { kind: 'several', edit, all, callers: several?.callers }
   own.all = all

@@ -77,7 +77,7 @@ function merged(
 ): readonly CompiledRule[] {
   const kept = removed.size === 0 ? rules : rules.filter((rule) => !removed.has(rule))
   // Runs that are in order already are merged in linear time.
-  return [...kept, ...added].sort(byPlace)
+  return [...kept, ...added].toSorted(byPlace)
 }
 
 function alterPlace(
