@@ -21,8 +21,8 @@ export interface Ports {
 }
 
 /**
- * The rules of one action, filed by host, port, path and caller. Filing narrows the candidates, and all conditions are then checked
- * on each candidate, so that a wrong drawer can hide a rule but never widen one. An index never changes: an edit makes another
+ * The rules of one action, filed by host, port, path and caller. Filing narrows the candidates, and all conditions but the path are
+ * then checked on each candidate, so that a wrong drawer can hide a rule but never widen one. An index never changes: an edit makes another
  * one, which shares with it what is the same in both.
  */
 export class RuleIndex {

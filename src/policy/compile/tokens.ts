@@ -54,10 +54,15 @@ export function claimCriterion(
 }
 
 function compileClaim(claim: ClaimMatch, field: string, scope: RuleScope): TokenCondition['truth'] | undefined {
-  const path = parseOne(claim.claim, `${field}.claim`, parseClaimPath, scope.violations)
-  const matcher = compileValueMatch(claim, field, scope)
-  if (path === undefined || matcher === undefined) return undefined
-  return (token) => matchesClaim(path, matcher, token?.claims)
+  const make = (): TokenCondition['truth'] | undefined => {
+    const path = parseOne(claim.claim, `${field}.claim`, parseClaimPath, scope.violations)
+    const matcher = compileValueMatch(claim, field, scope)
+    return path === undefined || matcher === undefined
+      ? undefined
+      : (token) => matchesClaim(path, matcher, token?.claims)
+  }
+  // Regular expressions are counted, each time.
+  return claim.matches === undefined ? scope.shared.get(JSON.stringify(['claim', claim]), make) : make()
 }
 
 /** All conditions, on one and the same token: rights of one must not be lent to another. */
