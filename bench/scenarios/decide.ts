@@ -42,7 +42,8 @@ export const decide: Scenario = {
   compared: median(10_000),
   bars: [
     { figure: median(10), relation: '<=', limit: 3000, peers: [] },
-    { figure: ratio, relation: '<=', limit: 1.5, peers: [] },
+    // One and a half times that.
+    { figure: median(10_000), relation: '<=', limit: 4500, peers: [] },
     { figure: uniform(10_000), relation: '<=', limit: 4500, peers: [] },
   ],
   round: ({ seconds, signal }) => runClient('deciding.ts', { seconds }, signal),
