@@ -75,9 +75,15 @@ function merged(
   removed: ReadonlySet<CompiledRule>,
   added: readonly CompiledRule[],
 ): readonly CompiledRule[] {
-  const kept = removed.size === 0 ? rules : rules.filter((rule) => !removed.has(rule))
-  // Runs that are in order already are merged in linear time.
-  return [...kept, ...added].toSorted(byPlace)
+  const coming = added.toSorted(byPlace)
+  const all: CompiledRule[] = []
+  let next = 0
+  for (const rule of rules) {
+    if (removed.has(rule)) continue
+    while (next < coming.length && byPlace(coming[next]!, rule) < 0) all.push(coming[next++]!)
+    all.push(rule)
+  }
+  return next === 0 && all.length === 0 ? coming : [...all, ...coming.slice(next)]
 }
 
 function alterPlace(
