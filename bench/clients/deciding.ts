@@ -38,10 +38,11 @@ for (const kind of kinds) {
     atLeast(`uniform${size}Ns`, uniform[at]!.median)
   }
   values[`${kind.name}Ns`] = frequent.at(-1)!.median
-  atLeast('ratio', frequent.at(-1)!.median / frequent[0]!.median)
-  atLeast('uniformRatio', uniform.at(-1)!.median / uniform[0]!.median)
+  atLeast('ratioOfKind', frequent.at(-1)!.median / frequent[0]!.median)
+  atLeast('uniformRatioOfKind', uniform.at(-1)!.median / uniform[0]!.median)
 }
-console.log(JSON.stringify({ ...values, decisions }))
+const ratio = values['median10000Ns']! / values['median10Ns']!
+console.log(JSON.stringify({ ...values, ratio, decisions }))
 
 /** The worst of all kinds is what is told. */
 function atLeast(key: string, value: number): void {
