@@ -14,12 +14,33 @@ interface TokenCondition {
   readonly truth: (token: TokenIdentity | undefined) => Truth
 }
 
-/** The conditions of a source on tokens, and once more whom one of them has to be about. Errors are violations below `field`. */
-export function compileTokens(
+/** The conditions of a source on tokens, and once more whom one of them has to be about. */
+interface CompiledTokens {
+  readonly criteria: readonly Criterion[]
+  readonly principals: PrincipalMatcher | undefined
+}
+
+/** Errors are violations below `field`. */
+export function compileTokens(source: SourceMatch, field: string, scope: RuleScope): CompiledTokens {
+  const { requestPrincipals, notRequestPrincipals, claims } = source
+  // Regular expressions are counted, each time; and what is wrong is told of each rule.
+  if (claims === undefined || claims.some(({ matches }) => matches !== undefined))
+    return makeTokens(source, field, scope)
+  const before = scope.violations.length
+  let made: CompiledTokens | undefined
+  const key = JSON.stringify(['tokens', scope.onUnknown, requestPrincipals, notRequestPrincipals, claims])
+  const shared = scope.shared.get(key, () => {
+    made = makeTokens(source, field, scope)
+    return scope.violations.length === before ? made : undefined
+  })
+  return shared ?? made!
+}
+
+function makeTokens(
   { requestPrincipals, notRequestPrincipals, claims }: SourceMatch,
   field: string,
   scope: RuleScope,
-): { readonly criteria: readonly Criterion[]; readonly principals: PrincipalMatcher | undefined } {
+): CompiledTokens {
   const { onUnknown, violations } = scope
   const principals = (list: readonly string[] | undefined, name: string): PrincipalMatcher | undefined => {
     const parsed = parseList(list, `${field}.${name}`, parseRequestPrincipal, violations)
