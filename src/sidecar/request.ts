@@ -10,7 +10,7 @@ import { type Headers, headerValue } from '../http/headers.ts'
 import { Exchange, type ExchangeOwner } from '../http/pump.ts'
 import type { Timer } from '../lib/clock.ts'
 import { unreachable } from '../lib/unreachable.ts'
-import type { RuleRef } from '../policy/decision.ts'
+import { ruleName, type RuleRef } from '../policy/decision.ts'
 import type { AccessSource } from '../telemetry/access-log.ts'
 import { requestIdOf, type TraceHop, traceHop } from '../telemetry/trace.ts'
 import type { Waiter } from './upstream/pool.ts'
@@ -248,10 +248,6 @@ function refusalOf({ code }: StreamFault): RefusalCode {
     default:
       return unreachable(code)
   }
-}
-
-export function ruleName({ policy, rule }: RuleRef): string {
-  return `${policy.namespace}/${policy.name}/${rule}`
 }
 
 function withoutQuery(target: string): string {
