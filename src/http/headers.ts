@@ -15,6 +15,15 @@ export function headerValue(headers: Headers, name: string): string | undefined 
   return undefined
 }
 
+/** Every value of `name`, which must be in lower case, in the order of arrival. */
+export function headerValues(headers: Headers, name: string): readonly string[] {
+  const values: string[] = []
+  for (let index = 0; index < headers.length; index += 2) {
+    if (headers[index] === name) values.push(headers[index + 1]!)
+  }
+  return values
+}
+
 /** Fields that describe one connection and are never forwarded (RFC 9110 section 7.6.1). */
 export const hopByHopFields: ReadonlySet<string> = new Set([
   'connection',

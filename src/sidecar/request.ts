@@ -10,12 +10,13 @@ import { type Headers, headerValue } from '../http/headers.ts'
 import { Exchange, type ExchangeOwner } from '../http/pump.ts'
 import type { Timer } from '../lib/clock.ts'
 import { unreachable } from '../lib/unreachable.ts'
-import { ruleName, type RuleRef } from '../policy/decision.ts'
+import { type DecisionRequest, ruleName, type RuleRef } from '../policy/decision.ts'
 import type { AccessSource } from '../telemetry/access-log.ts'
 import { requestIdOf, type TraceHop, traceHop } from '../telemetry/trace.ts'
 import type { Waiter } from './upstream/pool.ts'
 import { grpcTimeoutMs, isGrpc } from './grpc.ts'
 import type { RequestMeter } from './meter.ts'
+import { accessFacts } from './access-facts.ts'
 import { type Refusal, type RefusalCode, refusals, refuse } from './refusal.ts'
 import { refusalTrailers, respond } from './respond.ts'
 import type { Runtime } from './runtime.ts'
@@ -80,6 +81,8 @@ export class Request implements ExchangeOwner {
   /** Who is asked, as a label of metrics. */
   destination = 'unknown'
   rule: RuleRef | undefined
+  /** What the policy was asked. */
+  asked: DecisionRequest | undefined
   upstream: string | undefined
   /** Fields to add to the response, flat. */
   responseHeaders: Headers | undefined
@@ -221,6 +224,7 @@ export class Request implements ExchangeOwner {
       ...(nearest === undefined ? {} : { nearest: { rule: ruleName(nearest.rule), failed: nearest.failed } }),
       ...(limit === undefined ? {} : { rateLimit: limit }),
       ...(this.upstream === undefined ? {} : { upstream: this.upstream }),
+      ...(this.asked === undefined ? {} : { facts: accessFacts(this.asked, this.grpc, runtime) }),
       bytesReceived: this.exchange.requestBytes,
       bytesSent: this.exchange.responseBytes,
       durationMs,

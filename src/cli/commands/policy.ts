@@ -8,6 +8,8 @@ import { filesOption } from '../resource-files.ts'
 
 /** Each is one file: what one does not need is not loaded. */
 const tools: Readonly<Record<string, () => Promise<(context: PolicyContext) => Promise<number>>>> = {
+  diff: async () => (await import('../policy/diff.ts')).diff,
+  replay: async () => (await import('../policy/replay.ts')).replay,
   test: async () => (await import('../policy/test.ts')).test,
 }
 

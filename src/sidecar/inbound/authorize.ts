@@ -11,6 +11,7 @@ export function authorize(principal: Principal, received: Received, connection: 
   const { meter } = connection
   const { request, head, path, port } = received
   const asked: DecisionRequest = { principal, method: path === undefined ? undefined : head.method, path, port }
+  request.asked = asked
   const decision = decide(policy.current, asked)
   if (decision.kind === 'permit') {
     request.rule = decision.rule
