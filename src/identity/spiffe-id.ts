@@ -97,6 +97,12 @@ export function namespaceOf(id: SpiffeId): string | undefined {
   return /^\/ns\/([^/]+)\//.exec(pathOf(id))?.[1]
 }
 
+/** `<namespace>/<name>` of an ID whose whole path is `/ns/<namespace>/sa/<name>`. */
+export function serviceAccountOf(id: SpiffeId): string | undefined {
+  const [, namespace, name] = /^\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(pathOf(id)) ?? []
+  return namespace === undefined ? undefined : `${namespace}/${name}`
+}
+
 /** Throws `OutriderError<SpiffeIdErrorCode>` when `path` is neither empty nor a valid path with its leading slash. */
 export function spiffeIdOf(trustDomain: TrustDomain, path: string): SpiffeId {
   // Without this, a path such as `.evil.org/x` would move the ID to another trust domain.

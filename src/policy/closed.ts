@@ -6,7 +6,7 @@ import { RuleIndex } from './rule-index.ts'
 
 /** Denies every request and knows no destination: what a sidecar runs until it has a policy. `why` is for people. */
 export function closedPolicy(why: string): CompiledPolicy {
-  const none = new RuleIndex([])
+  const none = new RuleIndex([], 'requests')
   return {
     closed: { code: 'policy-missing', detail: why },
     deny: none,

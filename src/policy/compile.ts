@@ -1,25 +1,19 @@
-import { type IdPattern, parseIdPattern } from '../identity/match.ts'
 import type { Revocations } from '../identity/revocation.ts'
-import { parseTrustDomain, type SpiffeId, type TrustDomain, trustDomainOf } from '../identity/spiffe-id.ts'
-import { OutriderError } from '../lib/errors.ts'
+import { trustDomainOf } from '../identity/spiffe-id.ts'
 import { brokenPlan, planLimit } from '../ratelimit/plan.ts'
 import { type CompiledAuthentication, compileAuthentication } from './authentication.ts'
+import { compileOperations } from './compile/operation.ts'
+import { compileRules } from './compile-rule.ts'
 import { compileDestinations, type Destinations, type UnusableService } from './destinations.ts'
 import { type CompiledLimit, LimitTable } from './limits.ts'
-import { parseMethod } from './match/method.ts'
-import { parsePath } from './match/path.ts'
-import { parsePort } from './match/port.ts'
-import { type IdPrefix, parseNamespace, type SourceMatcher } from './match/source.ts'
 import {
   type Action,
   type ApiKey,
   type AuthorizationPolicy,
-  type AuthorizationRule,
   type ExternalAuthorization,
   type GoverningResource,
   type Metadata,
   nameOf,
-  type OperationMatch,
   type RateLimit,
   type RequestAuthentication,
   type ResolvedResource,
@@ -28,11 +22,10 @@ import {
   type ResourceViolation,
   type Revocation,
   resourceKey,
-  type SourceMatch,
   type Violation,
 } from './model.ts'
 import { compileRevocations } from './revocations.ts'
-import { type CompiledRule, checksOf, connectionRules, type OperationMatcher } from './rule.ts'
+import type { CompiledRule } from './rule.ts'
 import { RuleIndex } from './rule-index.ts'
 
 /** A resource that came over the wire and could not be read, with what could be made out about it. */
@@ -64,7 +57,7 @@ export interface CompiledPolicy {
   readonly closed: { readonly code: 'policy-broken' | 'policy-missing'; readonly detail: string } | undefined
   readonly deny: RuleIndex
   readonly allow: RuleIndex
-  /** The same rules for TCP connections: see `connectionRules`. */
+  /** The same rules for TCP connections, which have no path. */
   readonly connections: { readonly deny: RuleIndex; readonly allow: RuleIndex }
   readonly limits: LimitTable
   readonly destinations: Destinations
@@ -112,12 +105,9 @@ export function compilePolicy(input: PolicyInput): {
 
   const policy: CompiledPolicy = {
     closed: closing.length === 0 ? undefined : { code: 'policy-broken', detail: closing.join(', ') },
-    deny: new RuleIndex(rules.DENY),
-    allow: new RuleIndex(rules.ALLOW),
-    connections: {
-      deny: new RuleIndex(connectionRules('DENY', rules.DENY)),
-      allow: new RuleIndex(connectionRules('ALLOW', rules.ALLOW)),
-    },
+    deny: new RuleIndex(rules.DENY, 'requests'),
+    allow: new RuleIndex(rules.ALLOW, 'requests'),
+    connections: { deny: new RuleIndex(rules.DENY, 'connections'), allow: new RuleIndex(rules.ALLOW, 'connections') },
     limits: new LimitTable(limits),
     destinations: reachable.destinations,
     revocations: compileRevocations(input.revocations ?? []),
@@ -164,58 +154,6 @@ function governing<T extends GoverningResource>(resources: readonly T[], { metad
   )
 }
 
-function compileRules(policy: AuthorizationPolicy, home: TrustDomain, violations: Violation[]): CompiledRule[] {
-  const resource = nameOf(policy)
-  return policy.spec.rules.flatMap((rule, index) => {
-    if (policy.spec.action === 'ALLOW' && rule.unknown === true) return []
-    const field = `spec.rules[${index}]`
-    const from = compileSources(rule, home, field, violations)
-    const to = compileOperations(rule.to, field, violations)
-    return { ref: { policy: resource, rule: rule.name ?? `rules[${index}]` }, from, to, checks: checksOf({ from, to }) }
-  })
-}
-
-function compileSources(
-  { from }: AuthorizationRule,
-  home: TrustDomain,
-  field: string,
-  violations: Violation[],
-): readonly SourceMatcher[] | undefined {
-  return entries<SourceMatch, SourceMatcher>(from, `${field}.from`, violations, (source, at) => {
-    const trustDomains = parsed(source.trustDomains, `${at}.trustDomains`, parseTrustDomain, violations)
-    const namespaces = parsed(source.namespaces, `${at}.namespaces`, parseNamespace, violations)
-    const ids = parsed(source.spiffeIds, `${at}.spiffeIds`, parseIdPattern, violations)
-    return {
-      ids: ids === undefined ? undefined : splitIds(ids),
-      namespaces: setOf(namespaces),
-      // A namespace is a name within a trust domain: the same one of a federated domain is somebody else.
-      trustDomains: setOf(trustDomains ?? (namespaces === undefined ? undefined : [home])),
-    }
-  })
-}
-
-function splitIds(patterns: readonly IdPattern[]): SourceMatcher['ids'] {
-  const exact = new Set<SpiffeId>()
-  const prefixes: IdPrefix[] = []
-  for (const pattern of patterns) {
-    if (pattern.kind === 'exact') exact.add(pattern.id)
-    else prefixes.push(pattern)
-  }
-  return { exact, prefixes }
-}
-
-function compileOperations(
-  to: readonly OperationMatch[] | undefined,
-  field: string,
-  violations: Violation[],
-): readonly OperationMatcher[] | undefined {
-  return entries<OperationMatch, OperationMatcher>(to, `${field}.to`, violations, (operation, at) => ({
-    methods: setOf(parsed(operation.methods, `${at}.methods`, parseMethod, violations)),
-    paths: parsed(operation.paths, `${at}.paths`, parsePath, violations),
-    ports: setOf(parsed(operation.ports, `${at}.ports`, parsePort, violations)),
-  }))
-}
-
 function compileLimits({ kind, metadata, spec }: RateLimit, violations: Violation[]): CompiledLimit[] {
   return spec.limits.map(({ name, key, requests, perMs, burst, to }, index) => {
     const field = `spec.limits[${index}]`
@@ -229,50 +167,8 @@ function compileLimits({ kind, metadata, spec }: RateLimit, violations: Violatio
     const scope = resourceLabel({ kind, metadata })
     return {
       plan: planLimit({ scope, name, key, requests, perMs, burst }),
-      to: compileOperations(to, field, violations),
+      // A limit on what a request does not say counts it not.
+      to: compileOperations(to, field, false, violations),
     }
   })
-}
-
-/** An empty list would match everything where its author may have meant nothing: it is refused. */
-function entries<From extends object, To>(
-  list: readonly From[] | undefined,
-  field: string,
-  violations: Violation[],
-  compile: (entry: From, field: string) => To,
-): readonly To[] | undefined {
-  if (list?.length === 0) violations.push(emptyList(field))
-  return list?.map((entry, index) => {
-    const at = `${field}[${index}]`
-    if (Object.values(entry).every((value) => value === undefined))
-      violations.push({ field: at, code: 'entry-empty', message: 'an entry without a condition matches everything' })
-    return compile(entry, at)
-  })
-}
-
-/** Every value of a list through its parser; each failure is one violation. */
-function parsed<From, To>(
-  values: readonly From[] | undefined,
-  field: string,
-  parse: (value: From) => To,
-  violations: Violation[],
-): readonly To[] | undefined {
-  if (values?.length === 0) violations.push(emptyList(field))
-  return values?.flatMap((value, index) => {
-    try {
-      return [parse(value)]
-    } catch (error) {
-      if (!(error instanceof OutriderError)) throw error
-      violations.push({ field: `${field}[${index}]`, code: error.code, message: error.message })
-      return []
-    }
-  })
-}
-
-function emptyList(field: string): Violation {
-  return { field, code: 'list-empty', message: 'an empty list matches nothing: leave it out to match everything' }
-}
-
-function setOf<T>(values: readonly T[] | undefined): ReadonlySet<T> | undefined {
-  return values === undefined ? undefined : new Set(values)
 }

@@ -1,16 +1,14 @@
-import { namespaceOf, trustDomainOf } from '../identity/spiffe-id.ts'
 import type { CompiledPolicy } from './compile.ts'
-import type { Condition, Decision, DecisionRequest, Denial, NearMiss, Permit, RuleRef } from './decision.ts'
-import { matchesMethod } from './match/method.ts'
-import { matchesPort } from './match/port.ts'
-import { type CompiledRule, matchesFrom, matchesPaths, type Query } from './rule.ts'
+import type { Decision, DecisionRequest, Denial, NearMiss, Permit, RuleRef } from './decision.ts'
+import { Query } from './query.ts'
+import { type CompiledRule, failedConditions } from './rule.ts'
 import type { RuleIndex } from './rule-index.ts'
 
 /** Denied when the policy is closed or a DENY rule matches; else permitted when an ALLOW rule matches; else denied. */
 export function decide(policy: CompiledPolicy, request: DecisionRequest): Decision {
   if (policy.closed !== undefined) return { kind: 'denial', ...policy.closed }
-  const { deny, allow } = request.method === undefined || request.path === undefined ? policy.connections : policy
-  const query = queryOf(request, deny.asksForParts || allow.asksForParts)
+  const query = new Query(request)
+  const { deny, allow } = query.isConnection ? policy.connections : policy
   const denied = deny.find(query)
   if (denied !== undefined) return { kind: 'denial', code: 'denied-by-rule', rule: denied.ref }
   const allowed = allow.find(query)
@@ -21,19 +19,6 @@ export function decide(policy: CompiledPolicy, request: DecisionRequest): Decisi
 function permit(rule: RuleRef): Permit {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the brand exists for the compiler only
   return { kind: 'permit', rule } as Permit
-}
-
-function queryOf({ principal, method, path, port }: DecisionRequest, withParts: boolean): Query {
-  const id = principal.kind === 'peer' ? principal.id : undefined
-  const asked = withParts ? id : undefined
-  return {
-    id,
-    namespace: asked === undefined ? undefined : namespaceOf(asked),
-    trustDomain: asked === undefined ? undefined : trustDomainOf(asked),
-    method,
-    path,
-    port,
-  }
 }
 
 /** Conditions that a denial checks in search of the nearest rule: bounds what a flood of denied requests costs. */
@@ -73,17 +58,4 @@ function nearestOf(rules: readonly CompiledRule[], query: Query): NearMiss | und
     if (fewest === 1 || checksLeft === 0) break
   }
   return nearest
-}
-
-function failedConditions(rule: CompiledRule, query: Query): readonly Condition[] {
-  let best: Condition[] | undefined
-  for (const operation of rule.to ?? []) {
-    const failed: Condition[] = []
-    if (!matchesPort(operation.ports, query.port)) failed.push('to.ports')
-    if (!matchesPaths(operation, query.path)) failed.push('to.paths')
-    if (!matchesMethod(operation.methods, query.method)) failed.push('to.methods')
-    if (best === undefined || failed.length < best.length) best = failed
-  }
-  const from: Condition[] = matchesFrom(rule, query) ? [] : ['from']
-  return [...from, ...(best ?? [])]
 }

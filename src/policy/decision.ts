@@ -97,14 +97,17 @@ export const denialCodes = [
 ] as const
 export type DenialCode = (typeof denialCodes)[number]
 
-/** The conditions of a rule. */
-export type Condition = 'from' | 'to.methods' | 'to.paths' | 'to.ports'
+/**
+ * A condition of a rule, by its field: `from.spiffeIds`, `from.claims[0]`, `to.paths`, `when[2]`; `window` when the policy is not
+ * in force at the time, `unknown` when a part of the rule is.
+ */
+export type FailedCondition = `from.${string}` | `to.${string}` | `when[${string}]` | 'window' | 'unknown'
 
 /** The ALLOW rule that came closest to a match. */
 export interface NearMiss {
   readonly rule: RuleRef
   /** The first condition of it that did not hold. */
-  readonly failed: Condition
+  readonly failed: FailedCondition
 }
 
 export interface Denial extends Observations {

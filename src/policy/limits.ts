@@ -1,5 +1,6 @@
 import type { LimitPlan } from '../ratelimit/plan.ts'
 import type { DecisionRequest } from './decision.ts'
+import { Query } from './query.ts'
 import { matchesOperation, type OperationMatcher } from './rule.ts'
 
 export interface CompiledLimit {
@@ -22,11 +23,12 @@ export class LimitTable {
   }
 
   /** The limits that count this request. One on methods or paths counts no TCP connection. */
-  of(request: Pick<DecisionRequest, 'method' | 'path' | 'port'>): readonly LimitPlan[] {
+  of(request: DecisionRequest): readonly LimitPlan[] {
     if (this.#sometimes.length === 0) return this.#always
     const plans = [...this.#always]
+    const query = new Query(request)
     for (const { plan, to } of this.#sometimes)
-      if (to?.some((operation) => matchesOperation(operation, request)) === true) plans.push(plan)
+      if (to?.some((operation) => matchesOperation(operation, query)) === true) plans.push(plan)
     return plans
   }
 }

@@ -1,10 +1,9 @@
 import type { SpiffeId } from '../identity/spiffe-id.ts'
 import { unreachable } from '../lib/unreachable.ts'
-import { matchesMethod } from './match/method.ts'
 import type { PathPattern } from './match/path.ts'
-import { matchesPort } from './match/port.ts'
 import { PathIndex } from './path-index.ts'
-import { type CompiledRule, matchesFrom, type OperationMatcher, type Query } from './rule.ts'
+import type { Query } from './query.ts'
+import { type CompiledRule, matchesRule } from './rule.ts'
 
 /**
  * Most places in which one rule is filed. A rule with more ports times paths times callers than this is filed by path
@@ -12,43 +11,41 @@ import { type CompiledRule, matchesFrom, type OperationMatcher, type Query } fro
  */
 const WIDEST = 512
 
-/** The pattern of an operation that names no path. */
+/** The pattern of an operation that names no path, and of every one for TCP connections. */
 const everyPath: readonly PathPattern[] = [{ kind: 'prefix', prefix: '' }]
 
 /**
- * The rules of one action, filed by port, path and caller. Filing narrows the candidates; all conditions but the path
- * are then checked on each candidate, so that a wrong drawer can hide a rule but never widen one.
+ * The rules of one action, filed by port, path and caller. Filing narrows the candidates; all conditions are
+ * then checked on each candidate, so that a wrong drawer can hide a rule but never widen one.
  */
 export class RuleIndex {
   /** In the order of their policies. */
   readonly rules: readonly CompiledRule[]
-  /** Whether a rule asks for the namespace or trust domain of a caller. */
-  readonly asksForParts: boolean
   readonly #byPort = new Map<number, PathIndex<Drawer>>()
   readonly #anyPort = drawers()
+  readonly #byPath: boolean
 
-  constructor(rules: readonly CompiledRule[]) {
+  constructor(rules: readonly CompiledRule[], asked: 'requests' | 'connections') {
     this.rules = rules
-    this.asksForParts = rules.some(({ from }) =>
-      from?.some(({ namespaces, trustDomains }) => namespaces !== undefined || trustDomains !== undefined),
-    )
+    this.#byPath = asked === 'requests'
     for (const rule of rules) this.#file(rule)
   }
 
   #file(rule: CompiledRule): void {
-    const operations = rule.to ?? [undefined]
-    const places = sum(operations, (to) => (to?.paths ?? everyPath).length * (to?.ports?.size ?? 1))
+    const operations = (rule.to ?? [undefined]).map((to) => ({
+      ports: to?.ports,
+      paths: (this.#byPath ? to?.paths : undefined) ?? everyPath,
+    }))
+    const places = sum(operations, ({ ports, paths }) => paths.length * (ports?.size ?? 1))
     const byPort = places <= WIDEST
     const keys = callerKeys(rule)
     const narrow = places * keys.length <= WIDEST ? keys : everyCaller
-    for (const to of operations) {
-      const filed = { rule, to }
-      const indexes =
-        byPort && to?.ports !== undefined ? [...to.ports].map((port) => this.#portIndex(port)) : [this.#anyPort]
+    for (const { ports, paths } of operations) {
+      const indexes = byPort && ports !== undefined ? [...ports].map((port) => this.#portIndex(port)) : [this.#anyPort]
       for (const index of indexes)
-        for (const path of to?.paths ?? everyPath) {
+        for (const path of paths) {
           const drawer = index.at(path)
-          for (const key of narrow) drawer.add(key, filed)
+          for (const key of narrow) drawer.add(key, rule)
         }
     }
   }
@@ -63,7 +60,6 @@ export class RuleIndex {
   find(query: Query): CompiledRule | undefined {
     if (this.rules.length === 0) return undefined
     const probe = (drawer: Drawer): CompiledRule | undefined => drawer.find(query)
-    // The index of `connectionRules`, which is asked without a path, files nothing by path.
     const { port, path = '' } = query
     return this.#byPort.get(port)?.find(path, probe) ?? this.#anyPort.find(path, probe)
   }
@@ -90,12 +86,12 @@ function callerKeys(rule: CompiledRule): readonly CallerKey[] {
   const keys = (by: CallerKey['by'], values: Iterable<string>): CallerKey[] =>
     Array.from(values, (value) => ({ by, value }))
   return rule.from.flatMap(({ ids, namespaces, trustDomains }) => {
-    if (ids !== undefined)
+    if (ids !== undefined && ids.patterns.every((pattern) => pattern.kind === 'prefix'))
       return [
         ...keys('id', ids.exact),
         ...keys(
           'prefix',
-          ids.prefixes.map(({ prefix }) => prefix),
+          ids.patterns.map(({ prefix }) => prefix),
         ),
       ]
     if (namespaces !== undefined) return keys('namespace', namespaces)
@@ -103,36 +99,31 @@ function callerKeys(rule: CompiledRule): readonly CallerKey[] {
   })
 }
 
-interface Filed {
-  readonly rule: CompiledRule
-  readonly to: OperationMatcher | undefined
-}
-
 /** The rules filed under one port and path pattern, by caller. Absent: none is filed that way. */
 class Drawer {
-  #anybody: Filed[] | undefined
-  #byId: Map<string, Filed[]> | undefined
-  #byPrefix: Map<string, Filed[]> | undefined
-  #byNamespace: Map<string, Filed[]> | undefined
-  #byTrustDomain: Map<string, Filed[]> | undefined
+  #anybody: CompiledRule[] | undefined
+  #byId: Map<string, CompiledRule[]> | undefined
+  #byPrefix: Map<string, CompiledRule[]> | undefined
+  #byNamespace: Map<string, CompiledRule[]> | undefined
+  #byTrustDomain: Map<string, CompiledRule[]> | undefined
 
-  add({ by, value }: CallerKey, filed: Filed): void {
+  add({ by, value }: CallerKey, rule: CompiledRule): void {
     switch (by) {
       case 'anybody':
         this.#anybody ??= []
-        this.#anybody.push(filed)
+        this.#anybody.push(rule)
         return
       case 'id':
-        this.#byId = append(this.#byId, value, filed)
+        this.#byId = append(this.#byId, value, rule)
         return
       case 'prefix':
-        this.#byPrefix = append(this.#byPrefix, value, filed)
+        this.#byPrefix = append(this.#byPrefix, value, rule)
         return
       case 'namespace':
-        this.#byNamespace = append(this.#byNamespace, value, filed)
+        this.#byNamespace = append(this.#byNamespace, value, rule)
         return
       case 'trustDomain':
-        this.#byTrustDomain = append(this.#byTrustDomain, value, filed)
+        this.#byTrustDomain = append(this.#byTrustDomain, value, rule)
         return
       default:
         unreachable(by)
@@ -155,7 +146,11 @@ class Drawer {
 }
 
 /** Prefixes end with a slash: each slash of the ID ends one that may be filed. */
-function findByPrefix(byPrefix: ReadonlyMap<string, Filed[]>, id: SpiffeId, query: Query): CompiledRule | undefined {
+function findByPrefix(
+  byPrefix: ReadonlyMap<string, CompiledRule[]>,
+  id: SpiffeId,
+  query: Query,
+): CompiledRule | undefined {
   for (let slash = id.indexOf('/', 'spiffe://'.length); slash !== -1; slash = id.indexOf('/', slash + 1)) {
     const found = first(byPrefix.get(id.slice(0, slash + 1)), query)
     if (found !== undefined) return found
@@ -163,19 +158,18 @@ function findByPrefix(byPrefix: ReadonlyMap<string, Filed[]>, id: SpiffeId, quer
   return undefined
 }
 
-function append(map: Map<string, Filed[]> | undefined, key: string, filed: Filed): Map<string, Filed[]> {
-  if (map === undefined) return new Map([[key, [filed]]])
+function append(
+  map: Map<string, CompiledRule[]> | undefined,
+  key: string,
+  rule: CompiledRule,
+): Map<string, CompiledRule[]> {
+  if (map === undefined) return new Map([[key, [rule]]])
   const list = map.get(key)
-  if (list === undefined) map.set(key, [filed])
-  else list.push(filed)
+  if (list === undefined) map.set(key, [rule])
+  else list.push(rule)
   return map
 }
 
-function first(list: readonly Filed[] | undefined, query: Query): CompiledRule | undefined {
-  if (list === undefined) return undefined
-  for (const { rule, to } of list) {
-    if (to !== undefined && !(matchesPort(to.ports, query.port) && matchesMethod(to.methods, query.method))) continue
-    if (matchesFrom(rule, query)) return rule
-  }
-  return undefined
+function first(list: readonly CompiledRule[] | undefined, query: Query): CompiledRule | undefined {
+  return list?.find((rule) => matchesRule(rule, query))
 }

@@ -1,72 +1,112 @@
-import type { DecisionRequest, RuleRef } from './decision.ts'
-import { type MethodMatcher, matchesMethod } from './match/method.ts'
-import { matchesPath, type PathPattern } from './match/path.ts'
-import { matchesPort, type PortMatcher } from './match/port.ts'
-import { type Caller, matchesSource, type SourceMatcher } from './match/source.ts'
+import { allHold, type Criterion, failuresOf } from './criterion.ts'
+import type { FailedCondition, RuleRef } from './decision.ts'
+import type { IdPattern } from '../identity/match.ts'
+import type { SpiffeId, TrustDomain } from '../identity/spiffe-id.ts'
+import type { HostPattern } from './match/host.ts'
+import type { PathPattern } from './match/path.ts'
+import type { Action } from './model.ts'
+import type { Query } from './query.ts'
 
-export interface OperationMatcher {
-  readonly methods: MethodMatcher
-  /** Absent: every path. */
-  readonly paths: readonly PathPattern[] | undefined
-  readonly ports: PortMatcher
+/** Conditions on a caller: all of `criteria`. The rest says once more, to file rules by it, what some of these ask for. */
+export interface SourceMatcher {
+  readonly criteria: readonly Criterion[]
+  readonly ids: IdSet | undefined
+  /** Of `trustDomains`. */
+  readonly namespaces: ReadonlySet<string> | undefined
+  /** `namespace/name`, of `trustDomains`. */
+  readonly serviceAccounts: ReadonlySet<string> | undefined
+  /** Absent: of any. The own one where the rule names none but has `namespaces` or `serviceAccounts`. */
+  readonly trustDomains: ReadonlySet<TrustDomain> | undefined
 }
 
+export interface IdSet {
+  readonly exact: ReadonlySet<SpiffeId>
+  readonly patterns: readonly Exclude<IdPattern, { kind: 'exact' }>[]
+}
+
+/**
+ * Conditions on what is asked for: all of `criteria`. The rest is as in `SourceMatcher`. Hosts and paths are unknown for a TCP
+ * connection: an index that files by them has to find it all the same where the action takes that as true.
+ */
+export interface OperationMatcher {
+  readonly criteria: readonly Criterion[]
+  readonly hosts: readonly HostPattern[] | undefined
+  readonly ports: ReadonlySet<number> | undefined
+  readonly paths: readonly PathPattern[] | undefined
+}
+
+/** When a rule is in force, in milliseconds since 1970: from, and before. */
+export interface Window {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+/** A rule, compiled for its action: all that may be unknown is taken as that action says. */
 export interface CompiledRule {
   readonly ref: RuleRef
+  readonly action: Action
   /** Absent: everybody, also the anonymous. */
   readonly from: readonly SourceMatcher[] | undefined
   /** Absent: every request. */
   readonly to: readonly OperationMatcher[] | undefined
+  readonly when: readonly Criterion[]
+  /** Absent: always. */
+  readonly window: Window | undefined
+  /** It has a condition that this version does not know, and that its action takes as false. */
+  readonly unknown: boolean
   /** How many comparisons it takes to check the rule without an index. */
   readonly checks: number
 }
 
-/** The value of `CompiledRule.checks`. Sets count as one, lists by their length. */
-export function checksOf({ from = [], to = [] }: Pick<CompiledRule, 'from' | 'to'>): number {
-  let checks = 1
-  for (const { ids } of from) checks += 1 + (ids?.prefixes.length ?? 0)
-  for (const { paths } of to) checks += 1 + (paths?.length ?? 0)
-  return checks
+/** How an action takes what is unknown: nothing is allowed, and nothing escapes a DENY or AUDIT rule, by it. */
+export function takesUnknownAs(action: Action): boolean {
+  return action !== 'ALLOW'
 }
 
-/** A request together with its caller's parts, taken apart once for a decision. */
-export interface Query extends Caller {
-  readonly method: string | undefined
-  readonly path: string | undefined
-  readonly port: number
-}
-
-export function matchesFrom(rule: CompiledRule, caller: Caller): boolean {
-  return rule.from === undefined || rule.from.some((source) => matchesSource(source, caller))
-}
-
-/** A path that is absent satisfies no condition on paths. */
-export function matchesPaths({ paths }: OperationMatcher, path: string | undefined): boolean {
-  return paths === undefined || (path !== undefined && paths.some((pattern) => matchesPath(pattern, path)))
-}
-
-export function matchesOperation(
-  operation: OperationMatcher,
-  request: Pick<DecisionRequest, 'method' | 'path' | 'port'>,
-): boolean {
+export function matchesRule(rule: CompiledRule, query: Query): boolean {
   return (
-    matchesPort(operation.ports, request.port) &&
-    matchesMethod(operation.methods, request.method) &&
-    matchesPaths(operation, request.path)
+    !rule.unknown &&
+    (rule.window === undefined || isInForce(rule.window, query.nowMs)) &&
+    matchesFrom(rule, query) &&
+    (rule.to === undefined || rule.to.some((operation) => matchesOperation(operation, query))) &&
+    allHold(rule.when, query)
   )
 }
 
+/** Without a clock nothing that is bound to a time is in force. */
+export function isInForce({ fromMs, toMs }: Window, nowMs: number | undefined): boolean {
+  return nowMs !== undefined && nowMs >= fromMs && nowMs < toMs
+}
+
+export function matchesFrom(rule: CompiledRule, query: Query): boolean {
+  return rule.from === undefined || rule.from.some(({ criteria }) => allHold(criteria, query))
+}
+
+export function matchesOperation({ criteria }: OperationMatcher, query: Query): boolean {
+  return allHold(criteria, query)
+}
+
 /**
- * The rules of one action as they are for a TCP connection, which has neither method nor path: a condition on these is false
- * in ALLOW and true in DENY. What is left are conditions on callers and ports.
+ * The conditions that keep a rule from matching, none when it does: of several entries of `from` and of `to` those of the one
+ * that comes closest. Says the same as `matchesRule`, by the same code.
  */
-export function connectionRules(action: 'ALLOW' | 'DENY', rules: readonly CompiledRule[]): readonly CompiledRule[] {
-  return rules.flatMap((rule) => {
-    if (rule.to === undefined) return [rule]
-    const to =
-      action === 'DENY'
-        ? rule.to.map(({ ports }) => ({ methods: undefined, paths: undefined, ports }))
-        : rule.to.filter(({ methods, paths }) => methods === undefined && paths === undefined)
-    return to.length === 0 ? [] : [{ ...rule, to }]
-  })
+export function failedConditions(rule: CompiledRule, query: Query): readonly FailedCondition[] {
+  const { from, to, when, window, unknown } = rule
+  return [
+    ...(unknown ? ['unknown' as const] : []),
+    ...(window === undefined || isInForce(window, query.nowMs) ? [] : ['window' as const]),
+    ...closest(from, query).map((name) => `from.${name}` as const),
+    ...closest(to, query).map((name) => `to.${name}` as const),
+    ...failuresOf(when, query).map((name) => `when[${name}]` as const),
+  ]
+}
+
+function closest(entries: readonly { criteria: readonly Criterion[] }[] = [], query: Query): readonly string[] {
+  let best: readonly string[] | undefined
+  for (const { criteria } of entries) {
+    const failed = failuresOf(criteria, query)
+    if (best === undefined || failed.length < best.length) best = failed
+    if (best.length === 0) break
+  }
+  return best ?? []
 }

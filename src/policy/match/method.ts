@@ -2,9 +2,6 @@ import { OutriderError } from '../../lib/errors.ts'
 
 const standard = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'])
 
-/** Absent: every method. */
-export type MethodMatcher = ReadonlySet<string> | undefined
-
 /** An HTTP method as it stands in a rule. Methods are case-sensitive (RFC 9110, section 9.1). */
 export function parseMethod(text: string): string {
   if (!/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(text))
@@ -12,9 +9,4 @@ export function parseMethod(text: string): string {
   if (!standard.has(text) && standard.has(text.toUpperCase()))
     throw new OutriderError('method-case', `methods are case-sensitive: did you mean ${text.toUpperCase()}?`)
   return text
-}
-
-/** A method that is absent satisfies no condition on methods. */
-export function matchesMethod(matcher: MethodMatcher, method: string | undefined): boolean {
-  return matcher === undefined || (method !== undefined && matcher.has(method))
 }

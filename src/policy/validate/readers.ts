@@ -1,7 +1,7 @@
 import { parseSpiffeId, type SpiffeId } from '../../identity/spiffe-id.ts'
 import { parseDuration } from '../../lib/duration.ts'
 import { OutriderError } from '../../lib/errors.ts'
-import { parseNamespace } from '../match/source.ts'
+import { parseNamespace } from '../match/account.ts'
 import { defaultNamespace, type Kind, type Metadata, apiVersion } from '../model.ts'
 import {
   andThen,

@@ -18,7 +18,7 @@ export function limit(principal: Principal, received: Received, connection: Inbo
   const { policy, metrics } = connection.runtime
   const { head, path, port } = received
   const method = path === undefined ? undefined : head.method
-  const plans = policy.current.limits.of({ method, path, port })
+  const plans = policy.current.limits.of({ principal, method, path, port })
   if (plans.length === 0) return unlimited
   const verdict = connection.inbound.limiter.check(plans, principal.kind === 'peer' ? principal.id : 'anonymous')
   const headers = rateLimitHeaders(verdict)

@@ -50,7 +50,7 @@ t.test('the decision names its rule', async (t) => {
 t.test('a denial names the nearest ALLOW rule and what failed', async (t) => {
   const policy = compiled([policyOf('ALLOW', [{ to: [{ methods: ['PUT'], ports: [1] }] }, byApi])])
   const cases = [
-    [{ path: '/items/1', id: 'spiffe://a.org/ns/shop/sa/other' }, 'from'],
+    [{ path: '/items/1', id: 'spiffe://a.org/ns/shop/sa/other' }, 'from.spiffeIds'],
     [{ path: '/items/1', method: 'POST' }, 'to.methods'],
     [{ path: '/items' }, 'to.paths'],
     [{ path: '/items/1', port: 81 }, 'to.ports'],
@@ -83,7 +83,7 @@ t.test('a namespace is one of the own trust domain unless the rule names another
   const foreign = requestOf({ id: 'spiffe://b.org/ns/shop/sa/api' })
   const own = compiled([policyOf('ALLOW', [{ from: [{ namespaces: ['shop'] }] }])])
   t.match(decide(own, requestOf({})), { kind: 'permit' })
-  t.match(decide(own, foreign), { kind: 'denial', nearest: { failed: 'from' } })
+  t.match(decide(own, foreign), { kind: 'denial', nearest: { failed: 'from.namespaces' } })
   const federated = compiled([policyOf('ALLOW', [{ from: [{ namespaces: ['shop'], trustDomains: ['b.org'] }] }])])
   t.match(decide(federated, requestOf({})), { kind: 'denial' })
   t.match(decide(federated, foreign), { kind: 'permit' })
@@ -96,7 +96,7 @@ t.test('a rule too wide to be filed everywhere is found all the same', async (t)
   const policy = compiled([policyOf('ALLOW', [{ from: [{ spiffeIds: ids }], to: [{ paths, ports }] }])])
   t.match(decide(policy, requestOf({ id: ids[299]!, path: '/p299', port: 300 })), { kind: 'permit' })
   t.match(decide(policy, requestOf({ id: ids[0]!, path: '/p0', port: 301 })), { nearest: { failed: 'to.ports' } })
-  t.match(decide(policy, requestOf({ path: '/p0', port: 1 })), { nearest: { failed: 'from' } })
+  t.match(decide(policy, requestOf({ path: '/p0', port: 1 })), { nearest: { failed: 'from.spiffeIds' } })
 })
 
 t.test('a TCP connection: conditions on methods and paths are false in ALLOW and true in DENY', async (t) => {

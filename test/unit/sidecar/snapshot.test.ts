@@ -137,7 +137,9 @@ t.test('what cannot be read is named with its field, and closes what it governs'
     )
     t.equal(ask(snapshot), 'permit')
     const { limits, destinations } = snapshot.policy.current
-    t.match(limits.of({ method: 'GET', path: '/', port: 8080 }), [{ broken: true }])
+    t.match(limits.of({ principal: { kind: 'peer', id: idOf('web') }, method: 'GET', path: '/', port: 8080 }), [
+      { broken: true },
+    ])
     t.equal(resolveDestination(destinations, 'db'), undefined)
     const kinds = new Set(answer.nack?.violations?.map(({ resource }) => resource?.kind))
     t.same(kinds, new Set(['RateLimit', 'Service']))
@@ -172,7 +174,15 @@ t.test('a change of policy keeps the state of limits that stay', async (t) => {
   const limiter = new RateLimiter(() => clock.monotonic(), buckets)
   takeUpdate(update(1, [api, rateLimit('slow', {})]), snapshot)
   const check = (): boolean =>
-    limiter.check(snapshot.policy.current.limits.of({ method: 'GET', path: '/', port: 1 }), idOf('web')).limited
+    limiter.check(
+      snapshot.policy.current.limits.of({
+        principal: { kind: 'peer', id: idOf('web') },
+        method: 'GET',
+        path: '/',
+        port: 1,
+      }),
+      idOf('web'),
+    ).limited
   t.equal(check(), false)
   t.equal(check(), true)
   takeUpdate(update(2, [allow('all')]), snapshot)

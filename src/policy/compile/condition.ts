@@ -1,0 +1,46 @@
+import { unreachable } from '../../lib/unreachable.ts'
+import { type Criterion, criterion, within } from '../criterion.ts'
+import { compileCel } from '../cel/compile.ts'
+import { matchesHeader, parseHeaderName } from '../match/header.ts'
+import { matchesHost, parseHostPattern } from '../match/host.ts'
+import { compileTime, matchesTime } from '../match/time.ts'
+import type { Condition } from '../model.ts'
+import { parseList, parseOne } from '../parse-list.ts'
+import { compileValueMatch, type RuleScope } from './scope.ts'
+import { claimCriterion } from './tokens.ts'
+
+/** An entry of `when`; `name` is its index. Fails, with violations below `field`, to `undefined`. */
+export function compileCondition(
+  condition: Condition,
+  name: string,
+  field: string,
+  scope: RuleScope,
+): Criterion | undefined {
+  const { onUnknown, violations } = scope
+  if ('claim' in condition) return claimCriterion(condition, name, field, scope)
+  if ('header' in condition) {
+    const header = parseOne(condition.header, `${field}.header`, parseHeaderName, violations)
+    const matcher = compileValueMatch(condition, field, scope)
+    if (header === undefined || matcher === undefined) return undefined
+    return criterion({ name, layer7: true, onUnknown }, ({ headers }) => matchesHeader(header, matcher, headers))
+  }
+  if ('sni' in condition) {
+    const names = parseList(condition.sni, `${field}.sni`, parseHostPattern, violations)
+    return names === undefined
+      ? undefined
+      : within({ name, onUnknown, checks: names.length }, ({ sni }) =>
+          sni === undefined ? undefined : names.some((pattern) => matchesHost(pattern, sni.toLowerCase())),
+        )
+  }
+  if ('time' in condition) {
+    const time = parseOne(condition.time, `${field}.time.zone`, compileTime, violations)
+    return time === undefined
+      ? undefined
+      : criterion({ name, onUnknown }, ({ nowMs }) => (nowMs === undefined ? 'unknown' : matchesTime(time, nowMs)))
+  }
+  if ('cel' in condition) {
+    const evaluate = parseOne(condition.cel, `${field}.cel`, compileCel, violations)
+    return evaluate === undefined ? undefined : criterion({ name, layer7: true, onUnknown, checks: 16 }, evaluate)
+  }
+  return unreachable(condition)
+}
