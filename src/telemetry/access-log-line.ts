@@ -161,4 +161,3 @@ function texts(value: JsonValue, field: string): readonly string[] {
 function fault(field: string, wanted: string): OutriderError<'access-log-line'> {
   return new OutriderError('access-log-line', `has no ${field} that is ${wanted}`)
 }
-

@@ -21,9 +21,7 @@ export interface AccessFacts {
   readonly user?:
     | {
         readonly tokens: readonly { readonly issuer: string; readonly subject: string | undefined }[]
-        readonly apiKey:
-          | { readonly id: string; readonly owner: string; readonly scopes: readonly string[] }
-          | undefined
+        readonly apiKey: { readonly id: string; readonly owner: string; readonly scopes: readonly string[] } | undefined
       }
     | undefined
   /** The headers that the operator wants to see, each with its values. */
@@ -239,7 +237,9 @@ function formatFacts({ workload, port, host, address, sni, grpc, user, headers }
   if (sni !== undefined) line += `,"sni":${quote(sni)}`
   if (grpc) line += ',"grpc":true'
   if (user !== undefined) {
-    const tokens = user.tokens.map(({ issuer, subject }) => quoteAll(subject === undefined ? [issuer] : [issuer, subject]))
+    const tokens = user.tokens.map(({ issuer, subject }) =>
+      quoteAll(subject === undefined ? [issuer] : [issuer, subject]),
+    )
     line += `,"tokens":[${tokens.join(',')}]`
     if (user.apiKey !== undefined) {
       const { id, owner, scopes } = user.apiKey

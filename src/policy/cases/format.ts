@@ -5,17 +5,7 @@ import { OutriderError } from '../../lib/errors.ts'
 import { parseHost } from '../host.ts'
 import { parseMethod } from '../match/method.ts'
 import type { Reference, Violation } from '../model.ts'
-import {
-  andThen,
-  list,
-  object,
-  oneOf,
-  optional,
-  parsed,
-  pathOf,
-  type Reader,
-  withDefault,
-} from '../schema.ts'
+import { andThen, list, object, oneOf, optional, parsed, pathOf, type Reader, withDefault } from '../schema.ts'
 import { MAX_STRING, port, spiffeId, text, timestamp, words } from '../validate/readers.ts'
 import { describe } from '../violations.ts'
 
@@ -86,7 +76,10 @@ const reference = parsed((text) => {
   return second === undefined ? { namespace: 'default', name: first } : { namespace: first, name: second }
 }, MAX_STRING)
 
-const principal: Reader<SpiffeId | 'anonymous'> = parsed((text) => (text === 'anonymous' ? text : parseSpiffeId(text)), MAX_STRING)
+const principal: Reader<SpiffeId | 'anonymous'> = parsed(
+  (text) => (text === 'anonymous' ? text : parseSpiffeId(text)),
+  MAX_STRING,
+)
 
 const address = text((text) => {
   if (isIP(text) === 0) throw new OutriderError('address-malformed', `not an IP address: ${JSON.stringify(text)}`)
@@ -217,4 +210,3 @@ export function readPolicyTest(value: unknown): PolicyTest | readonly Violation[
   })
   return test ?? violations
 }
-

@@ -78,7 +78,11 @@ export function runPolicyTests(tests: readonly SourceDocument[], set: ResourceSe
       })
     }
   }
-  return { results: violations.length > 0 ? [] : results, coverage: coverageOf([...asked.values()], touched), violations }
+  return {
+    results: violations.length > 0 ? [] : results,
+    coverage: coverageOf([...asked.values()], touched),
+    violations,
+  }
 }
 
 const noWorkload = {

@@ -85,7 +85,7 @@ function isLiteral(pattern: PathPattern): pattern is Template {
 }
 
 /** What every path of a template begins with. */
-function literalBeginning({ segments, tail }: Template): string {
+function literalBeginning({ segments }: Template): string {
   const operator = segments.indexOf(undefined)
   const literals = segments.slice(0, operator === -1 ? segments.length : operator)
   const text = literals.map((segment) => `/${segment}`).join('')
@@ -103,7 +103,9 @@ function coversPrefix({ segments, tail }: Template, prefix: string): boolean {
 function coversTemplate(wide: Template, narrow: Template): boolean {
   const beginsSo = wide.segments.every((segment, index) => {
     const other = narrow.segments[index]
-    return index < narrow.segments.length && (other === undefined ? segment === undefined : coversSegment(segment, other))
+    return (
+      index < narrow.segments.length && (other === undefined ? segment === undefined : coversSegment(segment, other))
+    )
   })
   if (!beginsSo) return false
   if (wide.tail === undefined) return narrow.tail === undefined && wide.segments.length === narrow.segments.length

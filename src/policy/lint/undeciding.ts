@@ -32,12 +32,24 @@ function deadBy(rule: SourceRule, nowMs: number): Finding | undefined {
   const { action, notAfterMs } = rule.policy.spec
   if (notAfterMs !== undefined && notAfterMs <= nowMs) {
     const ended = new Date(notAfterMs).toISOString()
-    return findingOf(rule, '', 'policy-expired', `its policy ended at ${ended}`, 'take the policy out, or set notAfter anew')
+    return findingOf(
+      rule,
+      '',
+      'policy-expired',
+      `its policy ended at ${ended}`,
+      'take the policy out, or set notAfter anew',
+    )
   }
   const contradiction = contradictionsOf(rule.rule).find(({ layer7 }) => !layer7 || action === 'ALLOW')
   if (contradiction === undefined) return undefined
   const { field, message } = contradiction
-  return findingOf(rule, field, 'rule-dead', `this rule can match nothing: ${message}`, 'correct the condition, or take the rule out')
+  return findingOf(
+    rule,
+    field,
+    'rule-dead',
+    `this rule can match nothing: ${message}`,
+    'correct the condition, or take the rule out',
+  )
 }
 
 /** Rules by namespace, so that only those are compared that may govern the same workload. */

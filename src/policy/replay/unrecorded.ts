@@ -20,7 +20,13 @@ export interface Unrecorded {
   readonly headers: ReadonlySet<string> | undefined
 }
 
-const userKeys = ['requestPrincipals', 'notRequestPrincipals', 'apiKeyOwners', 'notApiKeyOwners', 'apiKeyScopes'] as const
+const userKeys = [
+  'requestPrincipals',
+  'notRequestPrincipals',
+  'apiKeyOwners',
+  'notApiKeyOwners',
+  'apiKeyScopes',
+] as const
 
 /** The facts that a rule asks for and a record may lack: `host`, `claims`, `header x-team`. */
 export function factsOf(rule: AuthorizationRule): ReadonlySet<string> {
@@ -105,11 +111,7 @@ function holdsUnknown(action: Exclude<Action, 'AUDIT'>, allowing: 'least' | 'mos
 }
 
 /** The rule with every condition on a missing fact taken for `holds`; `undefined`: it then matches nothing. */
-function assume(
-  rule: AuthorizationRule,
-  missing: ReadonlySet<string>,
-  holds: boolean,
-): AuthorizationRule | undefined {
+function assume(rule: AuthorizationRule, missing: ReadonlySet<string>, holds: boolean): AuthorizationRule | undefined {
   const from = assumeEntries(rule.from, sourceFacts, missing, holds)
   const to = assumeEntries(rule.to, operationFacts, missing, holds)
   const when = rule.when?.filter((condition) => !missing.has(conditionFact(condition)))

@@ -1,0 +1,78 @@
+import * as fc from 'fast-check'
+import t from 'tap'
+import { parseSpiffeId } from '../../../../src/identity/spiffe-id.ts'
+import { type CompiledPolicy, compilePolicy } from '../../../../src/policy/compile.ts'
+import { decide } from '../../../../src/policy/decide.ts'
+import { ruleName } from '../../../../src/policy/decision.ts'
+import type { AuthorizationPolicy, ResolvedWorkload } from '../../../../src/policy/model.ts'
+import type { LintCode } from '../../../../src/policy/lint/finding.ts'
+import { rulesOf } from '../../../../src/policy/lint/finding.ts'
+import { undeciding } from '../../../../src/policy/lint/undeciding.ts'
+import { anyRequest, policySet } from './language.ts'
+
+const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31)
+console.log(`seed ${seed}`)
+
+const workload: ResolvedWorkload = {
+  kind: 'Workload',
+  metadata: { namespace: 'x', name: 'web' },
+  spec: { spiffeId: parseSpiffeId('spiffe://a.org/ns/x/sa/web') },
+}
+const NOW_MS = 1000
+
+function compiled(policies: readonly AuthorizationPolicy[]): CompiledPolicy {
+  const { policy, violations } = compilePolicy({ workload, policies, limits: [], services: [] })
+  if (violations.length > 0) throw new Error(JSON.stringify(violations))
+  return policy
+}
+
+function findingsOf(policies: readonly AuthorizationPolicy[]): ReadonlyMap<string, LintCode> {
+  const sources = policies.map((resource) => ({
+    file: 'set.yaml',
+    document: { value: resource, locate: () => ({ line: 1, column: 1 }) },
+    resource,
+  }))
+  return new Map(undeciding(rulesOf(sources), NOW_MS).map(({ rule, code }) => [rule!, code]))
+}
+
+function without(policies: readonly AuthorizationPolicy[], names: ReadonlySet<string>): readonly AuthorizationPolicy[] {
+  return policies.map((policy) => ({
+    ...policy,
+    spec: {
+      ...policy.spec,
+      rules: policy.spec.rules.filter(
+        ({ name }) => !names.has(`${policy.metadata.namespace}/${policy.metadata.name}/${name}`),
+      ),
+    },
+  }))
+}
+
+t.test('a rule that is reported decides nothing, and can be taken out', async (t) => {
+  const seen = new Map<LintCode, number>()
+  let decisions = 0
+  fc.assert(
+    fc.property(policySet, fc.array(anyRequest, { minLength: 12, maxLength: 12 }), (policies, requests) => {
+      const findings = findingsOf(policies)
+      for (const code of findings.values()) seen.set(code, (seen.get(code) ?? 0) + 1)
+      if (findings.size === 0) return true
+      const whole = compiled(policies)
+      const rest = compiled(without(policies, new Set(findings.keys())))
+      const oneLess = [...findings.keys()].map((name) => compiled(without(policies, new Set([name]))))
+      for (const request of requests) {
+        decisions += 1
+        const decision = decide(whole, request)
+        for (const fewer of [rest, ...oneLess]) {
+          const after = decide(fewer, request)
+          if (after.kind !== decision.kind || after.shadow?.kind !== decision.shadow?.kind) return false
+        }
+        const named = decision.rule === undefined ? undefined : findings.get(ruleName(decision.rule))
+        if (named !== undefined && named !== 'rule-shadowed') return false
+      }
+      return true
+    }),
+    { seed, numRuns: 3000 },
+  )
+  t.comment(`${decisions} decisions, findings: ${JSON.stringify(Object.fromEntries(seen))}`)
+  for (const code of ['rule-dead', 'policy-expired', 'rule-denied', 'rule-shadowed'] as const)
+    t.ok((seen.get(code) ?? 0) > 20, `${code} occurs`)
+})
