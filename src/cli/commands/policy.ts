@@ -11,6 +11,7 @@ const tools: Readonly<Record<string, () => Promise<(context: PolicyContext) => P
   diff: async () => (await import('../policy/diff.ts')).diff,
   lint: async () => (await import('../policy/lint.ts')).lint,
   replay: async () => (await import('../policy/replay.ts')).replay,
+  suggest: async () => (await import('../policy/suggest.ts')).suggest,
   test: async () => (await import('../policy/test.ts')).test,
 }
 

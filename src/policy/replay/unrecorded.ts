@@ -43,7 +43,8 @@ type Facts<T> = readonly (readonly [keyof T, string])[]
 function sourceFacts(source: SourceMatch): Facts<SourceMatch> {
   const facts: (readonly [keyof SourceMatch, string])[] = []
   for (const key of userKeys) if (source[key] !== undefined) facts.push([key, 'user'])
-  if (source.claims !== undefined) facts.push(['claims', 'claims'])
+  if (source.claims !== undefined)
+    facts.push(['claims', source.claims.every(({ claim }) => isRecordedClaim(claim)) ? 'user' : 'claims'])
   for (const key of ['ipBlocks', 'notIpBlocks'] as const) if (source[key] !== undefined) facts.push([key, 'address'])
   return facts
 }
@@ -55,10 +56,15 @@ function operationFacts(operation: OperationMatch): Facts<OperationMatch> {
 
 function conditionFact(condition: Condition): string {
   if ('header' in condition) return `header ${condition.header}`
-  if ('claim' in condition) return 'claims'
+  if ('claim' in condition) return isRecordedClaim(condition.claim) ? 'user' : 'claims'
   if ('sni' in condition) return 'sni'
   // An expression may read anything, also what is never written down.
   return 'cel' in condition ? 'cel' : 'time'
+}
+
+/** Issuer and subject are written down with every token. */
+function isRecordedClaim(claim: string): boolean {
+  return claim === 'iss' || claim === 'sub'
 }
 
 /** Is this fact, of `factsOf`, missing in the record? */
