@@ -2,7 +2,8 @@ import { spiffeIdOf, type TrustDomain } from '../../identity/spiffe-id.ts'
 import type { CompiledPolicy } from '../compile.ts'
 import { decide } from '../decide.ts'
 import { type Decision, type DecisionRequest, noUser, ruleName, type RuleRef } from '../decision.ts'
-import { nameOf, type ResolvedWorkload } from '../model.ts'
+import { rulesOf } from '../lint/finding.ts'
+import type { ResolvedWorkload } from '../model.ts'
 import { normalisePath } from '../normalise.ts'
 import {
   compileFor,
@@ -47,8 +48,8 @@ export interface TestRun {
 export function runPolicyTests(tests: readonly SourceDocument[], set: ResourceSet): TestRun {
   const results: CaseResult[] = []
   const violations: LocatedViolation[] = []
-  const touched = new Map<string, number>()
-  const asked = new Map<string, SourceResource>()
+  const shared = new Coverage(set.sources)
+  const coverages = [shared]
   for (const source of tests) {
     const test = readPolicyTest(source.document.value)
     if (!('cases' in test)) {
@@ -64,10 +65,11 @@ export function runPolicyTests(tests: readonly SourceDocument[], set: ResourceSe
     }
     const compiled = compileFor(against.set.sources, workload)
     violations.push(...compiled.violations)
-    for (const policy of against.set.sources) asked.set(`${policy.file} ${key(policy)}`, policy)
+    const coverage = test.resources === undefined ? shared : new Coverage(against.set.sources)
+    if (coverage !== shared) coverages.push(coverage)
     for (const [index, one] of test.cases.entries()) {
       const outcome = decideCase(compiled.policy, one.request)
-      for (const rule of rulesOf(outcome)) touched.set(rule, (touched.get(rule) ?? 0) + 1)
+      for (const rule of rulesNamedBy(outcome)) coverage.touch(rule)
       results.push({
         test: test.name,
         name: one.name,
@@ -80,7 +82,7 @@ export function runPolicyTests(tests: readonly SourceDocument[], set: ResourceSe
   }
   return {
     results: violations.length > 0 ? [] : results,
-    coverage: coverageOf([...asked.values()], touched),
+    coverage: coverages.flatMap((coverage) => coverage.list()),
     violations,
   }
 }
@@ -157,7 +159,7 @@ function decisionRequest(request: CaseRequest, path: string | undefined): Decisi
   }
 }
 
-function rulesOf(outcome: CaseOutcome): readonly string[] {
+function rulesNamedBy(outcome: CaseOutcome): readonly string[] {
   if (outcome.kind === 'refused') return []
   const refs: readonly (RuleRef | undefined)[] = [outcome.rule, outcome.shadow?.rule, ...(outcome.audits ?? [])]
   return refs.flatMap((ref) => (ref === undefined ? [] : [ruleName(ref)]))
@@ -185,18 +187,25 @@ function differences(expect: PolicyCase['expect'], outcome: CaseOutcome): readon
   return found
 }
 
-function key({ resource }: SourceResource): string {
-  const { kind, namespace, name } = nameOf(resource)
-  return `${kind}/${namespace}/${name}`
-}
+/** The rules of one set of resources, and how many cases each decided. */
+class Coverage {
+  readonly #sources: readonly SourceResource[]
+  readonly #touched = new Map<string, number>()
 
-function coverageOf(sources: readonly SourceResource[], touched: ReadonlyMap<string, number>): readonly RuleCoverage[] {
-  return sources.flatMap(({ resource, file, document }) => {
-    if (resource.kind !== 'AuthorizationPolicy') return []
-    return resource.spec.rules.map((rule, index) => {
-      const name = ruleName({ policy: nameOf(resource), rule: rule.name ?? `rules[${index}]` })
-      const { line } = document.locate(`spec.rules[${index}]`)
-      return { rule: name, file, line, cases: touched.get(name) ?? 0 }
-    })
-  })
+  constructor(sources: readonly SourceResource[]) {
+    this.#sources = sources
+  }
+
+  touch(rule: string): void {
+    this.#touched.set(rule, (this.#touched.get(rule) ?? 0) + 1)
+  }
+
+  list(): readonly RuleCoverage[] {
+    return rulesOf(this.#sources).map(({ name, field, source: { file, document } }) => ({
+      rule: name,
+      file,
+      line: document.locate(field).line,
+      cases: this.#touched.get(name) ?? 0,
+    }))
+  }
 }
