@@ -1,4 +1,4 @@
-import { type Criterion, criterion, without } from '../criterion.ts'
+import { type Criterion, criterion, listCriterion } from '../criterion.ts'
 import type { TokenIdentity } from '../decision.ts'
 import { matchesClaim, parseClaimPath } from '../match/claim.ts'
 import { matchesPrincipal, parseRequestPrincipal, type PrincipalMatcher, principalsOf } from '../match/principal.ts'
@@ -14,12 +14,12 @@ interface TokenCondition {
   readonly truth: (token: TokenIdentity | undefined) => Truth
 }
 
-/** The conditions of a source on tokens. Errors are violations below `field`. */
+/** The conditions of a source on tokens, and once more whom one of them has to be about. Errors are violations below `field`. */
 export function compileTokens(
   { requestPrincipals, notRequestPrincipals, claims }: SourceMatch,
   field: string,
   scope: RuleScope,
-): readonly Criterion[] {
+): { readonly criteria: readonly Criterion[]; readonly principals: PrincipalMatcher | undefined } {
   const { onUnknown, violations } = scope
   const principals = (list: readonly string[] | undefined, name: string): PrincipalMatcher | undefined => {
     const parsed = parseList(list, `${field}.${name}`, parseRequestPrincipal, violations)
@@ -33,16 +33,13 @@ export function compileTokens(
   const compiled = parseEntries(claims, `${field}.claims`, violations, (claim, at) => compileClaim(claim, at, scope))
   for (const [index, truth] of compiled?.entries() ?? [])
     if (truth !== undefined) conditions.push({ name: `claims[${index}]`, truth })
-  return [
+  const criteria = [
     ...(conditions.length === 0 ? [] : [oneToken(conditions, onUnknown)]),
     ...(unwanted === undefined
       ? []
-      : [
-          without({ name: 'notRequestPrincipals', layer7: true, onUnknown }, (query) =>
-            someIsPrincipal(unwanted, query),
-          ),
-        ]),
+      : [listCriterion({ name: 'notRequestPrincipals', layer7: true, onUnknown }, true, unwanted, someIsPrincipal)]),
   ]
+  return { criteria, principals: wanted }
 }
 
 /** A condition of `when` on a claim: one token has to satisfy it. */

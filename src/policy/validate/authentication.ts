@@ -1,5 +1,7 @@
 import { isJsonObject, type JsonObject } from '../../identity/json.ts'
 import { OutriderError } from '../../lib/errors.ts'
+import { parseClaimPath } from '../match/claim.ts'
+import { parseHeaderName } from '../match/header.ts'
 import {
   type ApiKey,
   type ClaimToHeader,
@@ -33,10 +35,7 @@ const MAX_ISSUERS = 32
 const MAX_SECRETS = 4
 const DAY_MS = 86_400_000
 
-const headerName = text((name) => {
-  if (!/^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name))
-    throw new OutriderError('header-malformed', `not the name of a header in lower case: ${quote(name)}`)
-})
+const headerName = text(parseHeaderName)
 
 const cookieOrQuery = text((name) => {
   if (!/^[\w!#$%&'*+.^`|~-]{1,128}$/.test(name))
@@ -79,7 +78,7 @@ const bearer: readonly TokenLocation[] = [{ header: 'authorization', prefix: 'Be
 const locations = (fallback: readonly TokenLocation[]) =>
   withDefault(list(location, { min: 1, max: MAX_LOCATIONS, uniqueBy: (at) => JSON.stringify(at) }), fallback)
 
-const claimToHeader: Reader<ClaimToHeader> = object({ claim: words, header: headerName })
+const claimToHeader: Reader<ClaimToHeader> = object({ claim: text(parseClaimPath), header: headerName })
 
 const acceptance = {
   from: locations(bearer),

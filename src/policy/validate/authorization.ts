@@ -1,9 +1,27 @@
 import { parseIdPattern } from '../../identity/match.ts'
 import { parseTrustDomain } from '../../identity/spiffe-id.ts'
 import { OutriderError } from '../../lib/errors.ts'
+import { compileCel } from '../cel/compile.ts'
+import { parseServiceAccount } from '../match/account.ts'
+import { parseClaimPath } from '../match/claim.ts'
+import { parseGrpcMethod } from '../match/grpc.ts'
+import { parseHeaderName } from '../match/header.ts'
+import { parseHostPattern } from '../match/host.ts'
+import { parseIpBlock } from '../match/ip.ts'
 import { parseMethod } from '../match/method.ts'
 import { parsePath } from '../match/path.ts'
-import { type AuthorizationPolicy, actions, type Condition, type OperationMatch, weekdays } from '../model.ts'
+import { parseRequestPrincipal } from '../match/principal.ts'
+import { compileRegex } from '../match/regex.ts'
+import { parseZone } from '../match/time.ts'
+import { parseValuePattern } from '../match/value.ts'
+import {
+  type AuthorizationPolicy,
+  actions,
+  type Condition,
+  defaultNamespace,
+  type OperationMatch,
+  weekdays,
+} from '../model.ts'
 import { andThen, boolean, list, object, oneOf, optional, parsed, pathOf, type Reader, withDefault } from '../schema.ts'
 import {
   conditionOf,
@@ -27,7 +45,15 @@ const methods = conditionOf(text(parseMethod))
 const paths = conditionOf(text(parsePath))
 const ports = conditionOf(port)
 
-const valueMatch = { values: texts, notValues: texts, matches: texts }
+const hosts = conditionOf(text(parseHostPattern))
+const ipBlocks = conditionOf(text(parseIpBlock))
+const grpcMethods = conditionOf(text(parseGrpcMethod))
+const requestPrincipals = conditionOf(text(parseRequestPrincipal))
+const serviceAccounts = conditionOf(text((name) => parseServiceAccount(name, defaultNamespace)))
+const values = conditionOf(text(parseValuePattern))
+const claimPath = text(parseClaimPath)
+
+const valueMatch = { values, notValues: values, matches: conditionOf(text(compileRegex)) }
 
 /** A name without conditions is a condition that its author forgot. */
 function withValues<T extends { values?: unknown; notValues?: unknown; matches?: unknown }>(
@@ -44,7 +70,7 @@ function withValues<T extends { values?: unknown; notValues?: unknown; matches?:
   )
 }
 
-const claim = withValues(object({ claim: words, ...valueMatch }))
+const claim = withValues(object({ claim: claimPath, ...valueMatch }))
 
 const source = notEmpty(
   object({
@@ -52,14 +78,14 @@ const source = notEmpty(
     notSpiffeIds: spiffeIds,
     namespaces,
     notNamespaces: namespaces,
-    serviceAccounts: texts,
-    notServiceAccounts: texts,
+    serviceAccounts,
+    notServiceAccounts: serviceAccounts,
     trustDomains,
     notTrustDomains: trustDomains,
-    ipBlocks: texts,
-    notIpBlocks: texts,
-    requestPrincipals: texts,
-    notRequestPrincipals: texts,
+    ipBlocks,
+    notIpBlocks: ipBlocks,
+    requestPrincipals,
+    notRequestPrincipals: requestPrincipals,
     claims: conditionOf(claim),
     apiKeyOwners: texts,
     notApiKeyOwners: texts,
@@ -70,16 +96,16 @@ const source = notEmpty(
 /** What a request asks for: of rules, limits and external authorization alike. */
 export const operation: Reader<OperationMatch> = notEmpty(
   object({
-    hosts: texts,
-    notHosts: texts,
+    hosts,
+    notHosts: hosts,
     methods,
     notMethods: methods,
     paths,
     notPaths: paths,
     ports,
     notPorts: ports,
-    grpcMethods: texts,
-    notGrpcMethods: texts,
+    grpcMethods,
+    notGrpcMethods: grpcMethods,
   }),
 )
 
@@ -93,17 +119,7 @@ const timeOfDay = parsed((text) => {
   )
 }, MAX_STRING)
 
-const zone = parsed((text) => {
-  try {
-    Intl.DateTimeFormat('en', { timeZone: text })
-    return text
-  } catch {
-    throw new OutriderError(
-      'time-zone-unknown',
-      `a time zone is a name of the IANA database, such as Europe/Berlin, not ${JSON.stringify(text.slice(0, 100))}`,
-    )
-  }
-}, 64)
+const zone = parsed(parseZone, MAX_STRING)
 
 const time = andThen(
   object({
@@ -113,8 +129,12 @@ const time = andThen(
     zone: withDefault(zone, 'UTC'),
   }),
   ({ from: fromMinute, to: toMinute, ...rest }, field, report) =>
-    fromMinute === toMinute
-      ? report({ field, code: 'time-empty', message: 'begins when it ends; for a whole day leave both out' })
+    fromMinute === toMinute || fromMinute === 1440
+      ? report({
+          field,
+          code: 'time-empty',
+          message: 'begins when it, or the day, ends; for a whole day leave both out',
+        })
       : { ...rest, fromMinute, toMinute },
 )
 
@@ -122,11 +142,11 @@ const conditionKeys = ['header', 'claim', 'sni', 'time', 'cel'] as const
 
 const condition: Reader<Condition> = andThen(
   object({
-    header: optional(words),
-    claim: optional(words),
-    sni: texts,
+    header: optional(text(parseHeaderName)),
+    claim: optional(claimPath),
+    sni: hosts,
     time: optional(time),
-    cel: optional(words),
+    cel: optional(text(compileCel)),
     ...valueMatch,
   }),
   ({ header, claim, sni, time, cel, ...match }, field, report) => {

@@ -2,7 +2,7 @@ import { closedPolicy } from '../../policy/closed.ts'
 import { type CompiledPolicy, compilePolicy, type PolicyInput } from '../../policy/compile.ts'
 import type { Violation } from '../../policy/model.ts'
 import type { Decoded } from './decode.ts'
-import type { HeldResources, SentName } from './snapshot.ts'
+import type { HeldResources, SentName, Snapshot } from './snapshot.ts'
 
 /** What is wrong with which resource, for the NACK. */
 export interface SentViolation extends Violation {
@@ -19,12 +19,15 @@ export interface CompiledResources {
 }
 
 /** Makes what requests are decided with. What cannot be compiled closes what it governs, and is named in `violations`. */
-export function compile(decoded: Decoded): Compiled {
-  return { decoded, ...compileResources(decoded.held) }
+export function compile(decoded: Decoded, { policy }: Snapshot): Compiled {
+  return { decoded, ...compileResources(decoded.held, policy.current) }
 }
 
-/** The same resources make the same policy, wherever they are compiled. */
-export function compileResources(resources: HeldResources): CompiledResources {
+/**
+ * The same resources make the same policy, wherever they are compiled, and whatever was in force `before`: that only saves to
+ * compile what has not changed since.
+ */
+export function compileResources(resources: HeldResources, before?: CompiledPolicy): CompiledResources {
   const policies: PolicyInput['policies'][number][] = []
   const limits: PolicyInput['limits'][number][] = []
   const services: PolicyInput['services'][number][] = []
@@ -72,16 +75,9 @@ export function compileResources(resources: HeldResources): CompiledResources {
   if (workload === undefined) {
     return { policy: closedPolicy('the control server has sent no Workload for this identity'), violations }
   }
-  const compiled = compilePolicy({
-    workload,
-    policies,
-    limits,
-    services,
-    revocations,
-    authentications,
-    apiKeys,
-    external,
-    unreadable,
-  })
+  const compiled = compilePolicy(
+    { workload, policies, limits, services, revocations, authentications, apiKeys, external, unreadable },
+    before,
+  )
   return { policy: compiled.policy, violations: [...violations, ...compiled.violations] }
 }

@@ -14,6 +14,6 @@ import type { Snapshot } from './snapshot.ts'
 export function takeUpdate(update: PolicyUpdate__Output, snapshot: Snapshot): SubscribeRequest {
   const decoded = decode(update, snapshot)
   if (decoded.kind === 'stale') return decoded.nack
-  const compiled = compile(decoded)
+  const compiled = compile(decoded, snapshot)
   return apply(compiled, snapshot)
 }
