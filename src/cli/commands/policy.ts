@@ -9,6 +9,7 @@ import { filesOption } from '../resource-files.ts'
 /** Each is one file: what one does not need is not loaded. */
 const tools: Readonly<Record<string, () => Promise<(context: PolicyContext) => Promise<number>>>> = {
   diff: async () => (await import('../policy/diff.ts')).diff,
+  explain: async () => (await import('../policy/explain.ts')).explain,
   lint: async () => (await import('../policy/lint.ts')).lint,
   replay: async () => (await import('../policy/replay.ts')).replay,
   suggest: async () => (await import('../policy/suggest.ts')).suggest,

@@ -3,8 +3,9 @@ import type { Finding } from '../../policy/lint/finding.ts'
 import { lint as lintSet } from '../../policy/lint/lint.ts'
 import { compileFor, type ResourceSet, resolvedWorkload } from '../../policy/resource-set.ts'
 import { exitCode } from '../command.ts'
-import { print, printable } from '../output.ts'
+import { print } from '../output.ts'
 import type { PolicyContext } from './context.ts'
+import { findingLines } from './proposed.ts'
 import { readSet, refuse } from './read.ts'
 
 /** `outrider policy lint`: what is valid, and hardly meant. */
@@ -40,11 +41,6 @@ function refuseUncompilable(set: ResourceSet, { stderr }: PolicyContext): void {
     }),
     stderr,
   )
-}
-
-/** As editors and CI systems read it, and what to do. */
-export function findingLines({ file, line, column, field, code, level, message, hint }: Finding): string {
-  return `${printable(`${file}:${line}:${column}: ${level}: ${field}: ${message} (${code})`)}\n    ${printable(hint)}\n`
 }
 
 /** RFC 3339, in milliseconds since 1970. Throws `usage-time`. */

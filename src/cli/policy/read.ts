@@ -32,14 +32,17 @@ export async function readPolicyFiles(names: readonly string[], context: PolicyC
   return { set, tests }
 }
 
-/** What the control server holds now. A place in it is the resource: `live:AuthorizationPolicy/shop/api`. */
-export async function readLive(context: PolicyContext): Promise<ResourceSet> {
+export async function liveDocuments(context: Parameters<typeof withAdmin>[0]): Promise<readonly SourceDocument[]> {
   const { resources } = await withAdmin(context, (admin) => admin.list({ kind: '', namespace: '' }))
-  const sources = resources.flatMap(({ ref, document }) => {
+  return resources.flatMap(({ ref, document }) => {
     const file = `live:${ref?.kind ?? ''}/${ref?.namespace ?? ''}/${ref?.name ?? ''}`
     return parseDocuments(document, file).documents.map((parsed) => ({ file, document: parsed }))
   })
-  const { set, violations } = readResourceSet(sources)
+}
+
+/** What the control server holds now. A place in it is the resource: `live:AuthorizationPolicy/shop/api`. */
+export async function readLive(context: PolicyContext): Promise<ResourceSet> {
+  const { set, violations } = readResourceSet(await liveDocuments(context))
   refuse(violations, context.stderr)
   return set
 }

@@ -11,7 +11,10 @@ export async function suggest(context: PolicyContext): Promise<number> {
   const { options, stdout, stderr } = context
   const minSupport = Number(options['min-support'])
   if (!Number.isInteger(minSupport) || minSupport < 2 || minSupport > 1000)
-    throw new OutriderError('usage-arguments', `--min-support: a whole number from 2 to 1000, not "${options['min-support']}"`)
+    throw new OutriderError(
+      'usage-arguments',
+      `--min-support: a whole number from 2 to 1000, not "${options['min-support']}"`,
+    )
   const set = await readSet(context)
   const observations = new Observations(minSupport)
   const counts = await readAccessLogs(context, (request) => observations.add(request))

@@ -196,6 +196,11 @@ const policyTest: Reader<PolicyTest> = object({
   cases: list(testCase, { min: 1, max: MAX_CASES, uniqueBy: ({ name }) => name }),
 })
 
+/** Reads a request as a case has it. */
+export function readCaseRequest(value: unknown): CaseRequest | readonly Violation[] {
+  return readWith(request, value)
+}
+
 /** Is this document a test, whatever else may be wrong with it? */
 export function isPolicyTest(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'kind' in value && value.kind === POLICY_TEST
@@ -203,10 +208,14 @@ export function isPolicyTest(value: unknown): boolean {
 
 /** Reads a document of kind PolicyTest: see docs/reference/resources.md. */
 export function readPolicyTest(value: unknown): PolicyTest | readonly Violation[] {
+  return readWith(policyTest, value)
+}
+
+function readWith<T>(reader: Reader<T>, value: unknown): T | readonly Violation[] {
   const violations: Violation[] = []
-  const test = policyTest(value, '', (violation) => {
+  const read = reader(value, '', (violation) => {
     violations.push(violation)
     return undefined
   })
-  return test ?? violations
+  return read ?? violations
 }

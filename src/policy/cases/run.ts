@@ -130,7 +130,8 @@ export function decideCase(policy: CompiledPolicy, request: CaseRequest): CaseOu
   return decide(policy, decisionRequest(request, normal.ok ? normal.path : undefined))
 }
 
-function decisionRequest(request: CaseRequest, path: string | undefined): DecisionRequest {
+/** What a sidecar would ask the policy; `path` is normalised. */
+export function decisionRequest(request: CaseRequest, path: string | undefined): DecisionRequest {
   const { principal, protocol, method, host, port, headers, address, sni, tokens, apiKey, at } = request
   const tcp = protocol === 'tcp'
   return {

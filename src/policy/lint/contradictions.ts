@@ -90,19 +90,22 @@ function sourceContradiction(source: SourceMatch): Found | undefined {
 
 /** SPIFFE IDs, none of which is of the namespaces, service accounts or trust domains beside them. */
 function namesContradiction({ spiffeIds, namespaces, serviceAccounts, trustDomains }: SourceMatch): Found | undefined {
-  const message = (what: string): string => `none of these SPIFFE IDs is of the ${what} beside them`
   if (spiffeIds === undefined) return undefined
   if (trustDomains !== undefined && !spiffeIds.some((id) => trustDomains.some((domain) => domain === domainOf(id))))
-    return { key: 'spiffeIds', message: message('trustDomains'), layer7: false }
+    return { key: 'spiffeIds', message: noneOf('trustDomains'), layer7: false }
   if (namespaces !== undefined && !spiffeIds.some((id) => mayBe(namespaceIn(id), namespaces)))
-    return { key: 'spiffeIds', message: message('namespaces'), layer7: false }
+    return { key: 'spiffeIds', message: noneOf('namespaces'), layer7: false }
   if (serviceAccounts === undefined || spiffeIds.some((id) => id.includes('*'))) return undefined
   // An account without a namespace is of the policy's, which is not known here: its name has to do.
   const accounts = spiffeIds.map((id) => serviceAccountOf(parseSpiffeId(id))?.split('/')[1])
   const wanted = serviceAccounts.map((account) => account.split('/').at(-1))
   return accounts.some((account) => account !== undefined && wanted.includes(account))
     ? undefined
-    : { key: 'spiffeIds', message: message('serviceAccounts'), layer7: false }
+    : { key: 'spiffeIds', message: noneOf('serviceAccounts'), layer7: false }
+}
+
+function noneOf(what: string): string {
+  return `none of these SPIFFE IDs is of the ${what} beside them`
 }
 
 function mayBe(namespace: string | undefined, namespaces: readonly string[]): boolean {

@@ -44,7 +44,8 @@ export class Observations {
       const observed = this.#pair(workload, principal.id, undefined, port)
       observed.tcp = { count: (observed.tcp?.count ?? 0) + 1, lastMs: Math.max(observed.tcp?.lastMs ?? 0, nowMs) }
       this.taken += 1
-    } else if (!path.startsWith('/') || /[*{}]/.test(path)) this.leftOut['a path or an issuer that no pattern can stand for'] += 1
+    } else if (!path.startsWith('/') || /[*{}]/.test(path))
+      this.leftOut['a path or an issuer that no pattern can stand for'] += 1
     else {
       const observed = this.#pair(workload, principal.id, userOf(recorded), port)
       if (observed.paths.add(path, method, nowMs)) this.#paths += 1

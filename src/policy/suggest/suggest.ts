@@ -37,7 +37,7 @@ export function suggestPolicies(observations: Observations, set: ResourceSet): s
       parts.push(`# NOT SUGGESTED: no Workload has the identity ${id} that was called\n`)
       continue
     }
-    const rules = mergeCallers([...Map.groupBy(observed, callerAndUser).values()].map(ruleOf))
+    const rules = mergeCallers([...Map.groupBy(observed, callerAndUser).values()].flatMap(ruleOf))
     parts.push(...policies(workload, withoutCovered(rules), set))
   }
   return parts.join('---\n')
@@ -53,9 +53,12 @@ function callerAndUser({ caller, user }: Observed): string {
   return JSON.stringify([caller, user ?? null])
 }
 
-function ruleOf(observed: readonly Observed[]): Rule {
-  const [{ caller, user }] = observed as readonly [Observed, ...Observed[]]
-  return { callers: [caller], user, operations: observed.toSorted((a, b) => a.port - b.port).flatMap(operationsOf) }
+/** What was observed of one caller with one kind of user. */
+function ruleOf(observed: readonly Observed[]): readonly Rule[] {
+  const [first] = observed
+  if (first === undefined) return []
+  const operations = observed.toSorted((a, b) => a.port - b.port).flatMap(operationsOf)
+  return [{ callers: [first.caller], user: first.user, operations }]
 }
 
 function operationsOf({ port, paths, tcp }: Observed): readonly Operation[] {
@@ -84,7 +87,8 @@ function withoutCovered(rules: readonly Rule[]): readonly Rule[] {
     const operations = rule.operations.flatMap((operation) => {
       const wide = free.flatMap((other) => other.operations).filter((other) => coversMethods(other, operation))
       const paths = operation.paths.filter(
-        ({ path }) => !wide.some((other) => other.methods === undefined || other.paths.some((one) => coversPath(one.path, path))),
+        ({ path }) =>
+          !wide.some((other) => other.methods === undefined || other.paths.some((one) => coversPath(one.path, path))),
       )
       return paths.length === 0 ? [] : [{ ...operation, paths }]
     })
@@ -107,14 +111,13 @@ function mergeCallers(rules: readonly Rule[]): readonly Rule[] {
       operations.map(({ port, methods, paths }) => [port, methods ?? null, paths.map(({ path }) => path)]),
     ]),
   )
-  return [...same.values()].flatMap((group) => {
-    const [first] = group as [Rule, ...Rule[]]
-    return chunks(group, MAX_LIST).map((part) => ({
-      user: first.user,
+  return [...same.values()].flatMap((group) =>
+    chunks(group, MAX_LIST).map((part) => ({
+      user: part[0]!.user,
       callers: part.flatMap(({ callers }) => callers).toSorted(),
       operations: part.length === 1 ? part[0]!.operations : sumOf(part),
-    }))
-  })
+    })),
+  )
 }
 
 function sumOf(rules: readonly Rule[]): readonly Operation[] {
@@ -169,7 +172,9 @@ function ruleText({ callers, user, operations }: Rule, names: Set<string>, set: 
   const lines = [`    - name: ${quoted(ruleLabel(callers, names))}`, '      from:', '        - spiffeIds:']
   for (const caller of callers) {
     const known = set.workloadOf(caller) !== undefined
-    lines.push(`            - ${quoted(caller)}${known ? '' : ' # REVIEW: no Workload of these files has this identity'}`)
+    lines.push(
+      `            - ${quoted(caller)}${known ? '' : ' # REVIEW: no Workload of these files has this identity'}`,
+    )
   }
   if (user !== undefined)
     lines.push(
@@ -205,8 +210,8 @@ function seenText({ count, lastMs }: Seen): string {
 }
 
 /** By the last segment of the first caller. */
-function ruleLabel([caller = '' as SpiffeId]: readonly SpiffeId[], names: Set<string>): string {
-  const last = pathOf(caller).split('/').at(-1) ?? ''
+function ruleLabel([caller]: readonly SpiffeId[], names: Set<string>): string {
+  const last = caller === undefined ? '' : (pathOf(caller).split('/').at(-1) ?? '')
   const label = last
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')

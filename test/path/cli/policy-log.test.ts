@@ -48,10 +48,17 @@ t.test('a suggestion allows what was observed, denies what was not, and lints cl
     { path: '/orders/open' },
     { path: '/users/7' },
     { path: '/me', facts: { user: { tokens: [{ issuer: 'https://id.example/', subject: 'u1' }], apiKey: undefined } } },
-    { path: '/items', facts: { user: { tokens: [{ issuer: 'https://id.example/', subject: 'u1' }], apiKey: undefined } } },
+    {
+      path: '/items',
+      facts: { user: { tokens: [{ issuer: 'https://id.example/', subject: 'u1' }], apiKey: undefined } },
+    },
     { path: '/items' },
     { path: '', method: 'CONNECT', protocol: 'TCP', source: batch, facts: { port: 5432, host: undefined } },
-    { path: '/export', source: batch, facts: { user: { tokens: [], apiKey: { id: 'k1', owner: 'acme', scopes: ['r'] } } } },
+    {
+      path: '/export',
+      source: batch,
+      facts: { user: { tokens: [], apiKey: { id: 'k1', owner: 'acme', scopes: ['r'] } } },
+    },
   ]
   const others: RecordPart[] = [
     { path: '/denied', status: 403, code: 'no-allow-rule' },
@@ -144,7 +151,10 @@ spec:
   t.equal(code, 0)
   t.match(stdout, '13 lines: 9 decided requests, 1 of outbound sidecars, 1 that say that lines were lost, 2 bad')
   t.match(stdout, '2 the same, 4 newly denied, 1 newly allowed, 2 undecidable')
-  t.match(stdout, /2 {2}newly denied: spiffe:.*web -> spiffe:.*api, GET\n +allow by shop\/old\/rule {2}=> {2}deny: no-allow-rule/)
+  t.match(
+    stdout,
+    /2 {2}newly denied: spiffe:.*web -> spiffe:.*api, GET\n +allow by shop\/old\/rule {2}=> {2}deny: no-allow-rule/,
+  )
   t.match(stdout, 'undecidable: not written down: header x-team')
   t.match(stdout, 'no Workload has the identity of the callee')
   t.match(stderr, `${at('log.jsonl')}:11: this line is not JSON`)
