@@ -20,7 +20,9 @@ function some<T>(item: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
 }
 
 /** An object of a few of these fields, one at least. */
-function few<T extends object>(fields: { [K in keyof T]-?: fc.Arbitrary<NonNullable<T[K]>> }): fc.Arbitrary<Partial<T>> {
+function few<T extends object>(
+  fields: { [K in keyof T]-?: fc.Arbitrary<NonNullable<T[K]>> },
+): fc.Arbitrary<Partial<T>> {
   return fc
     .record<T>(fields)
     .chain((entry) => fc.shuffledSubarray(Object.entries(entry), { minLength: 1, maxLength: 3 }))
