@@ -127,7 +127,7 @@ export const sidecarOptions = {
     type: 'mappings',
     default: '',
     max: 64,
-    doc: 'Inbound listeners as LISTEN=[PROTOCOL://]APP[?mode=MODE]: what peers send to LISTEN over mutual TLS, and may send, goes to the application at APP. PROTOCOL is what the application speaks: auto (HTTP/1.1 or HTTP/2, as its clients do), http1, http2, grpc or tcp. MODE other than strict weakens the mesh: permissive also serves clients without TLS, as callers without an identity, and plaintext serves them alone. Empty for a workload that serves nothing.',
+    doc: 'Inbound listeners as LISTEN=[PROTOCOL://]APP[?mode=MODE][&normalise=MODE]: what peers send to LISTEN over mutual TLS, and may send, goes to the application at APP. PROTOCOL is what the application speaks: auto (HTTP/1.1 or HTTP/2, as its clients do), http1, http2, grpc or tcp. MODE other than strict weakens the mesh: permissive also serves clients without TLS, as callers without an identity, and plaintext serves them alone. A normalise mode other than strict takes paths that strict refuses, because two servers could read them differently: none, base, merge-slashes and decode-and-merge-slashes are those of Istio (docs/reference/http.md). Empty for a workload that serves nothing.',
   },
   outbound: {
     type: 'address',

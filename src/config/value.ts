@@ -78,7 +78,7 @@ export function parseValue(option: Option, raw: unknown): Parsed {
         ? accept(raw)
         : malformed(`one of ${option.values.join(', ')}`)
     case 'mappings':
-      return parseList(option.max, raw, 'LISTEN=[PROTOCOL://]APP[?mode=MODE]', parseMapping)
+      return parseList(option.max, raw, 'LISTEN=[PROTOCOL://]APP[?mode=MODE][&normalise=MODE]', parseMapping)
     case 'services':
       return parseList(option.max, raw, 'LISTEN=SERVICE_HOST:PORT', parseServiceMapping)
     case 'string':

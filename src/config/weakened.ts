@@ -4,7 +4,7 @@ import { parseValue } from './value.ts'
 
 /**
  * What makes the mesh weaker than its defaults do: the names of dangerous options that are not at theirs, and each listener
- * that takes clients without mutual TLS. A process says them when it starts.
+ * that takes clients without mutual TLS, or paths that two servers could read differently. A process says them when it starts.
  */
 export function weakenedBy<const T extends OptionTable>(table: T, config: ConfigOf<T>): string[] {
   return Object.entries(table).flatMap(([name, option]) => weaknesses(name, option, config[name]))
@@ -12,8 +12,10 @@ export function weakenedBy<const T extends OptionTable>(table: T, config: Config
 
 function weaknesses(name: string, option: Option, value: OptionValue): readonly string[] {
   if (option.type === 'mappings' && isMappings(value)) {
-    const open = value.filter(({ mode }) => mode !== 'strict')
-    return open.map(({ listen, mode }) => `${name} ${formatAddress(listen)} mode=${mode}`)
+    return value.flatMap(({ listen, mode, normalise }) => {
+      const weak = Object.entries({ mode, normalise }).filter(([, how]) => how !== 'strict')
+      return weak.map(([key, how]) => `${name} ${formatAddress(listen)} ${key}=${how}`)
+    })
   }
   const fallback = parseValue(option, option.default)
   return option.dangerous === true && fallback.ok && value !== fallback.value ? [name] : []

@@ -16,6 +16,8 @@ export interface HttpLimits {
   readonly maxRequestsPerConnection: number
   /** Whether request field names may contain `_`, which some servers read as `-`. */
   readonly underscoresInHeaders: 'refuse' | 'allow'
+  /** Whether a request target may have a fragment, which servers cut off in different places. */
+  readonly fragments: 'refuse' | 'allow'
   /** Without a byte in either direction of a WebSocket or TCP tunnel, in milliseconds. */
   readonly tunnelIdleTimeoutMs: number
   /** HTTP/2: streams that a peer may have open on one connection. */

@@ -28,10 +28,18 @@ valueByte[TAB] = 1
 valueByte.fill(1, 0x20, 0x7f)
 valueByte.fill(1, 0x80, 0x100)
 
-/** 1 for each byte that a request target may hold: visible ASCII but `#`, which only begins a fragment. */
-export const targetByte: Uint8Array = new Uint8Array(256)
-targetByte.fill(1, 0x21, 0x7f)
+/** 1 for each byte that a request target with a fragment may hold: visible ASCII. */
+const targetOrFragmentByte: Uint8Array = new Uint8Array(256)
+targetOrFragmentByte.fill(1, 0x21, 0x7f)
+
+/** 1 for each byte that a request target may hold: the same but `#`, which only begins a fragment. */
+const targetByte: Uint8Array = targetOrFragmentByte.slice()
 targetByte['#'.charCodeAt(0)] = 0
+
+/** 1 for each byte that may stand in a request target, which has no fragment by RFC 9112 section 3.2. */
+export function targetBytes(fragments: 'refuse' | 'allow'): Uint8Array {
+  return fragments === 'allow' ? targetOrFragmentByte : targetByte
+}
 
 /** Value of each hexadecimal digit, 255 for any other byte. */
 export const hexDigit: Uint8Array = new Uint8Array(256).fill(255)

@@ -1,5 +1,6 @@
 import { isIP, isIPv4 } from 'node:net'
 import { type AppProtocol, appProtocols, type PlainMode, plainModes } from './app-protocol.ts'
+import { type Normalisation, normalisations } from './normalisation.ts'
 
 /** A TCP address. `host` is an IP address without brackets, or a DNS name in lower case. */
 export interface Address {
@@ -13,6 +14,8 @@ export interface Mapping {
   readonly app: Address
   readonly protocol: AppProtocol
   readonly mode: PlainMode
+  /** What is done to the paths of requests. */
+  readonly normalise: Normalisation
 }
 
 /** A listener of the own application that stands for one port of a service, named as in an authority. */
@@ -42,7 +45,7 @@ export function parseAddress(text: string): Address | undefined {
   return host === undefined || port > 65_535 ? undefined : { host, port }
 }
 
-/** `LISTEN=[PROTOCOL://]APP[?mode=MODE]`, or in words what is wrong with it. */
+/** `LISTEN=[PROTOCOL://]APP[?mode=MODE][&normalise=MODE]`, or in words what is wrong with it. */
 export function parseMapping(text: string): Mapping | string {
   const [left, right] = sides(text)
   const {
@@ -50,12 +53,27 @@ export function parseMapping(text: string): Mapping | string {
     rest = '',
     query,
   } = /^(?:(?<protocol>.*?):\/\/)?(?<rest>[^?]*)(?:\?(?<query>.*))?$/s.exec(right)?.groups ?? {}
-  const mode = query === undefined ? 'strict' : /^mode=(.*)$/s.exec(query)?.[1]
-  if (mode === undefined) return `nothing but mode=MODE may follow the question mark, not ${JSON.stringify(query)}`
+  const keys = parseKeys(query)
+  if (typeof keys === 'string') return keys
+  const { mode = 'strict', normalise = 'strict' } = keys
   if (!isOneOf(appProtocols, protocol)) return notOneOf('protocol', appProtocols, protocol)
   if (!isOneOf(plainModes, mode)) return notOneOf('mode', plainModes, mode)
+  if (!isOneOf(normalisations, normalise)) return notOneOf('normalisation', normalisations, normalise)
+  if (protocol === 'tcp' && normalise !== 'strict') return 'what is spoken in tcp has no paths to normalise'
   const pair = addressPair(left, rest, 'application')
-  return typeof pair === 'string' ? pair : { listen: pair[0], app: pair[1], protocol, mode }
+  return typeof pair === 'string' ? pair : { listen: pair[0], app: pair[1], protocol, mode, normalise }
+}
+
+/** What follows the question mark of a mapping. */
+function parseKeys(query: string | undefined): { mode?: string; normalise?: string } | string {
+  const keys: { mode?: string; normalise?: string } = {}
+  for (const part of query?.split('&') ?? []) {
+    const [, key, value] = /^(mode|normalise)=(.*)$/s.exec(part) ?? []
+    if ((key !== 'mode' && key !== 'normalise') || keys[key] !== undefined)
+      return `nothing but mode=MODE and normalise=MODE, each once, may follow the question mark, not ${JSON.stringify(query)}`
+    keys[key] = value ?? ''
+  }
+  return keys
 }
 
 /** `LISTEN=SERVICE_HOST:PORT`, where a LISTEN that is a port alone is one of loopback, or in words what is wrong with it. */

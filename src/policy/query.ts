@@ -45,8 +45,9 @@ export class Query {
     return this.request.sni
   }
 
-  get headers(): readonly string[] {
-    return this.request.headers ?? []
+  /** Absent: nobody has said what they are. */
+  get headers(): readonly string[] | undefined {
+    return this.request.headers
   }
 
   get user(): UserIdentity {
@@ -83,7 +84,7 @@ export class Query {
   /** By its method and its one `content-type`; the path is not looked at. */
   get isGrpc(): boolean {
     if (this.#grpc === null) {
-      const types = headerValues(this.headers, 'content-type')
+      const types = headerValues(this.headers ?? [], 'content-type')
       this.#grpc = types.length === 1 && this.method !== undefined && isGrpc(this.method, types[0])
     }
     return this.#grpc

@@ -18,6 +18,7 @@ import type { MetricsOf } from '../telemetry/registry.ts'
 import { pooledHex } from '../telemetry/trace.ts'
 import { Connections } from './connections.ts'
 import { collectStartUp } from './garbage.ts'
+import { Grants } from './grants.ts'
 import { type InboundListener, openInbound } from './inbound/listener.ts'
 import { type MeshEndpoints, type OutboundListener, openEndpoints, openOutbound } from './outbound/listener.ts'
 import { type Runtime, shareOf } from './runtime.ts'
@@ -53,6 +54,7 @@ export class DataPlane {
   readonly #outboundServices: OutboundListener[] = []
   #mesh: MeshEndpoints | undefined
   #terminator: Terminator | undefined
+  #grants: Grants | undefined
 
   constructor(options: DataPlaneOptions) {
     const { config, clock, log, metrics, accessLog } = options
@@ -68,6 +70,8 @@ export class DataPlane {
     ports: PortSharing,
   ): Promise<OpenPorts> {
     const { config, clock, random, log, metrics, limiter, tallies, planes } = this.#options
+    const grants = new Grants(policy, clock, log)
+    this.#grants = grants
     const runtime: Runtime = {
       config,
       clock,
@@ -79,6 +83,7 @@ export class DataPlane {
       credentials,
       policy,
       connections: this.connections,
+      grants,
       distrust: anyDistrust(withdrawnAuthorities(credentials), revokedSvids(policy)),
       tlsFailures: this.tlsFailures,
       budget: new BodyBudget(shareOf(config.maxHeldBytes, { planes })),
@@ -141,6 +146,7 @@ export class DataPlane {
     for (const listener of this.#listeners()) listener.release()
     this.#mesh?.release()
     this.#terminator?.close()
+    this.#grants?.close()
     this.tlsFailures.close()
     await this.#accessLog.close()
   }

@@ -18,7 +18,7 @@ export const refusals = {
   'no-allow-rule': { status: 403, text: 'no ALLOW rule matches' },
   'policy-broken': { status: 503, text: 'a policy of this workload cannot be compiled' },
   'policy-missing': { status: 503, text: 'there is no policy yet' },
-  'permission-withdrawn': { status: 403, text: 'a new policy no longer allows this WebSocket or TCP connection' },
+  'permission-withdrawn': { status: 403, text: 'the policy no longer allows what it allowed when this began' },
   'rate-limited': { status: 429, text: 'a rate limit is used up' },
   overloaded: { status: 503, text: 'more requests are in flight than maxInFlight' },
   'service-unknown': { status: 404, text: 'no service of the policy has this authority' },

@@ -1,10 +1,10 @@
 import {
   type HttpVersion,
-  opensTunnel,
   type RequestHead,
   type ResponseHead,
   type ServerStream,
   type StreamFault,
+  type StreamFaultCode,
 } from '../http/exchange.ts'
 import { type Headers, headerValue } from '../http/headers.ts'
 import { Exchange, type ExchangeOwner } from '../http/pump.ts'
@@ -15,6 +15,7 @@ import type { AccessSource } from '../telemetry/access-log.ts'
 import { requestIdOf, type TraceHop, traceHop } from '../telemetry/trace.ts'
 import type { Waiter } from './upstream/pool.ts'
 import { grpcTimeoutMs, isGrpc } from './grpc.ts'
+import type { Grant } from './grants.ts'
 import type { RequestMeter } from './meter.ts'
 import { accessFacts } from './access-facts.ts'
 import { type Refusal, type RefusalCode, refusals, refuse } from './refusal.ts'
@@ -78,6 +79,8 @@ export class Request implements ExchangeOwner {
   readonly #startMs: number
   /** The normalised path; as sent until there is one. */
   path: string
+  /** The normalised one; as sent until there is one. */
+  authority: string
   /** Who is asked, as a label of metrics. */
   destination = 'unknown'
   rule: RuleRef | undefined
@@ -88,10 +91,8 @@ export class Request implements ExchangeOwner {
   responseHeaders: Headers | undefined
   /** The try under way. */
   attempt: Attempt | undefined
-  /** A tunnel was granted: called with it, for whoever wants to end it later. */
-  onTunnel: (() => void) | undefined
-  /** Called when the request is over. */
-  onOver: (() => void) | undefined
+  /** What it goes on by; among the grants of the runtime until it is over. */
+  grant: Grant | undefined
   #protocol: HttpVersion | undefined
   #refusal: Refusal | undefined
   #status = 0
@@ -102,6 +103,7 @@ export class Request implements ExchangeOwner {
     this.head = head
     this.exchange = new Exchange(stream, this)
     this.path = head.target
+    this.authority = head.authority
     this.#startMs = runtime.clock.monotonic()
     this.requestId = requestIdOf(headerValue(head.headers, 'x-request-id') ?? '', runtime.randomHex)
     this.trace = traceHop(headerValue(head.headers, 'traceparent') ?? '', runtime.randomHex, false)
@@ -144,9 +146,16 @@ export class Request implements ExchangeOwner {
 
   /** Takes back what was granted. */
   withdraw(refusal: Refusal): void {
+    this.#breakOff(refusal, 'closed-here')
+  }
+
+  /** Answers with the refusal, or ends the response that has begun: a gRPC call with its status, another one so that all see it is cut. */
+  #breakOff(refusal: Refusal, code: StreamFaultCode): void {
     if (!this.exchange.responding) return this.refuse(refusal)
     this.#refusal = refusal
-    this.exchange.abort({ code: 'closed-here', message: refusals[refusal.code].text, replay: 'never' })
+    const fault = { code, message: refusals[refusal.code].text, replay: 'never' } as const
+    if (this.grpc) this.exchange.conclude(fault, refusalTrailers(refusal.code, this.#source.explain))
+    else this.exchange.abort(fault)
   }
 
   /** An attempt at an endpoint came to nothing. */
@@ -156,7 +165,6 @@ export class Request implements ExchangeOwner {
 
   onResponseHead(head: ResponseHead): ResponseHead {
     this.#status = head.status
-    if (opensTunnel(this.head, head.status)) this.onTunnel?.()
     const added = this.responseHeaders
     if (added === undefined || head.status === 101) return head
     return { status: head.status, headers: head.headers.concat(added), bodyLength: head.bodyLength, close: head.close }
@@ -182,17 +190,13 @@ export class Request implements ExchangeOwner {
   }
 
   #deadlineExceeded(): void {
-    const refusal = refuse('deadline-exceeded')
-    if (!this.exchange.responding) return this.refuse(refusal)
-    this.#refusal = refusal
-    const fault = { code: 'timed-out', message: refusals[refusal.code].text, replay: 'never' } as const
-    this.exchange.conclude(fault, refusalTrailers(refusal.code, this.#source.explain))
+    this.#breakOff(refuse('deadline-exceeded'), 'timed-out')
   }
 
   onFinished(fault: StreamFault | undefined): void {
     const { runtime, meter } = this.#source
     this.#deadline?.cancel()
-    this.onOver?.()
+    if (this.grant !== undefined) runtime.grants.remove(this.grant)
     const durationMs = runtime.clock.monotonic() - this.#startMs
     const refusal = this.#refusal?.code ?? fault?.code
     meter.end({ status: this.#status, refusal: refusal ?? 'none', destination: this.destination }, durationMs)
@@ -216,7 +220,7 @@ export class Request implements ExchangeOwner {
       destination: this.destination,
       method: this.head.method,
       path: withoutQuery(this.path),
-      authority: this.head.authority,
+      authority: this.authority,
       protocol: this.protocol,
       status: this.#status,
       ...(code === undefined ? {} : { code }),

@@ -14,6 +14,7 @@ import type { sidecarMetrics } from '../telemetry/names.ts'
 import type { MetricsOf } from '../telemetry/registry.ts'
 import type { RandomHex } from '../telemetry/trace.ts'
 import type { Connections } from './connections.ts'
+import type { Grants } from './grants.ts'
 import type { Load, Tallies } from './tally.ts'
 import type { TlsFailures } from './tls-failures.ts'
 
@@ -29,6 +30,8 @@ export interface Runtime {
   readonly credentials: Watch<Credentials>
   readonly policy: Watch<CompiledPolicy>
   readonly connections: Connections
+  /** What is under way on inbound connections. */
+  readonly grants: Grants
   /** Whom we believe no longer. */
   readonly distrust: Distrust
   readonly tlsFailures: TlsFailures
@@ -48,7 +51,7 @@ export function shareOf(bound: number, { planes }: Pick<Runtime, 'planes'>): num
 }
 
 /** Bounds of connections that we accept. */
-export function serverLimits(config: SidecarConfig): HttpLimits {
+export function serverLimits(config: SidecarConfig, fragments: HttpLimits['fragments'] = 'refuse'): HttpLimits {
   return {
     maxHeadBytes: config.maxHeadBytes,
     maxHeadFields: config.maxHeadFields,
@@ -58,6 +61,7 @@ export function serverLimits(config: SidecarConfig): HttpLimits {
     maxBodyBytes: config.maxBodyBytes,
     maxRequestsPerConnection: config.maxRequestsPerConnection,
     underscoresInHeaders: config.underscoresInHeaders,
+    fragments,
     tunnelIdleTimeoutMs: config.tunnelIdleTimeoutMs,
     maxConcurrentStreams: config.maxConcurrentStreams,
     streamWindowBytes: config.streamWindowBytes,

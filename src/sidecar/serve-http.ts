@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { Ending, RequestHandler } from '../http/exchange.ts'
 import { H1ServerConnection } from '../http/h1/server.ts'
 import { H2ServerConnection } from '../http/h2/server.ts'
+import type { HttpLimits } from '../http/limits.ts'
 import { RawServerConnection } from '../http/raw/server.ts'
 import type { OpenConnection } from './connections.ts'
 import type { RequestSource } from './request.ts'
@@ -14,6 +15,8 @@ export type Spoken = 'http1' | 'http2' | 'tcp'
 export interface HttpSource extends RequestSource {
   readonly socket: Socket
   readonly spoken: Spoken
+  /** Whether request targets may have a fragment. */
+  readonly fragments: HttpLimits['fragments']
   /** `host:port` that a TCP connection is for. */
   readonly authority: string
   /** Address and port of the other end. */
@@ -71,7 +74,7 @@ interface ServerCodec {
 function serverCodec(source: HttpSource, handler: RequestHandler, onClosed: () => void): ServerCodec {
   const { runtime, reporter, socket, spoken, authority, remote, peerName } = source
   const { sweep, budget, config, metrics, log } = runtime
-  const limits = serverLimits(config)
+  const limits = serverLimits(config, source.fragments)
   if (spoken === 'tcp') {
     return new RawServerConnection(socket, {
       authority,

@@ -12,7 +12,7 @@ import {
   parseDecimal,
   SP,
   TAB,
-  targetByte,
+  targetBytes,
   tokenClass,
   UNDERSCORE,
   UPPER,
@@ -59,7 +59,7 @@ export function parseRequestHead(text: string, limits: HttpLimits): ParsedReques
   const request = new ParsedRequest()
   const lineEnd = text.indexOf('\r')
   const fault =
-    parseRequestLine(text, lineEnd, request) ??
+    parseRequestLine(text, lineEnd, targetBytes(limits.fragments), request) ??
     parseFields(text, lineEnd, limits.maxHeadFields, limits.underscoresInHeaders === 'refuse', request) ??
     checkRequest(request)
   return fault ?? request
@@ -79,7 +79,12 @@ export function parseResponseHead(text: string, limits: HttpLimits): ParsedRespo
 const MAX_METHOD_LENGTH = 32
 
 /** RFC 9112 section 3: exactly one SP between the parts, nothing else around them. */
-function parseRequestLine(text: string, end: number, request: ParsedRequest): ProtocolFaultCode | undefined {
+function parseRequestLine(
+  text: string,
+  end: number,
+  targetByte: Uint8Array,
+  request: ParsedRequest,
+): ProtocolFaultCode | undefined {
   if (text.charCodeAt(end + 1) !== LF) return 'bare-carriage-return'
   let at = 0
   while (at < end && tokenClass[text.charCodeAt(at)] !== NOT_TOKEN) at += 1

@@ -25,6 +25,8 @@ export interface H2ClientOptions {
   readonly sweep: Sweep
   readonly budget: BodyBudget
   readonly scheme: 'http' | 'https'
+  /** Exchanges at once, where the server would take more. */
+  readonly maxExchanges?: number
   /** There is room for requests where there was none: the server has greeted, or exchanges are over. */
   readonly onRoom: (connection: H2ClientConnection) => void
   /** It takes no more requests: told to close, or the server goes away. It closes when the last exchange is over. */
@@ -57,7 +59,9 @@ export class H2ClientConnection implements ClientConnection, ConnectionOwner {
 
   /** Requests that can be sent now; 0 before the server has greeted. */
   get room(): number {
-    return this.#closing ? 0 : this.#connection.room
+    if (this.#closing) return 0
+    const { maxExchanges = Number.POSITIVE_INFINITY } = this.#options
+    return Math.max(0, Math.min(this.#connection.room, maxExchanges - this.#connection.streams))
   }
 
   /** Exchanges under way. */

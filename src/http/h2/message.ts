@@ -8,7 +8,7 @@ import {
   parseDecimal,
   SP,
   TAB,
-  targetByte,
+  targetBytes,
   tokenClass,
   UNDERSCORE,
   UPPER,
@@ -234,6 +234,7 @@ export function parseRequest(
   request.target = path!
   if (path !== '*' || method !== 'OPTIONS') {
     if (path!.charCodeAt(0) !== 0x2f) return 'target-malformed'
+    const targetByte = targetBytes(limits.fragments)
     for (let at = 0; at < path!.length; at += 1) {
       if (targetByte[path!.charCodeAt(at)] !== 1) return 'target-malformed'
     }

@@ -53,7 +53,13 @@ class Bindings implements CelVariables {
 
   get request(): CelInput {
     const { method, path, host, port, headers } = this.#query
-    this.#request ??= record({ method, path, host, port: BigInt(port), headers: headerMap(headers, this.#values) })
+    this.#request ??= record({
+      method,
+      path,
+      host,
+      port: BigInt(port),
+      headers: headers === undefined ? undefined : headerMap(headers, this.#values),
+    })
     return this.#request
   }
 

@@ -1,6 +1,6 @@
 import type { CelFunc, CelValue } from '@bufbuild/cel'
 import type * as celLibrary from '@bufbuild/cel'
-import { MAX_REGEX_TEXT, type Regex } from '../match/regex.ts'
+import { isTooMuch, MAX_REGEX_TEXT, MAX_REGEX_WORK, type Regex } from '../match/regex.ts'
 
 /**
  * Most that one evaluation may cost: a call costs one and a part of the size of what it is given, a turn of a loop one. Some
@@ -101,8 +101,11 @@ const comparing: ReadonlySet<string> = new Set(['_==_', '_!=_', '@in'])
 
 function matches(text: unknown, pattern: unknown, meter: CelMeter): boolean {
   if (typeof text !== 'string' || typeof pattern !== 'string') throw new Error('no such overload')
-  if (text.length > MAX_REGEX_TEXT) throw new Error(`longer than ${MAX_REGEX_TEXT} characters (MAX_REGEX_TEXT)`)
   const regex = meter.regex(pattern)
+  if (isTooMuch(regex, text))
+    throw new Error(
+      `more than ${MAX_REGEX_TEXT} characters, or ${MAX_REGEX_WORK} with its instructions (MAX_REGEX_WORK)`,
+    )
   meter.spend(Math.floor((text.length * regex.programSize()) / 256))
   return regex.matcher(text).find()
 }

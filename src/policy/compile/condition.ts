@@ -23,7 +23,9 @@ export function compileCondition(
     const header = parseOne(condition.header, `${field}.header`, parseHeaderName, violations)
     const matcher = compileValueMatch(condition, field, scope)
     if (header === undefined || matcher === undefined) return undefined
-    return criterion({ name, layer7: true, onUnknown }, ({ headers }) => matchesHeader(header, matcher, headers))
+    return criterion({ name, layer7: true, onUnknown }, ({ headers }) =>
+      headers === undefined ? 'unknown' : matchesHeader(header, matcher, headers),
+    )
   }
   if ('sni' in condition) {
     const names = parseList(condition.sni, `${field}.sni`, parseHostPattern, violations)

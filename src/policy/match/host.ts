@@ -1,6 +1,6 @@
-import { isIP } from 'node:net'
+import { isIPv6 } from 'node:net'
 import { OutriderError } from '../../lib/errors.ts'
-import { parseHost } from '../host.ts'
+import { normaliseAuthority, parseHost } from '../host.ts'
 
 /** A host name, whole or by its end. */
 export type HostPattern =
@@ -9,11 +9,11 @@ export type HostPattern =
   | { readonly kind: 'suffix'; readonly suffix: string }
 
 /**
- * Reads a host name in lower case without port, an IP address, or `*.` and a name for everything below it, at any depth. Throws
+ * Reads a host name in lower case without port, an IP address (IPv6 with brackets or without), or `*.` and a name for everything below it, at any depth. Throws
  * an `OutriderError` with `host-pattern-star` or `host-malformed`.
  */
 export function parseHostPattern(text: string): HostPattern {
-  if (!text.includes('*')) return { kind: 'exact', host: isIP(text) === 0 ? parseHost(text) : text }
+  if (!text.includes('*')) return { kind: 'exact', host: exactHost(text) }
   if (!text.startsWith('*.') || text.includes('*', 1))
     throw new OutriderError(
       'host-pattern-star',
@@ -22,7 +22,13 @@ export function parseHostPattern(text: string): HostPattern {
   return { kind: 'suffix', suffix: `.${parseHost(text.slice(2))}` }
 }
 
-/** `host` is in lower case. */
+/** In the form that requests have it: see `normaliseAuthority`. */
+function exactHost(text: string): string {
+  const bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text
+  return isIPv6(bare) && !bare.includes('%') ? normaliseAuthority(`[${bare}]`).host : parseHost(text)
+}
+
+/** `host` is as `normaliseAuthority` returns it. */
 export function matchesHost(pattern: HostPattern, host: string): boolean {
   return pattern.kind === 'exact'
     ? host === pattern.host

@@ -9,8 +9,13 @@ export type Regex = re2.RE2JS
 export const MAX_REGEX_PROGRAM = 1000
 /** Most characters of a text that expressions are tried on. Whether a longer one matches is unknown. */
 export const MAX_REGEX_TEXT = 4096
-/** Most expressions of one policy. */
-export const MAX_REGEXES = 100
+/**
+ * Most characters times instructions: what a match costs at worst, at some 50 ns for each. Whether a text above it matches is
+ * unknown.
+ */
+export const MAX_REGEX_WORK = 200_000
+/** Most expressions of one policy. Each keeps up to 8 MB of states that texts have led it to. */
+export const MAX_REGEXES = 32
 
 /**
  * Compiles a regular expression of RE2, whose time is linear in the text whatever the expression is. Throws an `OutriderError`
@@ -37,5 +42,10 @@ export function compileRegex(text: string): Regex {
 
 /** Whether it matches the text as a whole. */
 export function matchesRegex(regex: Regex, text: string): Truth {
-  return text.length > MAX_REGEX_TEXT ? 'unknown' : regex.matches(text)
+  return isTooMuch(regex, text) ? 'unknown' : regex.matches(text)
+}
+
+/** Nobody may be made to wait for so much. */
+export function isTooMuch(regex: Regex, text: string): boolean {
+  return text.length > MAX_REGEX_TEXT || text.length * regex.programSize() > MAX_REGEX_WORK
 }

@@ -47,7 +47,7 @@ export interface SourceMatch {
   /** IDs, whole (`spiffe://td/a`), below a path (`spiffe://td/ns/a/*`), or with a star in place of any segment of the path. */
   readonly spiffeIds?: readonly string[]
   readonly notSpiffeIds?: readonly string[]
-  /** Of the workload's own trust domain, unless `trustDomains` says otherwise. */
+  /** Of the workload's own trust domain, unless `trustDomains` says otherwise: a caller of another one has none. */
   readonly namespaces?: readonly string[]
   readonly notNamespaces?: readonly string[]
   /** `name`, of the policy's namespace, or `namespace/name`; the trust domain as with `namespaces`. */
@@ -71,7 +71,8 @@ export interface SourceMatch {
 
 /**
  * A condition on one value: it is one of `values` and none of `notValues`. Values are whole texts, `prefix*`, `*suffix` or `*`,
- * which any value matches; `matches` are regular expressions (RE2) for the whole value.
+ * which any value matches; `matches` are regular expressions (RE2) for the whole value. Of something that has a list of values one
+ * has to be wanted, and none may be in `notValues`.
  */
 export interface ValueMatch {
   readonly values?: readonly string[]
@@ -79,7 +80,7 @@ export interface ValueMatch {
   readonly matches?: readonly string[]
 }
 
-/** A claim by its path: `sub`, `realm_access.roles`, `["https://example.org/groups"].admin`. Of a list, one entry has to match. */
+/** A claim by its path: `sub`, `realm_access.roles`, `["https://example.org/groups"].admin`. */
 export interface ClaimMatch extends ValueMatch {
   readonly claim: string
 }
@@ -102,7 +103,7 @@ export interface OperationMatch {
 
 /** What else must be true of a request. */
 export type Condition =
-  /** A header by its name in lower case; of one that is there several times, each value has to match. */
+  /** A header by its name in lower case; of one that is there several times each value has to match, and it is unknown when they differ. */
   | ({ readonly header: string } & ValueMatch)
   | ClaimMatch
   /** The server name that the client asked for in its TLS handshake, whole or `*.suffix`. */

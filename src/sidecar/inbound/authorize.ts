@@ -1,13 +1,16 @@
+import type { CompiledPolicy } from '../../policy/compile.ts'
 import { decide } from '../../policy/decide.ts'
 import type { DecisionRequest, Permit, Principal } from '../../policy/decision.ts'
+import { Grant } from '../grants.ts'
+import type { RequestMeter } from '../meter.ts'
 import { type Refusal, refuse } from '../refusal.ts'
-import type { Tunnel } from '../tunnels.ts'
+import type { Request } from '../request.ts'
 import type { InboundConnection } from './connection.ts'
 import type { Received } from './receive.ts'
 
 /** Asks the policy of this moment. Only its permit opens the way to `forward`. A TCP connection has no method and no path. */
 export function authorize(principal: Principal, received: Received, connection: InboundConnection): Permit | Refusal {
-  const { policy } = connection.runtime
+  const { policy, grants } = connection.runtime
   const { meter } = connection
   const { request, head, path, port } = received
   const asked: DecisionRequest = { principal, method: path === undefined ? undefined : head.method, path, port }
@@ -16,7 +19,8 @@ export function authorize(principal: Principal, received: Received, connection: 
   if (decision.kind === 'permit') {
     request.rule = decision.rule
     meter.allowed(decision.rule.policy)
-    if (path === undefined || head.upgrade !== undefined) askAgainLater(asked, received, connection)
+    request.grant = new RequestGrant(asked, request, meter)
+    grants.add(request.grant)
     return decision
   }
   const { code, rule, nearest, detail } = decision
@@ -24,28 +28,28 @@ export function authorize(principal: Principal, received: Received, connection: 
   return refuse(code, { rule, nearest, detail })
 }
 
-/** A tunnel outlives its decision: each new policy is asked about it, and the one in force when it opens is the first. */
-function askAgainLater(asked: DecisionRequest, { request }: Received, connection: InboundConnection): void {
-  const { meter, inbound, runtime } = connection
-  const { tunnels } = inbound
-  const decidedBy = runtime.policy.current
-  const tunnel: Tunnel = {
-    refusedBy: (policy) => {
-      const decision = decide(policy, asked)
-      if (decision.kind === 'permit') return undefined
-      const { code, rule, nearest } = decision
-      return refuse('permission-withdrawn', { rule, nearest, detail: code })
-    },
-    cut: (refusal) => {
-      meter.denied(refusal.rule?.policy)
-      request.withdraw(refusal)
-    },
+/** A request may outlive the policy that it was decided with. */
+class RequestGrant extends Grant {
+  readonly #asked: DecisionRequest
+  readonly #request: Request
+  readonly #meter: RequestMeter
+
+  constructor(asked: DecisionRequest, request: Request, meter: RequestMeter) {
+    super()
+    this.#asked = asked
+    this.#request = request
+    this.#meter = meter
   }
-  request.onTunnel = () => {
-    const { current } = runtime.policy
-    const refusal = current === decidedBy ? undefined : tunnel.refusedBy(current)
-    if (refusal === undefined) tunnels.add(tunnel)
-    else tunnel.cut(refusal)
+
+  refusedBy(policy: CompiledPolicy): Refusal | undefined {
+    const decision = decide(policy, this.#asked)
+    if (decision.kind === 'permit') return undefined
+    const { code, rule, nearest } = decision
+    return refuse('permission-withdrawn', { rule, nearest, detail: code })
   }
-  request.onOver = () => tunnels.delete(tunnel)
+
+  withdraw(refusal: Refusal): void {
+    this.#meter.denied(refusal.rule?.policy)
+    this.#request.withdraw(refusal)
+  }
 }

@@ -5,12 +5,12 @@ import type { AppProtocol } from '../../lib/app-protocol.ts'
 import type { Credentials } from '../../mtls/credentials.ts'
 import type { Terminator } from '../../mtls/server.ts'
 import type { Principal } from '../../policy/decision.ts'
+import type { Normaliser } from '../../policy/normalise-as.ts'
 import type { RateLimiter } from '../../ratelimit/limiter.ts'
 import type { Foundation } from '../lifetime.ts'
 import type { Runtime } from '../runtime.ts'
 import type { HttpSource, Spoken } from '../serve-http.ts'
 import type { Sockets } from '../sockets.ts'
-import type { Tunnels } from '../tunnels.ts'
 import type { Application } from '../upstream/application.ts'
 
 /** One inbound listener and the application behind it. */
@@ -21,10 +21,11 @@ export interface Inbound {
   /** What the application speaks. */
   readonly protocol: AppProtocol
   readonly application: Application
+  /** Brings paths to the form that is decided on and forwarded. */
+  readonly normalise: Normaliser
   readonly limiter: RateLimiter
   readonly terminator: Terminator
   readonly sockets: Sockets
-  readonly tunnels: Tunnels
 }
 
 /** A socket that may begin. */

@@ -21,7 +21,7 @@ export function forward(
   request.responseHeaders = admitted.headers
   const outgoing: RequestHead = {
     method: head.method,
-    authority: head.authority,
+    authority: received.authority,
     target: received.target,
     headers: request.forwardedHeaders('x-forwarded-client-cert', connection.clientCertificate),
     bodyLength: head.bodyLength,

@@ -32,6 +32,7 @@ export function identify(secured: Secured, inbound: Inbound): InboundConnection 
     runtime,
     socket,
     spoken: agreedProtocol(socket),
+    fragments: fragmentsOf(inbound),
     authority: formatAddress(app),
     remote,
     foundation,
@@ -76,6 +77,7 @@ export function identifyPlain(detected: Detected, inbound: Inbound): InboundConn
     runtime,
     socket,
     spoken: shown === 'tls' ? 'tcp' : shown,
+    fragments: fragmentsOf(inbound),
     authority: formatAddress(app),
     remote,
     foundation: undefined,
@@ -89,6 +91,11 @@ export function identifyPlain(detected: Detected, inbound: Inbound): InboundConn
     expiresAtMs: Number.POSITIVE_INFINITY,
     authorities: [],
   }
+}
+
+/** Every normalisation but the strict one cuts them off. */
+function fragmentsOf({ mapping }: Inbound): InboundConnection['fragments'] {
+  return mapping.normalise === 'strict' ? 'refuse' : 'allow'
 }
 
 /** ALPN (RFC 7301); without it HTTP/1.1. */

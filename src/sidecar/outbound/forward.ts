@@ -51,12 +51,12 @@ class EndpointAttempt implements Attempt {
   }
 
   connected(upstream: ClientConnection): void {
-    const { request, head, target } = this.#received
+    const { request, head } = this.#received
     const original = head.version === 'HTTP/1.1' || head.version === 'HTTP/1.0' ? 'HTTP/1.1' : undefined
     const outgoing: RequestHead = {
       method: head.method,
       authority: head.authority,
-      target,
+      target: head.target,
       headers: request.forwardedHeaders(ORIGINAL_PROTOCOL, original),
       bodyLength: head.bodyLength,
       upgrade: head.upgrade,

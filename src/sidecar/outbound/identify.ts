@@ -10,6 +10,7 @@ export function identify(detected: Detected, outbound: Outbound): OutboundConnec
     outbound,
     runtime,
     ...detected,
+    fragments: 'allow',
     authority: service === undefined ? '' : formatAddress(service),
     reporter: 'outbound',
     source: { kind: 'peer', id },

@@ -41,15 +41,17 @@ t.test('the next request on a connection is decided by the new policy', async (t
   t.equal(web.runtime.load.inFlight, 0)
 })
 
-t.test('a request keeps the policy that it began with', async (t) => {
-  const { web, api, app } = await startHop(t, { policy: parts('/a') })
-  const arrived = Promise.withResolvers<() => void>()
-  app.answer((_request, response) => arrived.resolve(() => response.end('late')))
-  const reply = send(web.outbound, { path: '/a' })
-  const finish = await arrived.promise
-  api.policy.set(policyOf({}))
-  finish()
-  t.equal((await reply).status, 200)
+t.test('a request that is under way is decided on anew', async (t) => {
+  const { web, api, app } = await startHop(t, { policy: parts('/a', '/b') })
+  const arrived: (() => void)[] = []
+  app.answer((_request, response) => arrived.push(() => response.end('late')))
+  const replies = [send(web.outbound, { path: '/a' }), send(web.outbound, { path: '/b' })]
+  await eventually(() => arrived.length === 2, 'both are at the application')
+  api.policy.set(policyOf(parts('/b')))
+  const [withdrawn] = await Promise.all(replies.slice(0, 1))
+  t.match(withdrawn, { status: 403, headers: { 'x-outrider-refusal': 'permission-withdrawn' } })
+  for (const finish of arrived) finish()
+  t.match(await replies[1], { status: 200, text: 'late' })
 })
 
 t.test('a policy is never half in force', async (t) => {

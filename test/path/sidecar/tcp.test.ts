@@ -141,7 +141,7 @@ t.test('who may connect is decided by identity and port; a denied connection is 
     [allow('all'), deny('others', { from: [{ spiffeIds: [idOf('other')] }] })],
   ]
   const denials: readonly (readonly [code: string, nearest: string | undefined, ...Parameters<typeof policyOf>])[] = [
-    ['no-allow-rule', 'from', { policies: [allow('other', { from: [{ spiffeIds: [idOf('other')] }] })] }],
+    ['no-allow-rule', 'from.spiffeIds', { policies: [allow('other', { from: [{ spiffeIds: [idOf('other')] }] })] }],
     ['no-allow-rule', 'to.ports', { policies: [allow('port', { to: [{ ports: [port + 1] }] })] }],
     // A connection has neither method nor path: a condition on them does not hold in ALLOW, and holds in DENY.
     ['no-allow-rule', 'to.methods', { policies: [allow('get', { to: [{ methods: ['GET', 'CONNECT'] }] })] }],
@@ -338,7 +338,7 @@ t.test('an idle connection ends after tunnelIdleTimeoutMs', async (t) => {
 
 t.test('what a new policy does not allow is cut, and nothing else', async (t) => {
   const database = await startDatabase(t, { policy: { policies: [allow('all')] } })
-  const { web, api, app } = database
+  const { web, api } = database
   const { client, server } = await open(t, database)
   client.send('begun')
   await server.until('begun')
@@ -349,7 +349,7 @@ t.test('what a new policy does not allow is cut, and nothing else', async (t) =>
   t.strictSame([await client.end, await server.end], ['reset', 'reset'])
   const cut = { protocol: 'TCP', status: 200, code: 'permission-withdrawn', failed: 'to.paths', bytes_received: 14 }
   t.match(await api.records.take(), cut)
-  t.match(await api.lines.take(({ level }) => level === 'warn'), { port: app.port, connections: 1 })
+  t.match(await api.lines.take(({ level }) => level === 'warn'), { withdrawn: 1 })
   t.equal(await api.metric('outrider_requests_total', { refusal: 'permission-withdrawn' }), 1)
   t.equal(await api.metric('outrider_request_bytes_total', { reporter: 'inbound' }), 14, 'what went through has')
   await over(web, api)

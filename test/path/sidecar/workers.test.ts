@@ -212,6 +212,29 @@ t.test('the application speaks to other services through any thread', async (t) 
   t.equal(await group.metric('outrider_requests_total', { reporter: 'inbound', response_code: '200' }), 20)
 })
 
+t.test('what is under way is asked about again in every thread', async (t) => {
+  const held: ServerResponse[] = []
+  const app = await startApp(t, ({ target }, response) => {
+    if (target.startsWith('/held')) held.push(response)
+    else response.end('ok')
+  })
+  const group = await startTestGroup(t, { resources: [api, allow('all')], app: app.address })
+  const both = await callers(t, group)
+  const more = await callers(t, group)
+  const cut = both.map((caller) => caller.send('/held/cut'))
+  const kept = more.map((caller) => caller.send('/held/kept'))
+  await eventually(() => held.length === 4, 'all are in flight')
+  await group.apply([deny('cut', { to: [{ paths: ['/held/cut'] }] })])
+  const refused = { status: 403, headers: { 'x-outrider-refusal': 'permission-withdrawn' } }
+  t.match(await Promise.all(cut), [refused, refused])
+  for (const response of held) response.end('done')
+  t.match(await Promise.all(kept), [
+    { status: 200, text: 'done' },
+    { status: 200, text: 'done' },
+  ])
+  t.equal(await group.metric('outrider_requests_total', { refusal: 'permission-withdrawn' }), 2)
+})
+
 t.test('a drain ends when every thread has finished', async (t) => {
   const held: ServerResponse[] = []
   const app = await startApp(t, ({ target }, response) => {
@@ -224,7 +247,7 @@ t.test('a drain ends when every thread has finished', async (t) => {
   await eventually(() => held.length === 2, 'both are in flight')
   const drained = group.group.drain()
   // What changes meanwhile still counts.
-  await group.apply([deny('all', {})])
+  await group.apply([deny('others', { to: [{ paths: ['/others'] }] })])
   await eventually(
     () =>
       new Promise<boolean>((resolve) => {

@@ -97,10 +97,11 @@ t.test('what weakens the mesh is known', async (t) => {
   t.same(weakenedBy(sidecarOptions, loadSidecarConfig({ ...sources, flags: {} })), [])
   const flags = { 'underscores-in-headers': 'allow' }
   t.same(weakenedBy(sidecarOptions, loadSidecarConfig({ ...sources, flags })), ['underscoresInHeaders'])
-  const inbound = ['0.0.0.0:1=a:1', '0.0.0.0:2=tcp://a:2?mode=permissive', '[::1]:3=a:3?mode=plaintext']
+  const inbound = ['0.0.0.0:1=a:1', '0.0.0.0:2=tcp://a:2?mode=permissive', '[::1]:3=a:3?mode=plaintext&normalise=base']
   t.same(weakenedBy(sidecarOptions, loadSidecarConfig({ ...sources, flags: { inbound } })), [
     'inbound 0.0.0.0:2 mode=permissive',
     'inbound [::1]:3 mode=plaintext',
+    'inbound [::1]:3 normalise=base',
   ])
 })
 

@@ -93,13 +93,18 @@ class Side {
   #read = 0
 
   /** `unknown`: the server has not greeted. */
-  constructor(pairs: readonly (readonly [number, number])[] | 'unknown' = [], limits: Partial<HttpLimits> = {}) {
+  constructor(
+    pairs: readonly (readonly [number, number])[] | 'unknown' = [],
+    limits: Partial<HttpLimits> = {},
+    maxExchanges?: number,
+  ) {
     this.connection = new H2ClientConnection(this.socket, {
       limits: { ...testLimits, ...limits },
       sweep: new Sweep(this.clock),
       budget: new BodyBudget(1 << 30),
       onLeaving: () => {},
       scheme: 'http',
+      ...(maxExchanges === undefined ? {} : { maxExchanges }),
       onRoom: () => {
         this.room += 1
       },
@@ -464,6 +469,21 @@ t.test(
     t.equal(side.connection.room, 0, 'fewer than are open')
   },
 )
+
+t.test('room: no more than we want of what the server gives', async (t) => {
+  const side = new Side([[MAX_CONCURRENT_STREAMS, 100]], {}, 2)
+  t.equal(side.connection.room, 2)
+  side.ask()
+  side.ask()
+  t.equal(side.connection.room, 0)
+  t.throws(() => side.connection.request(get, new Sink()))
+  const news = side.room
+  side.feed(bodiless(1, 200))
+  t.equal(side.room, news + 1)
+  t.equal(side.connection.room, 1)
+  side.feed(settings([MAX_CONCURRENT_STREAMS, 1]))
+  t.equal(side.connection.room, 0, 'fewer than we want')
+})
 
 t.test('close: after the exchanges under way; destroy: now', async (t) => {
   const side = new Side()

@@ -9,6 +9,7 @@ import {
   parseServiceMapping,
 } from '../../../src/lib/address.ts'
 import { appProtocols, plainModes } from '../../../src/lib/app-protocol.ts'
+import { normalisations } from '../../../src/lib/normalisation.ts'
 
 t.test('reads IPv4, IPv6 and names', async (t) => {
   t.same(parseAddress('127.0.0.1:80'), { host: '127.0.0.1', port: 80 })
@@ -53,6 +54,7 @@ t.test('mappings need two addresses and nothing more', async (t) => {
     app: { host: '::1', port: 8080 },
     protocol: 'auto',
     mode: 'strict',
+    normalise: 'strict',
   })
   for (const text of ['', '=', 'a:1', 'a:1=', '=a:1', 'a:1=b:2=c:3', 'a:1=b', 'a:1=b:0', 'a:1=http1://']) {
     t.type(parseMapping(text), 'string', JSON.stringify(text))
@@ -63,20 +65,33 @@ t.test('a mapping may say the protocol and the mode', async (t) => {
   const listen = { host: '0.0.0.0', port: 15_406 }
   const app = { host: '127.0.0.1', port: 8080 }
   for (const protocol of appProtocols) {
-    t.same(parseMapping(`0.0.0.0:15406=${protocol}://127.0.0.1:8080`), { listen, app, protocol, mode: 'strict' })
+    t.same(parseMapping(`0.0.0.0:15406=${protocol}://127.0.0.1:8080`), {
+      listen,
+      app,
+      protocol,
+      mode: 'strict',
+      normalise: 'strict',
+    })
     for (const mode of plainModes)
       t.same(parseMapping(` 0.0.0.0:15406 = ${protocol}://127.0.0.1:8080?mode=${mode} `), {
         listen,
         app,
         protocol,
         mode,
+        normalise: 'strict',
       })
+  }
+  for (const normalise of normalisations) {
+    const mapping = { listen, app, protocol: 'http2', mode: 'plaintext', normalise }
+    for (const keys of [`mode=plaintext&normalise=${normalise}`, `normalise=${normalise}&mode=plaintext`])
+      t.same(parseMapping(`0.0.0.0:15406=http2://127.0.0.1:8080?${keys}`), mapping)
   }
   t.same(parseMapping('0.0.0.0:15406=127.0.0.1:8080?mode=permissive'), {
     listen,
     app,
     protocol: 'auto',
     mode: 'permissive',
+    normalise: 'strict',
   })
 })
 
@@ -93,9 +108,13 @@ t.test('what is wrong with a mapping is named', async (t) => {
     ['a:1=tcp://tcp://b:1', /^"tcp:\/\/b:1" is no address/],
     ['a:1=b:1?mode=open', /^the mode "open" is none of strict, permissive, plaintext$/],
     ['a:1=b:1?mode=', /^the mode ""/],
-    ['a:1=b:1?', /^nothing but mode=MODE may follow the question mark, not ""$/],
-    ['a:1=b:1?Mode=strict', /^nothing but mode=MODE/],
-    ['a:1=b:1?mode=strict&mode=plaintext', /^the mode "strict&mode=plaintext"/],
+    ['a:1=b:1?', /^nothing but mode=MODE and normalise=MODE, each once, may follow the question mark, not ""$/],
+    ['a:1=b:1?Mode=strict', /^nothing but mode=MODE and/],
+    ['a:1=b:1?mode=strict&mode=plaintext', /^nothing but .*, not "mode=strict&mode=plaintext"$/],
+    ['a:1=b:1?mode=strict&', /^nothing but/],
+    ['a:1=b:1?normalise=BASE', /^the normalisation "BASE" is none of strict, none, base, merge-slashes, decode-and-/],
+    ['a:1=b:1?normalise=', /^the normalisation ""/],
+    ['a:1=tcp://b:1?normalise=base', /^what is spoken in tcp has no paths to normalise$/],
     ['a:1=b:1?mode=strict?mode=plaintext', /^the mode "strict\?mode=plaintext"/],
     ['a:1=b:1 ?mode=strict', /^"b:1 " is no address/],
   ]

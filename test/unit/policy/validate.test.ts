@@ -152,6 +152,46 @@ t.test('what is not a resource', async (t) => {
   ])
 })
 
+t.test('every condition is read by what will match it, and each fault has its field', async (t) => {
+  const of = (rule: object): readonly (readonly [string, string])[] =>
+    violations(document('AuthorizationPolicy', { action: 'DENY', rules: [rule] })).map(([field, code]) => [
+      field.replace('spec.rules[0].', ''),
+      code,
+    ])
+  const cases: readonly [rule: object, field: string, code: string][] = [
+    [{ from: [{ notSpiffeIds: ['spiffe://a*/x'] }] }, 'from[0].notSpiffeIds[0]', 'id-pattern-star'],
+    [{ from: [{ serviceAccounts: ['a/b/c'] }] }, 'from[0].serviceAccounts[0]', 'service-account-malformed'],
+    [{ from: [{ notIpBlocks: ['::1', '10.0.0.0/33'] }] }, 'from[0].notIpBlocks[1]', 'ip-block-malformed'],
+    [{ from: [{ ipBlocks: ['10.0.0.1/8'] }] }, 'from[0].ipBlocks[0]', 'ip-block-host-bits'],
+    [{ from: [{ requestPrincipals: ['alice'] }] }, 'from[0].requestPrincipals[0]', 'request-principal-malformed'],
+    [{ from: [{ claims: [{ claim: 'a..b', values: ['x'] }] }] }, 'from[0].claims[0].claim', 'claim-path-malformed'],
+    [{ from: [{ claims: [{ claim: 'a' }] }] }, 'from[0].claims[0]', 'entry-empty'],
+    [{ to: [{ notHosts: ['a.*'] }] }, 'to[0].notHosts[0]', 'host-pattern-star'],
+    [{ to: [{ grpcMethods: ['Service'] }] }, 'to[0].grpcMethods[0]', 'grpc-method-malformed'],
+    [{ when: [{ header: 'X-A', values: ['x'] }] }, 'when[0].header', 'header-malformed'],
+    [{ when: [{ header: 'x', values: ['*x*'] }] }, 'when[0].values[0]', 'value-pattern-star'],
+    [{ when: [{ header: 'x', matches: ['(?=a)'] }] }, 'when[0].matches[0]', 'regex-malformed'],
+    [{ when: [{ header: 'x', claim: 'y', values: ['x'] }] }, 'when[0]', 'condition-form'],
+    [{ when: [{ sni: ['A'] }] }, 'when[0].sni[0]', 'host-malformed'],
+    [{ when: [{ time: { zone: '+01:00' } }] }, 'when[0].time.zone', 'time-zone-unknown'],
+    [{ when: [{ time: { from: '24:00', to: '02:00' } }] }, 'when[0].time', 'time-empty'],
+    [{ when: [{ time: { from: '25:00' } }] }, 'when[0].time.from', 'time-malformed'],
+    [{ when: [{ cel: 'request.methd == "GET"' }] }, 'when[0].cel', 'cel-unknown-name'],
+    [{ when: [{ cel: 'request.method' }] }, 'when[0].cel', 'cel-type'],
+    [{ when: [{ cel: 'request.method ==' }] }, 'when[0].cel', 'cel-malformed'],
+  ]
+  for (const [rule, field, code] of cases) t.strictSame(of(rule), [[field, code]], JSON.stringify(rule))
+  const good = {
+    from: [{ spiffeIds: ['spiffe://a.org/ns/*/sa/x'], serviceAccounts: ['api', 'bank/api'], ipBlocks: ['10.0.0.0/8'] }],
+    to: [{ hosts: ['*.example.org', '::1'], grpcMethods: ['a.S/*'] }],
+    when: [
+      { cel: 'request.port == 80' },
+      { time: { days: ['sun'], from: '22:00', to: '06:00', zone: 'Europe/Berlin' } },
+    ],
+  }
+  t.strictSame(of(good), [])
+})
+
 t.test('an empty list of conditions is refused', async (t) => {
   const rules = [{ from: [] }, { to: [] }, { from: [{ spiffeIds: [] }] }, { to: [{ paths: [] }] }]
   t.strictSame(violations(document('AuthorizationPolicy', { ...policy, rules })), [

@@ -41,7 +41,7 @@ t.test('paths', async (t) => {
 })
 
 t.test('only what a token says itself is a claim', async (t) => {
-  const claims = JSON.parse('{"a":{"b":1},"l":[{"x":1}],"__proto__":{"p":2}}') as JsonObject
+  const claims: JsonObject = JSON.parse('{"a":{"b":1},"l":[{"x":1}],"__proto__":{"p":2}}')
   t.equal(claimOf(['a', 'b'], claims), 1)
   t.equal(claimOf(['a', 'constructor'], claims), undefined)
   t.equal(claimOf(['constructor', 'name'], claims), undefined)

@@ -12,12 +12,26 @@ t.test('hosts, whole and by their end', async (t) => {
   t.notOk(matches('*.example.org', 'evilexample.org'))
   t.notOk(matches('*.example.org', '.example.org'))
   t.ok(matches('10.0.0.1', '10.0.0.1'))
-  t.ok(matches('::1', '::1'))
+  for (const address of ['::1', '[::1]', '0:0:0:0:0:0:0:1', '[0::1]']) t.ok(matches(address, '[::1]'), address)
+  t.notOk(matches('::1', '[::2]'))
 })
 
 t.test('what is not a host', async (t) => {
   for (const text of ['*', '*example.org', 'a.*', '*.*.org', '*.', 'a*.b'])
     t.throws(() => parseHostPattern(text), { code: text === '*.' ? 'host-malformed' : 'host-pattern-star' }, text)
-  for (const text of ['', 'API.example.org', 'a b', 'a:80', 'a.', '*.A', '*..a', '-a'])
+  for (const text of [
+    '',
+    'API.example.org',
+    'a b',
+    'a:80',
+    'a.',
+    '*.A',
+    '*..a',
+    '-a',
+    '[a]',
+    '[::1]:80',
+    'fe80::1%eth0',
+    '[10.0.0.1]',
+  ])
     t.throws(() => parseHostPattern(text), { code: 'host-malformed' }, JSON.stringify(text))
 })

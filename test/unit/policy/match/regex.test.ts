@@ -1,5 +1,11 @@
 import t from 'tap'
-import { compileRegex, MAX_REGEX_PROGRAM, MAX_REGEX_TEXT, matchesRegex } from '../../../../src/policy/match/regex.ts'
+import {
+  compileRegex,
+  MAX_REGEX_PROGRAM,
+  MAX_REGEX_TEXT,
+  MAX_REGEX_WORK,
+  matchesRegex,
+} from '../../../../src/policy/match/regex.ts'
 
 t.test('expressions are those of RE2, for the whole text', async (t) => {
   t.equal(matchesRegex(compileRegex('a+'), 'aaa'), true)
@@ -18,6 +24,10 @@ t.test('expressions are those of RE2, for the whole text', async (t) => {
 t.test('of a text that is too long nothing is known', async (t) => {
   t.equal(matchesRegex(compileRegex('a*'), 'a'.repeat(MAX_REGEX_TEXT)), true)
   t.equal(matchesRegex(compileRegex('a*'), 'a'.repeat(MAX_REGEX_TEXT + 1)), 'unknown')
+  const large = compileRegex('[ab]*a[ab]{400}')
+  const most = Math.floor(MAX_REGEX_WORK / large.programSize())
+  t.equal(matchesRegex(large, 'a'.repeat(most)), true)
+  t.equal(matchesRegex(large, 'a'.repeat(most + 1)), 'unknown')
 })
 
 t.test('time is linear in the text: eight times the text takes nothing like the square', async (t) => {
