@@ -47,9 +47,9 @@ t.test('a policy is suggested from the traffic of a mesh, and holds for that tra
   const linted = await outrider(t, ['policy', 'lint', '-f', set, '-f', file, '--strict'])
   t.equal(linted.code, 0, linted.stdout)
 
-  t.equal((await mesh.command(['delete', 'AuthorizationPolicy', 'orders'])).code, 0)
   t.equal((await mesh.command(['apply', '-f', file])).code, 0)
-  await until('the suggestion is in force', async () => (await pair.send('/orders/x')).status === 403)
+  t.equal((await mesh.command(['delete', 'AuthorizationPolicy', 'orders'])).code, 0)
+  await until('the old policy is gone', async () => (await pair.send('/orders/x')).status === 403)
   t.equal((await pair.send('/orders/99')).status, 200, 'an ID that was not seen')
   for (const path of observed) t.equal((await pair.send(path)).status, 200, path)
   for (const path of ['/orders/x', '/admin', '/orders/11/items']) t.equal((await pair.send(path)).status, 403, path)
