@@ -6,7 +6,7 @@ import type { Query } from './query.ts'
 import { byPlace, type CompiledRule } from './rule.ts'
 
 /** First by host, then by port, then by path; the drawer does the rest. Absent: nothing is filed there. */
-interface Hosts {
+export interface Hosts {
   readonly edit: Edit
   exact: OwnedMap<string, Ports> | undefined
   /** By what a host ends with, from a dot on. */
@@ -14,7 +14,7 @@ interface Hosts {
   any: Ports | undefined
 }
 
-interface Ports {
+export interface Ports {
   readonly edit: Edit
   one: OwnedMap<number, PathIndex<Drawer>> | undefined
   any: PathIndex<Drawer> | undefined
@@ -30,22 +30,22 @@ export class RuleIndex {
 
   /** In the order of their policies. */
   readonly rules: readonly CompiledRule[]
-  readonly #requests: Hosts | undefined
+  readonly requests: Hosts | undefined
   /** For TCP connections, which have neither host nor path: filed by port and caller. */
-  readonly #connections: Hosts | undefined
+  readonly connections: Hosts | undefined
 
   private constructor(rules: readonly CompiledRule[], requests: Hosts | undefined, connections: Hosts | undefined) {
     this.rules = rules
-    this.#requests = requests
-    this.#connections = connections
+    this.requests = requests
+    this.connections = connections
   }
 
   /** Without `removed`, which are in it, and with `added`, which are not. */
   edited(removed: readonly CompiledRule[], added: readonly CompiledRule[]): RuleIndex {
     if (removed.length === 0 && added.length === 0) return this
     const edit = newEdit()
-    let requests = this.#requests
-    let connections = this.#connections
+    let requests = this.requests
+    let connections = this.connections
     const alter = (rule: CompiledRule, change: (filed: Filed) => Change<Drawer>): void => {
       const filing = filingOf(rule)
       for (const place of filing.requests) requests = alterPlace(requests, place, edit, change)
@@ -59,13 +59,13 @@ export class RuleIndex {
   /** The rule that ends the search: one that matches, always the same for the same rules and query. */
   find(search: Search): CompiledRule | undefined {
     const { query } = search
-    const hosts = query.isConnection ? this.#connections : this.#requests
+    const hosts = query.isConnection ? this.connections : this.requests
     return hosts === undefined ? undefined : findInHosts(hosts, query, findInDrawer, search)
   }
 
   /** Calls `check` with rules for the host, port and path of a query, whoever may call, until it answers. */
   findSimilar<R>(query: Query, check: (rule: CompiledRule) => R | undefined): R | undefined {
-    const hosts = query.isConnection ? this.#connections : this.#requests
+    const hosts = query.isConnection ? this.connections : this.requests
     return hosts === undefined ? undefined : findInHosts(hosts, query, findAmongAll, check)
   }
 }

@@ -21,6 +21,7 @@ import { collectStartUp } from './garbage.ts'
 import { Grants } from './grants.ts'
 import { type InboundListener, openInbound } from './inbound/listener.ts'
 import { type MeshEndpoints, type OutboundListener, openEndpoints, openOutbound } from './outbound/listener.ts'
+import { PolicyClock } from './policy-clock.ts'
 import { type Runtime, shareOf } from './runtime.ts'
 import type { Snapshot } from './snapshot/snapshot.ts'
 import { Load, type Tallies } from './tally.ts'
@@ -55,6 +56,7 @@ export class DataPlane {
   #mesh: MeshEndpoints | undefined
   #terminator: Terminator | undefined
   #grants: Grants | undefined
+  #policyClock: PolicyClock | undefined
 
   constructor(options: DataPlaneOptions) {
     const { config, clock, log, metrics, accessLog } = options
@@ -72,6 +74,7 @@ export class DataPlane {
     const { config, clock, random, log, metrics, limiter, tallies, planes } = this.#options
     const grants = new Grants(policy, clock, log)
     this.#grants = grants
+    this.#policyClock = new PolicyClock(policy, clock, () => grants.recheck())
     const runtime: Runtime = {
       config,
       clock,
@@ -146,6 +149,7 @@ export class DataPlane {
     for (const listener of this.#listeners()) listener.release()
     this.#mesh?.release()
     this.#terminator?.close()
+    this.#policyClock?.close()
     this.#grants?.close()
     this.tlsFailures.close()
     await this.#accessLog.close()
