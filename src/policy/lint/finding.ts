@@ -4,38 +4,47 @@ import { ruleName } from '../decision.ts'
 import type { SourceResource } from '../resource-set.ts'
 import type { PlacedRule } from './covers.ts'
 
-export const lintCodes = {
-  /** Its conditions contradict each other: it can match nothing. */
-  'rule-dead': 'warning',
-  /** Its policy has ended. */
-  'policy-expired': 'warning',
-  /** A DENY rule matches whenever it does: it allows nothing. */
-  'rule-denied': 'warning',
-  /** An ALLOW and a DENY rule match exactly the same. */
-  'rule-contradicted': 'error',
-  /** Another rule of its action matches whenever it does: without it nothing would change. */
-  'rule-shadowed': 'warning',
-  /** It allows everybody everything. */
-  'allows-everybody': 'warning',
-  'workload-missing': 'error',
-  /** A workload that no ALLOW rule governs: every call is denied. */
-  'workload-without-policy': 'info',
-  'namespace-unknown': 'warning',
-  'service-account-unknown': 'warning',
-  'spiffe-id-unknown': 'warning',
-  /** Layer-7 conditions on a port that carries TCP. */
-  'layer7-on-tcp': 'error',
-  'issuer-not-accepted': 'warning',
-  'tokens-not-accepted': 'warning',
-  'api-key-owner-unknown': 'warning',
-  'window-open': 'info',
-  'regex-literal': 'info',
-  'host-unknown': 'warning',
-  'prefix-trap': 'warning',
-  'prefix-too-wide': 'warning',
-} as const
-export type LintCode = keyof typeof lintCodes
 export type LintLevel = 'error' | 'warning' | 'info'
+
+/** Everything that lint finds; `doc` is for the reference page. */
+export const lintRules = {
+  'rule-dead': { level: 'warning', doc: 'The conditions of the rule contradict each other: it can match nothing.' },
+  'policy-expired': { level: 'warning', doc: 'The `notAfter` of the policy is over.' },
+  'rule-denied': { level: 'warning', doc: 'A DENY rule matches whenever this ALLOW rule does: it allows nothing.' },
+  'rule-contradicted': { level: 'error', doc: 'An ALLOW rule and a DENY rule match exactly the same.' },
+  'rule-shadowed': {
+    level: 'warning',
+    doc: 'Another rule of the same action matches whenever this one does: without it no decision would change.',
+  },
+  'allows-everybody': { level: 'warning', doc: 'An ALLOW rule with neither `from` nor `when`.' },
+  'workload-missing': { level: 'error', doc: 'There is no Workload of a name in `workloads`.' },
+  'workload-without-policy': { level: 'info', doc: 'No ALLOW rule governs the Workload: every call to it is denied.' },
+  'namespace-unknown': { level: 'warning', doc: 'No Workload is of that namespace.' },
+  'service-account-unknown': { level: 'warning', doc: 'No Workload is of that service account.' },
+  'spiffe-id-unknown': { level: 'warning', doc: 'No Workload has that SPIFFE ID of our own trust domain.' },
+  'layer7-on-tcp': {
+    level: 'error',
+    doc: 'A rule asks for methods, paths, hosts, headers, tokens or keys at a port that a Service declares as TCP: in ALLOW it allows no connection there, in DENY it denies every one.',
+  },
+  'issuer-not-accepted': {
+    level: 'warning',
+    doc: 'No RequestAuthentication of these workloads takes tokens of that issuer.',
+  },
+  'tokens-not-accepted': {
+    level: 'warning',
+    doc: 'No RequestAuthentication of these workloads takes any token, or any API key.',
+  },
+  'api-key-owner-unknown': { level: 'warning', doc: 'No ApiKey of the namespace has that owner.' },
+  'window-open': { level: 'info', doc: 'A grant has a `notBefore` and no `notAfter`.' },
+  'regex-literal': { level: 'info', doc: 'A regular expression without any operator.' },
+  'host-unknown': { level: 'warning', doc: 'No Service has that host name.' },
+  'prefix-trap': { level: 'warning', doc: 'A DENY rule names a path, and not what is below it.' },
+  'prefix-too-wide': {
+    level: 'warning',
+    doc: 'An ALLOW or AUDIT rule has a prefix that ends in the middle of a word.',
+  },
+} as const
+export type LintCode = keyof typeof lintRules
 
 /** Something about a set of resources that its author hardly wants. */
 export interface Finding extends Place {
@@ -84,7 +93,16 @@ export function findingAt(
 ): Finding {
   const { file, document } = source
   const place = document.locate(field)
-  return { file, ...place, field, code, level: lintCodes[code], message, hint, ...(rule === undefined ? {} : { rule }) }
+  return {
+    file,
+    ...place,
+    field,
+    code,
+    level: lintRules[code].level,
+    message,
+    hint,
+    ...(rule === undefined ? {} : { rule }),
+  }
 }
 
 /** `field` is below the rule; empty: the rule itself. */

@@ -4,7 +4,7 @@ import { matchesHost, parseHostPattern } from '../match/host.ts'
 import type { ClaimMatch, GoverningResource, RequestAuthentication, SourceMatch } from '../model.ts'
 import { governs, type ResourceSet, type SourceResource, trustDomainOfSet } from '../resource-set.ts'
 import { domainOf } from './covers.ts'
-import { type Finding, findingAt, findingOf, type SourceRule } from './finding.ts'
+import { type Finding, findingAt, findingOf, type LintCode, type SourceRule } from './finding.ts'
 
 /** Names that rules and resources use and nothing in the set has. */
 export function unknownReferences(set: ResourceSet, rules: readonly SourceRule[]): readonly Finding[] {
@@ -102,7 +102,7 @@ function unknownCallers(rule: SourceRule, names: KnownNames): readonly Finding[]
     const ours = source.trustDomains === undefined || source.trustDomains.every((name) => name === names.trustDomain)
     const unknown = (
       key: 'spiffeIds' | 'namespaces' | 'serviceAccounts',
-      code: 'spiffe-id-unknown' | 'namespace-unknown' | 'service-account-unknown',
+      finding: LintCode,
       isKnown: (value: string) => boolean,
       known: Iterable<string>,
     ): Finding[] =>
@@ -111,7 +111,7 @@ function unknownCallers(rule: SourceRule, names: KnownNames): readonly Finding[]
         const meant = nearest(value, [...known])
         const hint = meant === undefined ? 'add the Workload, or correct the name' : `did you mean ${meant}?`
         const message = `no Workload is of ${value}: this matches nobody`
-        return findingOf(rule, `from[${at}].${key}[${index}]`, code, message, hint)
+        return findingOf(rule, `from[${at}].${key}[${index}]`, finding, message, hint)
       })
     return [
       ...unknown(

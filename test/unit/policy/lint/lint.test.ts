@@ -1,6 +1,6 @@
 import t from 'tap'
 import { parseDocuments } from '../../../../src/policy/document.ts'
-import { type Finding, lintCodes } from '../../../../src/policy/lint/finding.ts'
+import { type Finding, lintRules } from '../../../../src/policy/lint/finding.ts'
 import { lint } from '../../../../src/policy/lint/lint.ts'
 import { readResourceSet } from '../../../../src/policy/resource-set.ts'
 
@@ -258,7 +258,7 @@ for (const [name, texts, found] of cases)
     for (const { line, hint, level, code } of list) {
       t.ok(line > 15, 'in the policy')
       t.ok(hint.length > 0)
-      t.equal(level, lintCodes[code])
+      t.equal(level, lintRules[code].level)
     }
   })
 
@@ -278,7 +278,7 @@ t.test('every code is among the cases', async (t) => {
   const seen = new Set(cases.flatMap(([, , found]) => found.map(([code]) => code)))
   seen.add('workload-without-policy')
   t.same(
-    Object.keys(lintCodes).filter((code) => !seen.has(code)),
+    Object.keys(lintRules).filter((code) => !seen.has(code)),
     [],
   )
 })
