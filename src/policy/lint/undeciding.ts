@@ -1,4 +1,5 @@
 import { contradictionsOf } from './contradictions.ts'
+import { CoverIndex } from './cover-index.ts'
 import { coversRule } from './covers.ts'
 import { type Finding, findingOf, type SourceRule } from './finding.ts'
 
@@ -52,22 +53,15 @@ function deadBy(rule: SourceRule, nowMs: number): Finding | undefined {
   )
 }
 
-/** Rules by namespace, so that only those are compared that may govern the same workload. */
 class Shadows {
-  readonly #byNamespace: Map<string, Set<SourceRule>>
+  readonly #index: CoverIndex
 
   constructor(rules: Iterable<SourceRule>) {
-    this.#byNamespace = new Map()
-    for (const rule of rules) {
-      const { namespace } = rule.policy.metadata
-      const list = this.#byNamespace.get(namespace) ?? new Set()
-      this.#byNamespace.set(namespace, list)
-      list.add(rule)
-    }
+    this.#index = new CoverIndex(rules)
   }
 
   remove(rule: SourceRule): void {
-    this.#byNamespace.get(rule.policy.metadata.namespace)?.delete(rule)
+    this.#index.remove(rule)
   }
 
   findingFor(rule: SourceRule): Finding | undefined {
@@ -75,7 +69,7 @@ class Shadows {
     // Each AUDIT rule that matches is recorded: none stands in for another.
     if (action === 'AUDIT') return undefined
     let shadowing: SourceRule | undefined
-    for (const other of this.#byNamespace.get(rule.policy.metadata.namespace) ?? []) {
+    for (const other of this.#index.mayCover(rule)) {
       if (other === rule) continue
       const isDeny = other.policy.spec.action === 'DENY'
       if (!isDeny && other.policy.spec.action !== action) continue

@@ -5,8 +5,9 @@ import { type CompiledPolicy, compilePolicy } from '../../../../src/policy/compi
 import { decide } from '../../../../src/policy/decide.ts'
 import { ruleName } from '../../../../src/policy/decision.ts'
 import type { AuthorizationPolicy, ResolvedWorkload } from '../../../../src/policy/model.ts'
-import type { LintCode } from '../../../../src/policy/lint/finding.ts'
-import { rulesOf } from '../../../../src/policy/lint/finding.ts'
+import { CoverIndex } from '../../../../src/policy/lint/cover-index.ts'
+import { coversRule } from '../../../../src/policy/lint/covers.ts'
+import { type LintCode, rulesOf, type SourceRule } from '../../../../src/policy/lint/finding.ts'
 import { undeciding } from '../../../../src/policy/lint/undeciding.ts'
 import { anyRequest, policySet } from './language.ts'
 
@@ -26,13 +27,18 @@ function compiled(policies: readonly AuthorizationPolicy[]): CompiledPolicy {
   return policy
 }
 
+function placed(policies: readonly AuthorizationPolicy[]): readonly SourceRule[] {
+  return rulesOf(
+    policies.map((resource) => ({
+      file: 'set.yaml',
+      document: { value: resource, locate: () => ({ line: 1, column: 1 }) },
+      resource,
+    })),
+  )
+}
+
 function findingsOf(policies: readonly AuthorizationPolicy[]): ReadonlyMap<string, LintCode> {
-  const sources = policies.map((resource) => ({
-    file: 'set.yaml',
-    document: { value: resource, locate: () => ({ line: 1, column: 1 }) },
-    resource,
-  }))
-  return new Map(undeciding(rulesOf(sources), NOW_MS).map(({ rule, code }) => [rule!, code]))
+  return new Map(undeciding(placed(policies), NOW_MS).map(({ rule, code }) => [rule!, code]))
 }
 
 function without(policies: readonly AuthorizationPolicy[], names: ReadonlySet<string>): readonly AuthorizationPolicy[] {
@@ -75,4 +81,24 @@ t.test('a rule that is reported decides nothing, and can be taken out', async (t
   t.comment(`${decisions} decisions, findings: ${JSON.stringify(Object.fromEntries(seen))}`)
   for (const code of ['rule-dead', 'policy-expired', 'rule-denied', 'rule-shadowed'] as const)
     t.ok((seen.get(code) ?? 0) > 20, `${code} occurs`)
+})
+
+t.test('the index hides no rule that covers another', async (t) => {
+  let covering = 0
+  fc.assert(
+    fc.property(policySet, (policies) => {
+      const rules = placed(policies)
+      const index = new CoverIndex(rules)
+      return rules.every((narrow) => {
+        const candidates = new Set(index.mayCover(narrow))
+        return rules.every((wide) => {
+          if (wide === narrow || !coversRule(wide, narrow)) return true
+          covering += 1
+          return candidates.has(wide)
+        })
+      })
+    }),
+    { seed, numRuns: 3000 },
+  )
+  t.ok(covering > 1000, `${covering} pairs`)
 })
