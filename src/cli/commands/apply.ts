@@ -41,7 +41,9 @@ export const command: Command = defineCommand({
     const findings = await lintProposed(proposed, context, options.strict === true)
     for (const finding of findings) stderr.write(findingLines(finding))
     if (options.strict === true && findings.length > 0) {
-      stderr.write(`nothing was stored: ${findings.length} errors of lint\n`)
+      stderr.write(
+        `nothing was stored: lint found ${findings.length === 1 ? 'one error' : `${findings.length} errors`}\n`,
+      )
       return exitCode.refused
     }
     try {

@@ -18,7 +18,7 @@ export async function lint(context: PolicyContext): Promise<number> {
   const totals = { errors: count('error'), warnings: count('warning'), infos: count('info') }
   if (options.output === 'table') {
     for (const finding of findings) stdout.write(findingLines(finding))
-    stderr.write(`${totals.errors} errors, ${totals.warnings} warnings, ${totals.infos} notes\n`)
+    stderr.write(`errors: ${totals.errors}, warnings: ${totals.warnings}, notes: ${totals.infos}\n`)
   } else
     print(stdout, options.output, { ...totals, findings: findings.map((finding) => ({ ...finding })) }, () => ({
       columns: [],

@@ -1,10 +1,11 @@
 import type { SpiffeId } from '../../identity/spiffe-id.ts'
 import { OutriderError } from '../../lib/errors.ts'
+import { parsePath } from '../match/path.ts'
 import type { RecordedRequest } from '../replay/replayer.ts'
 import { PathTemplates, type Seen } from './templates.ts'
 
 /** Most paths of all callers together: what is held grows with them, and with nothing else. */
-export const MAX_PATHS = 500_000
+export const MAX_PATHS = 200_000
 /** Most pairs of a caller and a callee, each with its kind of user and port. */
 export const MAX_PAIRS = 50_000
 
@@ -24,13 +25,15 @@ export interface Observed {
 export class Observations {
   readonly #pairs = new Map<string, Observed>()
   readonly #minSupport: number
+  readonly #maxPaths: number
   #paths = 0
   taken = 0
   /** Requests that were left out, by the reason. */
   readonly leftOut = { denied: 0, failed: 0, anonymous: 0, 'a path or an issuer that no pattern can stand for': 0 }
 
-  constructor(minSupport: number) {
+  constructor(minSupport: number, maxPaths: number = MAX_PATHS) {
     this.#minSupport = minSupport
+    this.#maxPaths = maxPaths
   }
 
   /** Throws `log-too-varied` when there is more than can be held. */
@@ -44,15 +47,15 @@ export class Observations {
       const observed = this.#pair(workload, principal.id, undefined, port)
       observed.tcp = { count: (observed.tcp?.count ?? 0) + 1, lastMs: Math.max(observed.tcp?.lastMs ?? 0, nowMs) }
       this.taken += 1
-    } else if (!path.startsWith('/') || /[*{}]/.test(path))
+    } else if (!isPattern(path) || request.user?.tokens[0]?.issuer.includes('*') === true)
       this.leftOut['a path or an issuer that no pattern can stand for'] += 1
     else {
       const observed = this.#pair(workload, principal.id, userOf(recorded), port)
       if (observed.paths.add(path, method, nowMs)) this.#paths += 1
-      if (this.#paths > MAX_PATHS)
+      if (this.#paths > this.#maxPaths)
         throw new OutriderError(
           'log-too-varied',
-          `more than ${MAX_PATHS} different paths (MAX_PATHS): take a log of fewer workloads or of less time`,
+          `more than ${this.#maxPaths} different paths (MAX_PATHS): take a log of fewer workloads or of less time`,
         )
       this.taken += 1
     }
@@ -81,6 +84,16 @@ export class Observations {
     }
     this.#pairs.set(key, made)
     return made
+  }
+}
+
+/** Does this very path, and nothing else, stand for itself in a rule? */
+function isPattern(path: string): boolean {
+  try {
+    return parsePath(path).kind === 'exact'
+  } catch (error) {
+    if (error instanceof OutriderError) return false
+    throw error
   }
 }
 

@@ -115,7 +115,7 @@ spec: { owner: acme, secrets: [] }
 
   const linted = await outrider(['policy', 'lint', ...set, '--strict'])
   t.equal(linted.code, 0, linted.stdout)
-  t.match(linted.stderr, '0 errors, 0 warnings')
+  t.match(linted.stderr, 'errors: 0, warnings: 0,')
 })
 
 t.test('replay counts, groups, and never guesses', async (t) => {

@@ -77,6 +77,20 @@ t.test('policy test', async (t) => {
   t.match(await outrider(['policy', 'test', '-f', file(t, 'none.yaml', set)]), { code: 2, stderr: /usage-file/ })
 })
 
+t.test('the example of tests holds for the example of policies', async (t) => {
+  const argv = ['policy', 'test', '-f', 'examples/policies', 'examples/policy-tests', '--require-coverage']
+  t.match(await outrider(argv), { code: 0, stdout: /^6 passed, 0 failed; 3 of 3 rules touched$/m })
+})
+
+t.test('the example of the reference of tests holds', async (t) => {
+  const page = readFileSync('docs/reference/policy-tests.md', 'utf8')
+  const [, block = ''] = /^```yaml\n(.*?)^```/ms.exec(page) ?? []
+  t.match(await outrider(['policy', 'test', file(t, 'block.yaml', block), '--require-coverage']), {
+    code: 0,
+    stdout: /^3 passed, 0 failed; 2 of 2 rules touched$/m,
+  })
+})
+
 t.test('policy explain', async (t) => {
   const path = file(t, 'set.yaml', set)
   const explain = (...words: readonly string[]): ReturnType<typeof outrider> =>
@@ -139,7 +153,7 @@ t.test('policy lint', async (t) => {
   t.equal(linted.code, 0)
   t.match(linted.stdout, /:14:\d+: warning: spec\.rules\[0\]\.from\[0\]\.namespaces\[0\]: no Workload is of shopp/)
   t.match(linted.stdout, '(namespace-unknown)\n    did you mean shop?')
-  t.match(linted.stderr, '0 errors, 1 warnings')
+  t.match(linted.stderr, 'errors: 0, warnings: 1,')
   t.equal((await outrider(['policy', 'lint', '-f', path, '--strict'])).code, 1)
   const json = await outrider(['policy', 'lint', '-f', path, '-o', 'json'])
   t.match(JSON.parse(json.stdout), { warnings: 1, findings: [{ code: 'namespace-unknown', file: path, line: 14 }] })
@@ -173,7 +187,7 @@ t.test('with a control server', async (t) => {
     strict.stderr,
     'port 5432 carries TCP, which has no paths: this rule allows no connection there (layer7-on-tcp)',
   )
-  t.match(strict.stderr, 'nothing was stored: 1 errors of lint')
+  t.match(strict.stderr, 'nothing was stored: lint found one error')
   const applied = await outrider(['apply', '-f', bad, ...socket])
   t.equal(applied.code, 0, 'a finding of lint is no reason to refuse')
   t.match(applied.stderr, '(layer7-on-tcp)')
