@@ -18,11 +18,11 @@ export interface RuleKind {
   readonly name: string
   readonly action: Action
   /** What `index` says is different in each. */
-  rule(index: number): AuthorizationRule
+  readonly rule: (index: number) => AuthorizationRule
   /** A request that the rule matches. */
-  hit(index: number): DecisionRequest
+  readonly hit: (index: number) => DecisionRequest
   /** One that no rule matches, as near to this one as it goes. */
-  miss(index: number): DecisionRequest
+  readonly miss: (index: number) => DecisionRequest
 }
 
 const id = (index: number): string => `spiffe://bench.local/ns/ns-${index % 100}/sa/caller-${index}`

@@ -18,12 +18,12 @@ export type CallerKey =
 export interface Filed {
   readonly kind: 'one'
   readonly rule: CompiledRule
+  /** What is left to check, where all of it has to hold: what `matchesRule` would, but for the path of the place. */
+  readonly rest: readonly Criterion[] | undefined
   /** The operation for which it is there; absent: the rule has none. */
   readonly to: OperationMatcher | undefined
   /** Index of `to`. */
   readonly operation: number
-  /** All conditions, where it takes all of them: what `matchesRule` would check, without a detour. */
-  readonly all: readonly Criterion[] | undefined
   readonly callers: readonly CallerKey[]
 }
 
@@ -63,7 +63,8 @@ const FEW = 8
 export function addTo(drawer: Drawer | undefined, filed: Filed, edit: Edit): Drawer {
   if (drawer === undefined) return filed
   const several = drawer.kind === 'several' ? drawer : undefined
-  const all = inserted(several?.all ?? { edit, items: [drawer as Filed] }, filed, edit)
+  const present = drawer.kind === 'several' ? drawer.all : { edit, items: [drawer] }
+  const all = inserted(present, filed, edit)
   if (all.items.length === 1) return drawer
   const own: Several = several?.edit === edit ? several : { kind: 'several', edit, all, callers: several?.callers }
   own.all = all
@@ -236,8 +237,8 @@ function findInList(list: FiledList | undefined, search: Search): CompiledRule |
 }
 
 function check(filed: Filed, search: Search): CompiledRule | undefined {
-  const { rule, all } = filed
-  const matched = all === undefined ? matchesRule(rule, search.query, filed.to) : allHold(all, search.query)
+  const { rule, rest } = filed
+  const matched = rest === undefined ? matchesRule(rule, search.query, filed.to) : allHold(rest, search.query)
   search.witness?.(rule)
   if (!matched) return undefined
   if (search.matches === undefined) return rule

@@ -52,7 +52,7 @@ function requestPlaces(rule: CompiledRule): readonly Place[] {
   const width = places.reduce(count, 0)
   const callers = narrowed(callersOf(rule.from, callerKeys), width)
   return places.map(({ to, operation, hosts, ports, paths }) => ({
-    filed: { kind: 'one', rule, to, operation, all: allOf(rule, to), callers },
+    filed: { kind: 'one', rule, rest: restOf(rule, withoutPaths(to)), to, operation, callers },
     hosts: width > WIDEST ? undefined : hosts,
     ports: width > WIDEST ? undefined : ports,
     paths,
@@ -71,20 +71,25 @@ function connectionPlaces(rule: CompiledRule): readonly Place[] {
   const width = places.reduce((total, { to }) => total + (to?.ports?.size ?? 1), 0)
   const callers = narrowed(callersOf(sources, workloadKeys), width)
   return places.map(({ to, operation }) => ({
-    filed: { kind: 'one', rule, to, operation, all: allOf(rule, to), callers },
+    filed: { kind: 'one', rule, rest: restOf(rule, to?.criteria), to, operation, callers },
     hosts: undefined,
     ports: width > WIDEST ? undefined : to?.ports,
     paths: everyPath,
   }))
 }
 
-/** With several sources one is enough, and a window is no criterion: `undefined`. */
-function allOf(
+/** A place is found by path: what is filed there need not look at it again. */
+function withoutPaths(to: OperationMatcher | undefined): readonly Criterion[] | undefined {
+  return to?.criteria.filter(({ name }) => name !== 'paths')
+}
+
+/** `undefined` with several sources, of which one is enough, and with a window, which is no criterion. */
+function restOf(
   { from, when, window }: CompiledRule,
-  to: OperationMatcher | undefined,
+  ofOperation: readonly Criterion[] = [],
 ): readonly Criterion[] | undefined {
   if (window !== undefined || (from !== undefined && from.length !== 1)) return undefined
-  return [...(to?.criteria ?? []), ...(from?.[0]?.criteria ?? []), ...when]
+  return [...ofOperation, ...(from?.[0]?.criteria ?? []), ...when]
 }
 
 /** gRPC methods are paths; where both are given, either would do. */

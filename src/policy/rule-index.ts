@@ -21,8 +21,8 @@ export interface Ports {
 }
 
 /**
- * The rules of one action, filed by host, port, path and caller. Filing narrows the candidates, and all conditions are then checked
- * on each candidate, so that a wrong drawer can hide a rule but never widen one. An index never changes: an edit makes another
+ * The rules of one action, filed by host, port, path and caller. Filing narrows the candidates, and all conditions but the path are
+ * then checked on each candidate, so that a wrong drawer can hide a rule but never widen one. An index never changes: an edit makes another
  * one, which shares with it what is the same in both.
  */
 export class RuleIndex {
@@ -75,9 +75,15 @@ function merged(
   removed: ReadonlySet<CompiledRule>,
   added: readonly CompiledRule[],
 ): readonly CompiledRule[] {
-  const kept = removed.size === 0 ? rules : rules.filter((rule) => !removed.has(rule))
-  // Runs that are in order already are merged in linear time.
-  return [...kept, ...added].sort(byPlace)
+  const coming = added.toSorted(byPlace)
+  const all: CompiledRule[] = []
+  let next = 0
+  for (const rule of rules) {
+    if (removed.has(rule)) continue
+    while (next < coming.length && byPlace(coming[next]!, rule) < 0) all.push(coming[next++]!)
+    all.push(rule)
+  }
+  return next === 0 && all.length === 0 ? coming : [...all, ...coming.slice(next)]
 }
 
 function alterPlace(

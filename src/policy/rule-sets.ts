@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { TrustDomain } from '../identity/spiffe-id.ts'
 import { SharedLists } from './compile/lists.ts'
 import { compileRules } from './compile-rule.ts'
@@ -88,11 +87,16 @@ function compilePolicyRules(
   const spec = old?.policy.spec
   const alike = spec?.action === action && spec.notBeforeMs === notBeforeMs && spec.notAfterMs === notAfterMs
   const known = (rule: AuthorizationRule, place: number): CompiledRule | undefined =>
-    alike && !hasRegexes(rule) && isDeepStrictEqual(rule, spec.rules[place]) ? old?.rules[place] : undefined
+    alike && !hasRegexes(rule) && isSame(rule, spec.rules[place]) ? old?.rules[place] : undefined
   const found: Violation[] = []
   const compiled = compileRules(policy, home, found, shared, known)
   const violations = found.map((violation) => ({ ...violation, resource }))
   return { policy, rules: found.length === 0 ? compiled : [], violations, isTimed: isTimed(policy) }
+}
+
+/** As data: where members are only in another order it is compiled once more, which does no harm. */
+function isSame(rule: AuthorizationRule, other: AuthorizationRule | undefined): boolean {
+  return JSON.stringify(rule) === JSON.stringify(other)
 }
 
 /** They are counted over a whole policy: each time, so that the count is right. */

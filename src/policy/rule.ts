@@ -112,7 +112,8 @@ export function isInForce({ fromMs, toMs }: Window, nowMs: number | undefined): 
 
 /** The order of rules: by their policies, which are of one namespace, and in these by place. */
 export function byPlace(a: CompiledRule, b: CompiledRule): number {
-  const [one, other] = [a.ref.policy.name, b.ref.policy.name]
+  const one = a.ref.policy.name
+  const other = b.ref.policy.name
   return one === other ? a.place - b.place : one < other ? -1 : 1
 }
 

@@ -22,19 +22,19 @@ export interface CompiledList<T> {
 }
 
 /**
- * Lists of the same values are compiled once: thousands of rules ask for the same methods, ports and namespaces. Lives as long as
- * one compilation.
+ * Conditions on the same values are compiled once: thousands of rules ask for the same methods, ports and namespaces. Lives as long
+ * as one compilation.
  */
 export class SharedLists {
-  readonly #lists = new Map<string, CompiledList<unknown>>()
+  readonly #made = new Map<string, unknown>()
 
-  /** `key` tells everything that the list is made of. */
-  get<T>(key: string, make: () => CompiledList<T> | undefined): CompiledList<T> | undefined {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the key names the list, which has one type
-    const known = this.#lists.get(key) as CompiledList<T> | undefined
+  /** `key` tells everything that it is made of. */
+  get<T>(key: string, make: () => T | undefined): T | undefined {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the key begins with the name, and each has one type
+    const known = this.#made.get(key) as T | undefined
     if (known !== undefined) return known
     const made = make()
-    if (made !== undefined) this.#lists.set(key, made)
+    if (made !== undefined) this.#made.set(key, made)
     return made
   }
 }

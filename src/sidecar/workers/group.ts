@@ -76,7 +76,7 @@ export class WorkerGroup implements Traffic {
   #held: HeldResources = new Map()
   #awaiting: { readonly order: number; readonly inForce: () => void }[] = []
   #departed: MetricSnapshot = new Map()
-  #sources: { readonly credentials: Watch<Credentials>; readonly snapshot: Snapshot } | undefined
+  #credentials: Watch<Credentials> | undefined
   #config: SidecarConfig
   #closing = false
 
@@ -104,7 +104,7 @@ export class WorkerGroup implements Traffic {
   }
 
   async open(credentials: Watch<Credentials>, snapshot: Snapshot): Promise<OpenPorts> {
-    this.#sources = { credentials, snapshot }
+    this.#credentials = credentials
     this.#held = snapshot.held
     this.#unsubscribe = [
       credentials.subscribe((value) => this.#tell({ kind: 'credentials', credentials: sendCredentials(value) })),
@@ -213,7 +213,7 @@ export class WorkerGroup implements Traffic {
   /** Starts the thread of a place with what is true now; what changes from here on is told to it. */
   async #start(place: Place, ports: PortSharing): Promise<OpenPorts> {
     const { workers, clock, log } = this.#options
-    const { credentials } = this.#sources!
+    const credentials = this.#credentials!
     const { worker } = place
     const policy = this.#wholePolicy()
     const start = {

@@ -31,7 +31,8 @@ import {
   workloadOf,
   clientTls,
 } from '../../fixtures/sidecar.ts'
-import { callers, crash, startTestGroup } from '../../fixtures/workers.ts'
+import type { ToWorker } from '../../../src/sidecar/workers/messages.ts'
+import { type Caller, callers, crash, startTestGroup } from '../../fixtures/workers.ts'
 
 checkLeaks(t)
 
@@ -404,4 +405,62 @@ t.test('a connection that another thread should have is opened anew, and no requ
   )
   t.equal(replies.filter(({ headers }) => headers.connection === 'close').length, 1)
   await eventually(() => connections.list().length === 1, 'one has gone elsewhere')
+})
+
+t.test('workers are told what changed, and a new one all of it', async (t) => {
+  const app = await startApp(t)
+  const path = (name: string): ReturnType<typeof allow> => allow(name, { to: [{ paths: [`/${name}`] }] })
+  const group = await startTestGroup(t, {
+    resources: [api, allow('hello', { to: [{ paths: ['/hello'] }] }), path('a')],
+    app: app.address,
+  })
+  const sent: ToWorker[] = []
+  for (const thread of group.threads) {
+    const post = thread.postMessage.bind(thread)
+    thread.postMessage = (message: ToWorker, ...rest) => {
+      sent.push(message)
+      post(message, ...rest)
+    }
+  }
+  const both = await callers(t, group)
+  const asked = async (callers: readonly Caller[]): Promise<readonly number[][]> =>
+    Promise.all(
+      callers.map(async (caller) => Promise.all(['/a', '/b'].map(async (path) => (await caller.send(path)).status))),
+    )
+  t.same(await asked(both), [
+    [200, 403],
+    [200, 403],
+  ])
+  await group.apply([path('b')])
+  t.same(await asked(both), [
+    [200, 200],
+    [200, 200],
+  ])
+  await group.apply([], [{ kind: 'AuthorizationPolicy', namespace: 'default', name: 'a' }])
+  t.same(await asked(both), [
+    [403, 200],
+    [403, 200],
+  ])
+  const policies = sent.filter((message) => message.kind === 'policy').map(({ policy }) => policy)
+  t.same(
+    policies.map(({ changed, removed }) => [changed.map(([key]) => key), removed]),
+    [
+      [['AuthorizationPolicy/default/b'], []],
+      [['AuthorizationPolicy/default/b'], []],
+      [[], ['AuthorizationPolicy/default/a']],
+      [[], ['AuthorizationPolicy/default/a']],
+    ],
+    'to each of the two, no more than that',
+  )
+
+  await crash(group, group.threads[0]!)
+  await group.apply([path('a')])
+  await eventually(() => {
+    group.clock.advance(1_000)
+    return group.group.notReady === undefined
+  }, 'the worker is replaced')
+  t.same(await asked(await callers(t, group)), [
+    [200, 200],
+    [200, 200],
+  ])
 })

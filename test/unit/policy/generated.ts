@@ -196,6 +196,6 @@ export const anyRequest: fc.Arbitrary<DecisionRequest> = fc.oneof(
   { weight: 4, arbitrary: httpRequest },
   {
     weight: 1,
-    arbitrary: httpRequest.map(({ host: _, headers: __, ...request }) => ({ ...request, ...connection })),
+    arbitrary: httpRequest.map((request) => ({ ...request, ...connection, host: undefined, headers: undefined })),
   },
 )

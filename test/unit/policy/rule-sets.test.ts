@@ -8,7 +8,7 @@ import { explain } from '../../../src/policy/explain.ts'
 import { trustDomainOf } from '../../../src/identity/spiffe-id.ts'
 import type { AuthorizationPolicy, Violation } from '../../../src/policy/model.ts'
 import { Query } from '../../../src/policy/query.ts'
-import { matchesRule } from '../../../src/policy/rule.ts'
+import { type CompiledRule, matchesRule } from '../../../src/policy/rule.ts'
 import { anyRequest, policyNamed, policyNames, policySet } from './generated.ts'
 import { workload } from './reference.ts'
 
@@ -149,6 +149,10 @@ t.test(
   },
 )
 
+function isRule(value: object): value is CompiledRule {
+  return 'ref' in value && 'place' in value
+}
+
 /** What is in an index, without who made it, and rules by their names. */
 function shape(value: unknown): unknown {
   if (value instanceof Map)
@@ -157,7 +161,7 @@ function shape(value: unknown): unknown {
     )
   if (Array.isArray(value)) return value.map(shape)
   if (typeof value !== 'object' || value === null) return value
-  if ('ref' in value && 'place' in value) return `${textOf(value.ref as RuleRef)} ${value.place}`
+  if (isRule(value)) return `${textOf(value.ref)} ${value.place}`
   if ('rule' in value && 'operation' in value) return [shape(value.rule), value.operation]
   const members = Object.entries(value).filter(([name, item]) => name !== 'edit' && item !== undefined)
   return Object.fromEntries(members.map(([name, item]) => [name, shape(item)]))
