@@ -21,12 +21,17 @@ function some<T>(item: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
 
 /** An object of a few of these fields, one at least. */
 function few<T extends object>(
-  fields: { [K in keyof T]-?: fc.Arbitrary<NonNullable<T[K]>> },
+  fields: {
+    [K in keyof T]?: fc.Arbitrary<NonNullable<T[K]>>
+  },
 ): fc.Arbitrary<Partial<T>> {
+  const entries = Object.entries<fc.Arbitrary<unknown> | undefined>(fields)
   return fc
-    .record<T>(fields)
-    .chain((entry) => fc.shuffledSubarray(Object.entries(entry), { minLength: 1, maxLength: 3 }))
-    .map((entries): Partial<T> => Object.assign({}, ...entries.map(([key, value]) => ({ [key]: value }))))
+    .shuffledSubarray(entries, { minLength: 1, maxLength: Math.min(3, entries.length) })
+    .chain((chosen) =>
+      fc.tuple(...chosen.map(([key, value]) => (value ?? fc.constant(undefined)).map((made) => ({ [key]: made })))),
+    )
+    .map((parts): Partial<T> => Object.assign({}, ...parts))
 }
 
 const ids = [
@@ -124,6 +129,41 @@ const rule: fc.Arbitrary<AuthorizationRule> = fc
     ...(to === null ? {} : { to }),
     ...(when === null ? {} : { when }),
   }))
+
+const callers = few<SourceMatch>({
+  spiffeIds: some(idPattern),
+  notSpiffeIds: some(idPattern),
+  namespaces,
+  notNamespaces: namespaces,
+  serviceAccounts: accounts,
+  notServiceAccounts: accounts,
+  trustDomains,
+  notTrustDomains: trustDomains,
+})
+const users = few<SourceMatch>({
+  requestPrincipals: some(principal),
+  notRequestPrincipals: some(principal),
+  claims: some(claim),
+  apiKeyOwners: owners,
+  notApiKeyOwners: owners,
+})
+
+/** Two rules about one thing each, the same: what one says of the other shows. */
+export const alike: fc.Arbitrary<readonly [AuthorizationRule, AuthorizationRule]> = fc.oneof(
+  pair(callers.map((entry) => ({ from: [entry] }))),
+  pair(users.map((entry) => ({ from: [entry] }))),
+  pair(some(claim).map((claims) => ({ from: [{ claims }] }))),
+  pair(few<SourceMatch>({ ipBlocks: blocks, notIpBlocks: blocks }).map((entry) => ({ from: [entry] }))),
+  pair(few<OperationMatch>({ hosts: host, notHosts: host }).map((entry) => ({ to: [entry] }))),
+  pair(few<OperationMatch>({ paths, notPaths: paths, methods, notMethods: methods }).map((entry) => ({ to: [entry] }))),
+  pair(few<OperationMatch>({ grpcMethods: grpc, notGrpcMethods: grpc, ports }).map((entry) => ({ to: [entry] }))),
+  pair(condition.map((one) => ({ when: [one] }))),
+  pair(some(condition).map((when) => ({ when }))),
+)
+
+function pair(rule: fc.Arbitrary<AuthorizationRule>): fc.Arbitrary<readonly [AuthorizationRule, AuthorizationRule]> {
+  return fc.tuple(rule, rule)
+}
 
 /** A second rule that is the first one with a part taken out or added: so they often cover each other. */
 const related = fc

@@ -3,13 +3,14 @@ import t from 'tap'
 import { parseSpiffeId } from '../../../../src/identity/spiffe-id.ts'
 import { type CompiledPolicy, compilePolicy } from '../../../../src/policy/compile.ts'
 import { decide } from '../../../../src/policy/decide.ts'
-import { ruleName } from '../../../../src/policy/decision.ts'
-import type { AuthorizationPolicy, ResolvedWorkload } from '../../../../src/policy/model.ts'
+import { type DecisionRequest, ruleName } from '../../../../src/policy/decision.ts'
+import { explain } from '../../../../src/policy/explain.ts'
+import type { Action, AuthorizationPolicy, AuthorizationRule, ResolvedWorkload } from '../../../../src/policy/model.ts'
 import { CoverIndex } from '../../../../src/policy/lint/cover-index.ts'
 import { coversRule } from '../../../../src/policy/lint/covers.ts'
 import { type LintCode, rulesOf, type SourceRule } from '../../../../src/policy/lint/finding.ts'
 import { undeciding } from '../../../../src/policy/lint/undeciding.ts'
-import { anyRequest, policySet } from './language.ts'
+import { alike, anyRequest, policySet } from './language.ts'
 
 const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31)
 console.log(`seed ${seed}`)
@@ -101,4 +102,60 @@ t.test('the index hides no rule that covers another', async (t) => {
     { seed, numRuns: 3000 },
   )
   t.ok(covering > 1000, `${covering} pairs`)
+})
+
+/** A policy of one rule, whose name is its own. */
+function policyOf(action: Action, name: string, rule: AuthorizationRule): AuthorizationPolicy {
+  return {
+    kind: 'AuthorizationPolicy',
+    metadata: { namespace: 'x', name },
+    spec: { workloads: [], action, rules: [{ name: 'r', ...rule }] },
+  }
+}
+
+t.test('a rule that covers another matches whenever that one does', async (t) => {
+  let matched = 0
+  fc.assert(
+    fc.property(
+      alike,
+      fc.constantFrom<readonly [Action, Action]>(['ALLOW', 'ALLOW'], ['DENY', 'DENY'], ['DENY', 'ALLOW']),
+      fc.array(anyRequest, { minLength: 10, maxLength: 10 }),
+      ([wide, narrow], [wideAction, narrowAction], requests) => {
+        const policies = [policyOf(wideAction, 'wide', wide), policyOf(narrowAction, 'narrow', narrow)] as const
+        const [first, second] = placed(policies)
+        if (!coversRule(first!, second!)) return true
+        const matches = policies.map((policy) => {
+          const whole = compiled([policy])
+          return (request: DecisionRequest): boolean => explain(whole, request).steps.some((step) => step.matched)
+        })
+        return requests.every((request) => {
+          if (!matches[1]!(request)) return true
+          matched += 1
+          return matches[0]!(request)
+        })
+      },
+    ),
+    { seed, numRuns: 20_000 },
+  )
+  t.ok(matched > 2000, `${matched} matches`)
+})
+
+t.test('a rule that contradicts itself matches nothing', async (t) => {
+  let dead = 0
+  fc.assert(
+    fc.property(
+      alike,
+      fc.constantFrom<Action>('ALLOW', 'DENY', 'AUDIT'),
+      fc.array(anyRequest, { minLength: 10, maxLength: 10 }),
+      ([rule], action, requests) => {
+        const policies = [policyOf(action, 'p', rule)]
+        if (findingsOf(policies).size === 0) return true
+        dead += 1
+        const whole = compiled(policies)
+        return requests.every((request) => explain(whole, request).steps.every((step) => !step.matched))
+      },
+    ),
+    { seed, numRuns: 20_000 },
+  )
+  t.ok(dead > 200, `${dead} dead rules`)
 })
