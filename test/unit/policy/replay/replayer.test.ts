@@ -4,12 +4,12 @@ import { parseSpiffeId } from '../../../../src/identity/spiffe-id.ts'
 import { compilePolicy } from '../../../../src/policy/compile.ts'
 import { decide } from '../../../../src/policy/decide.ts'
 import type { DecisionRequest } from '../../../../src/policy/decision.ts'
-import type { AuthorizationPolicy, Workload } from '../../../../src/policy/model.ts'
+import type { Action, AuthorizationPolicy, AuthorizationRule, Workload } from '../../../../src/policy/model.ts'
 import { Groups, MAX_GROUPS } from '../../../../src/policy/replay/groups.ts'
 import { Replayer } from '../../../../src/policy/replay/replayer.ts'
 import type { Unrecorded } from '../../../../src/policy/replay/unrecorded.ts'
 import type { ResourceSet } from '../../../../src/policy/resource-set.ts'
-import { anyRequest, policySet } from '../lint/language.ts'
+import { alike, anyRequest, policySet } from '../lint/language.ts'
 
 const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31)
 console.log(`seed ${seed}`)
@@ -78,21 +78,33 @@ const gaps: fc.Arbitrary<Unrecorded> = fc.record(
   { noNullPrototype: true },
 )
 
-t.test(
-  'what is not written down is never guessed: a decision out of a record is that of the whole request',
-  async (t) => {
+function policyOf(action: Action, name: string, rules: readonly AuthorizationRule[]): AuthorizationPolicy {
+  return { kind: 'AuthorizationPolicy', metadata: { namespace: 'x', name }, spec: { workloads: [], action, rules } }
+}
+
+/** An ALLOW policy of one rule, or a DENY policy of one where everything else is allowed: each decision hangs on that rule. */
+const oneRule: fc.Arbitrary<AuthorizationPolicy[]> = fc
+  .tuple(alike, fc.boolean())
+  .map(([[rule], denies]) =>
+    denies ? [policyOf('ALLOW', 'all', [{}]), policyOf('DENY', 'p', [rule])] : [policyOf('ALLOW', 'p', [rule])],
+  )
+
+t.test('what is not written down is never guessed: a decision is that of the whole request', async (t) => {
+  for (const [name, sets, numRuns] of [
+    ['many rules', policySet, 2000],
+    ['one rule', oneRule, 10_000],
+  ] as const) {
     const counts = { decided: 0, undecidable: 0 }
     fc.assert(
-      fc.property(policySet, fc.array(anyRequest, { minLength: 8, maxLength: 8 }), gaps, (policies, requests, gaps) => {
-        const inForce = policies.map((policy) => policy)
-        const { policy } = compilePolicy({ workload, policies: inForce, limits: [], services: [] })
+      fc.property(sets, fc.array(anyRequest, { minLength: 8, maxLength: 8 }), gaps, (policies, requests, gaps) => {
+        const { policy } = compilePolicy({ workload, policies, limits: [], services: [] })
         const replayer = new Replayer(setOf(policies))
         return requests.every((request) => {
+          const tcp = request.method === undefined
           const replayed = replayer.decide({
             workload: workload.spec.spiffeId,
             request: recorded(request, gaps),
-            unrecorded:
-              request.method === undefined ? { ...gaps, user: false, claims: false, headers: undefined } : gaps,
+            unrecorded: tcp ? { ...gaps, user: false, claims: false, headers: undefined } : gaps,
           })
           if (replayed.outcome === 'undecidable') {
             counts.undecidable += 1
@@ -102,12 +114,12 @@ t.test(
           return (decide(policy, request).kind === 'permit') === (replayed.outcome === 'allow')
         })
       }),
-      { seed, numRuns: 2000 },
+      { seed, numRuns },
     )
-    t.comment(`${counts.decided} decided, ${counts.undecidable} undecidable`)
+    t.comment(`${name}: ${counts.decided} decided, ${counts.undecidable} undecidable`)
     t.ok(counts.decided > 1000 && counts.undecidable > 200)
-  },
-)
+  }
+})
 
 t.test('with everything written down only expressions stay open', async (t) => {
   let open = 0
