@@ -10,6 +10,8 @@ const exitByError: Readonly<Record<string, ExitCode>> = {
   'sidecar-unreachable': exitCode.unreachable,
   'resource-not-found': exitCode.notFound,
   'token-not-found': exitCode.notFound,
+  'api-key-secret-unknown': exitCode.notFound,
+  'api-key-exists': exitCode.conflict,
   'trust-domain-not-found': exitCode.notFound,
   'rpc-not-found': exitCode.notFound,
   'ca-unknown': exitCode.notFound,

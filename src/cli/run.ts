@@ -26,6 +26,7 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: () => import('./commands/policy.ts'),
   },
   token: { summary: 'Create, list and revoke join tokens', load: () => import('./commands/token.ts') },
+  apikey: { summary: 'Create, rotate, revoke and list API keys', load: () => import('./commands/apikey.ts') },
   ca: { summary: 'Show the roots of the mesh and replace them', load: () => import('./commands/ca.ts') },
   bundle: { summary: 'Print a trust bundle in the SPIFFE format', load: () => import('./commands/bundle.ts') },
   identity: {

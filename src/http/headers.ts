@@ -15,13 +15,18 @@ export function headerValue(headers: Headers, name: string): string | undefined 
   return undefined
 }
 
-/** Every value of `name`, which must be in lower case, in the order of arrival. */
-export function headerValues(headers: Headers, name: string): readonly string[] {
-  const values: string[] = []
+/**
+ * Fields but those of these names, however an application spells them: many read `x_user` and `x-user` as one name, where an
+ * option lets the first one through.
+ */
+export function withoutFields(headers: Headers, names: ReadonlySet<string>): Headers {
+  const kept: string[] = []
   for (let index = 0; index < headers.length; index += 2) {
-    if (headers[index] === name) values.push(headers[index + 1]!)
+    const name = headers[index]!
+    if (!names.has(name) && !(name.includes('_') && names.has(name.replaceAll('_', '-'))))
+      kept.push(name, headers[index + 1]!)
   }
-  return values
+  return kept
 }
 
 /** Fields that describe one connection and are never forwarded (RFC 9110 section 7.6.1). */

@@ -1,8 +1,10 @@
 import type { Revocations } from '../identity/revocation.ts'
 import { trustDomainOf } from '../identity/spiffe-id.ts'
 import { type CompiledAuthentication, compileAuthentication } from './authentication.ts'
+import { compileOperations } from './compile/operation.ts'
 import { compileLimits } from './compile-limits.ts'
 import { compileDestinations, type Destinations, type UnusableService } from './destinations.ts'
+import { type CompiledExternal, compileExternal } from './external.ts'
 import type { LimitTable } from './limits.ts'
 import {
   type Action,
@@ -11,6 +13,7 @@ import {
   type ExternalAuthorization,
   type GoverningResource,
   type Metadata,
+  nameOf,
   type RateLimit,
   type RequestAuthentication,
   type ResolvedService,
@@ -18,6 +21,7 @@ import {
   type ResourceViolation,
   type Revocation,
   resourceKey,
+  type Violation,
 } from './model.ts'
 import { compileRevocations } from './revocations.ts'
 import {
@@ -65,7 +69,7 @@ export interface CompiledPolicy {
   readonly revocations: Revocations
   readonly authentication: CompiledAuthentication
   /** Servers that are asked about requests that the rules allow. */
-  readonly external: readonly ExternalAuthorization[]
+  readonly external: readonly CompiledExternal[]
 }
 
 /** Something that was made, and what of: the same makes the same. */
@@ -81,8 +85,8 @@ interface Parts {
   readonly limits: Part<RateLimit | UnreadableResource, ReturnType<typeof compileLimits>>
   readonly services: Part<ResolvedService | UnusableService, ReturnType<typeof compileDestinations>>
   readonly revocations: Part<Revocation, Revocations>
-  readonly authentication: Part<RequestAuthentication | ApiKey, CompiledAuthentication>
-  readonly external: Part<ExternalAuthorization, readonly ExternalAuthorization[]>
+  readonly authentication: Part<RequestAuthentication | ApiKey, ReturnType<typeof compileAuthentication>>
+  readonly external: Part<ExternalAuthorization, ReturnType<typeof compileServers>>
 }
 
 const partsOf = new WeakMap<CompiledPolicy, Parts>()
@@ -106,12 +110,15 @@ export function compilePolicy(
     input,
     known !== undefined && sameWorkload(known.workload, input.workload) ? known : undefined,
   )
-  const { policies, limits, services } = parts
+  const { policies, limits, services, authentication, external } = parts
+  // Whom it would have refused nobody can tell, and a server that is not asked might have denied: nothing goes on.
+  const refusing = [...authentication.made.violations, ...external.made.violations]
   const closing = [
     ...sorted(input.unreadable ?? [])
       .filter(closesEverything)
       .map(({ kind, metadata }) => resourceKey({ kind, ...metadata })),
     ...brokenDenials(policies),
+    ...new Set(refusing.map(({ resource }) => resourceKey(resource))),
   ]
   const policy: CompiledPolicy = {
     closed: closing.length === 0 ? undefined : { code: 'policy-broken', detail: closing.join(', ') },
@@ -120,11 +127,14 @@ export function compilePolicy(
     limits: limits.made.table,
     destinations: services.made.destinations,
     revocations: parts.revocations.made,
-    authentication: parts.authentication.made,
-    external: parts.external.made,
+    authentication: authentication.made.authentication,
+    external: external.made.external,
   }
   partsOf.set(policy, parts)
-  return { policy, violations: [...violationsOf(policies), ...limits.made.violations, ...services.made.violations] }
+  return {
+    policy,
+    violations: [...violationsOf(policies), ...limits.made.violations, ...services.made.violations, ...refusing],
+  }
 }
 
 function compileParts(input: PolicyInput, before: Parts | undefined): Parts {
@@ -152,7 +162,7 @@ function compileParts(input: PolicyInput, before: Parts | undefined): Parts {
     authentication: part(before?.authentication, [...authentications, ...apiKeys], () =>
       compileAuthentication(sorted(authentications), sorted(apiKeys)),
     ),
-    external: part(before?.external, governing(input.external ?? [], workload), sorted),
+    external: part(before?.external, governing(input.external ?? [], workload), compileServers),
   }
 }
 
@@ -172,6 +182,17 @@ function destinationsOf(
   const usable = services.filter((service) => service.spec !== undefined)
   const unusable = services.filter((service) => service.spec === undefined)
   return compileDestinations(usable, unusable, namespace)
+}
+
+function compileServers(servers: readonly ExternalAuthorization[]): ReturnType<typeof compileExternal> {
+  const violations: ResourceViolation[] = []
+  const asked = compileExternal(sorted(servers), (server) => {
+    const found: Violation[] = []
+    const to = compileOperations(server.spec.to, 'spec', true, found)
+    violations.push(...found.map((violation) => ({ ...violation, resource: nameOf(server) })))
+    return to
+  })
+  return { external: asked.external, violations: [...violations, ...asked.violations] }
 }
 
 /** Another one would be governed by others, and have other rules of its own trust domain. */

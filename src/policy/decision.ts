@@ -7,8 +7,11 @@ export type Principal =
   | { readonly kind: 'peer'; readonly id: SpiffeId }
   | { readonly kind: 'anonymous'; readonly why: AnonymousReason }
 
-/** The listener takes nobody with TLS, or this caller came without it to one that takes both. */
-export type AnonymousReason = 'plaintext-port' | 'plaintext-permissive'
+/**
+ * The listener takes nobody with TLS, or this caller came without it to one that takes both; or who asks about a request of somebody
+ * else (external authorization) names nobody.
+ */
+export type AnonymousReason = 'plaintext-port' | 'plaintext-permissive' | 'no-principal'
 
 /** A token that a request proved: believed, in time, and its bearer's own where it is bound. */
 export interface TokenIdentity {

@@ -11,6 +11,7 @@ import {
 } from './model.ts'
 import type { CompiledRule } from './rule.ts'
 import { RuleIndex } from './rule-index.ts'
+import { isSameRule } from './same-rules.ts'
 import { isTimed } from './schedule.ts'
 
 /** Rules by what they do. Dry runs of AUDIT rules are AUDIT rules: these never decide. */
@@ -87,16 +88,11 @@ function compilePolicyRules(
   const spec = old?.policy.spec
   const alike = spec?.action === action && spec.notBeforeMs === notBeforeMs && spec.notAfterMs === notAfterMs
   const known = (rule: AuthorizationRule, place: number): CompiledRule | undefined =>
-    alike && !hasRegexes(rule) && isSame(rule, spec.rules[place]) ? old?.rules[place] : undefined
+    alike && !hasRegexes(rule) && isSameRule(rule, spec.rules[place]) ? old?.rules[place] : undefined
   const found: Violation[] = []
   const compiled = compileRules(policy, home, found, shared, known)
   const violations = found.map((violation) => ({ ...violation, resource }))
   return { policy, rules: found.length === 0 ? compiled : [], violations, isTimed: isTimed(policy) }
-}
-
-/** As data: where members are only in another order it is compiled once more, which does no harm. */
-function isSame(rule: AuthorizationRule, other: AuthorizationRule | undefined): boolean {
-  return JSON.stringify(rule) === JSON.stringify(other)
 }
 
 /** They are counted over a whole policy: each time, so that the count is right. */

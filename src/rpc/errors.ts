@@ -49,6 +49,8 @@ const STATUS_OF_CODE: Readonly<Record<string, StatusName>> = {
   'watcher-too-slow': 'RESOURCE_EXHAUSTED',
   'resource-not-found': 'NOT_FOUND',
   'token-not-found': 'NOT_FOUND',
+  'api-key-secret-unknown': 'NOT_FOUND',
+  'api-key-exists': 'ALREADY_EXISTS',
   'trust-domain-not-found': 'NOT_FOUND',
   'resource-in-use': 'FAILED_PRECONDITION',
   'ca-in-use': 'FAILED_PRECONDITION',

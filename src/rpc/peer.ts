@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import type { TLSSocket } from 'node:tls'
+import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls'
 import type { TrustBundleSet } from '../identity/bundle.ts'
 import type { SpiffeId } from '../identity/spiffe-id.ts'
 import { type RefusedPeer, type VerifiedPeer, verifyPeer } from '../identity/verify.ts'
@@ -11,7 +11,7 @@ import { presentedChain } from '../lib/presented-chain.ts'
 
 export interface AnonymousPeer {
   readonly kind: 'anonymous'
-  readonly why: 'no-client-certificate' | 'unix-socket'
+  readonly why: 'no-client-certificate' | 'unix-socket' | 'loopback'
 }
 
 /** Whose SVID it was until it expired. */
@@ -167,4 +167,10 @@ export function rootsPem(bundles: TrustBundleSet): string {
 
 export function privateKeyPem(key: KeyObject): string {
   return key.export({ type: 'pkcs8', format: 'pem' }).toString()
+}
+
+/** grpc-js types the certificate of its callback without the issuers that Node gives there (`onConnectSecure`). */
+export function withIssuers(certificate: PeerCertificate): DetailedPeerCertificate {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+  return certificate as DetailedPeerCertificate
 }

@@ -40,6 +40,8 @@ export interface ServerLimits {
   /** Largest message that is read, in bytes. */
   readonly maxMessageBytes: number
   readonly maxConnections: number
+  /** Calls at once on one connection; 32 when not given. */
+  readonly maxStreams?: number
 }
 
 export interface RpcServer extends Drainable {
@@ -74,6 +76,7 @@ export async function serveTls(
   limits: ServerLimits,
   clock: Clock,
   events: ServerEvents,
+  option = 'listen',
 ): Promise<RpcServer> {
   const refused = new RefusedConnections()
   const callerOf: HandlerContext['callerOf'] = (call) => {
@@ -104,7 +107,21 @@ export async function serveTls(
   })
   server.on('tlsClientError', (cause, socket) => events.handshakeFailed(sourceOf(socket), cause))
   server.on('close', unsubscribe)
-  return engine.run(server, formatAddress(await listen(server, where, 'listen')))
+  return engine.run(server, formatAddress(await listen(server, where, option)))
+}
+
+/** Serves gRPC without TLS, to whoever is on this machine; `where` has to be a loopback address. Errors: `listen-failed`. */
+export async function serveLoopback(
+  where: Address,
+  option: string,
+  services: readonly BoundService[],
+  limits: ServerLimits,
+  events: ServerEvents,
+): Promise<RpcServer> {
+  const caller: Caller = { peer: { kind: 'anonymous', why: 'loopback' }, source: where.host }
+  const engine = new Engine(services, limits, () => caller, events)
+  const server = createServer((socket) => engine.accept(socket))
+  return engine.run(server, formatAddress(await listen(server, where, option)))
 }
 
 /** Who may open a Unix socket, and what is known of who did. */
@@ -214,7 +231,7 @@ class Engine {
       'grpc.keepalive_time_ms': KEEPALIVE_MS,
       'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
       'grpc.max_connection_idle_ms': IDLE_MS,
-      'grpc.max_concurrent_streams': MAX_STREAMS,
+      'grpc.max_concurrent_streams': limits.maxStreams ?? MAX_STREAMS,
       'grpc.max_receive_message_length': limits.maxMessageBytes,
       'grpc-node.max_session_memory': MAX_SESSION_MB,
     })

@@ -1,4 +1,4 @@
-import { headerValues } from '../http/headers.ts'
+import { headerValues } from '../policy/match/header.ts'
 import type { DecisionRequest } from '../policy/decision.ts'
 import type { AccessFacts } from '../telemetry/access-log.ts'
 import type { Runtime } from './runtime.ts'

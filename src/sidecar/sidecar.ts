@@ -12,6 +12,8 @@ import { sidecarMetrics } from '../telemetry/names.ts'
 import { createMetrics } from '../telemetry/registry.ts'
 import { adminPages } from './admin/pages.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
+import { KeySetKeeper } from './authentication/key-sets.ts'
+import { openProviders } from './authentication/open.ts'
 import { adoptIdentity } from './adopt-identity.ts'
 import { establishIdentity, type Identity } from './identity.ts'
 import { LastGood } from './last-good/last-good.ts'
@@ -24,6 +26,9 @@ import { TrustReporter } from './trust-report.ts'
 import type { OpenPorts, Traffic } from './traffic.ts'
 import { WorkerGroup } from './workers/group.ts'
 import { serveWorkloadApi } from './workload-api/serve.ts'
+import { ApiKeyReporter } from './api-key-report.ts'
+import { type ExtAuthz, openExtAuthz } from './ext-authz/open.ts'
+import { SinkInTurns } from './workers/lines.ts'
 
 export interface SidecarOptions {
   readonly config: SidecarConfig
@@ -42,6 +47,8 @@ export interface Sidecar {
   /** In the order of the option. */
   readonly outboundServices: readonly Address[]
   readonly admin: Address
+  /** Where external authorization is served, when it is. */
+  readonly extAuthz: string | undefined
   /** Unready, then finishes what is in flight, for `drainTimeoutMs` at most. Resolves with whether all finished in time. */
   drain(): Promise<boolean>
 }
@@ -57,7 +64,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   }
   const registry = createMetrics(sidecarMetrics, clock)
   const { metrics } = registry
-  const accessLog = fileSink(config.accessLogPath)
+  const accessLog = new SinkInTurns(fileSink(config.accessLogPath))
   const workers =
     config.workers === 'auto' ? Math.min(availableParallelism(), sidecarOptions.workers.max) : config.workers
   const traffic: Traffic =
@@ -65,12 +72,23 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       ? new OwnTraffic({ config, clock, random, log, metrics, accessLog })
       : new WorkerGroup({ config, workers, clock, random, log, metrics, accessLog })
   const snapshot = new Snapshot(clock, traffic.buckets, metrics, log)
+  const providers = openProviders(config, clock)
+  const keySets = new KeySetKeeper({
+    policy: snapshot.policy,
+    fetchKeys: (uri, signal) => providers.fetchKeys(uri, signal),
+    clock,
+    random,
+    log,
+    metrics,
+  })
   let notReady: string | undefined = 'no identity yet'
   let identity: Identity | undefined
   let lastGood: LastGood | undefined
   let workloadApi: Drainable | undefined
   let subscription: Subscription | undefined
   let reporter: TrustReporter | undefined
+  let apiKeyReporter: ApiKeyReporter | undefined
+  let extAuthz: ExtAuthz | undefined
   let unfollow: (() => void) | undefined
 
   const pages = adminPages({
@@ -80,15 +98,19 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     credentials: () => identity?.source.credentials,
     notReady: () => lastGood?.fault ?? notReady ?? traffic.notReady,
     traffic,
+    keySets: keySets.states,
   })
   const adminServer = createAdminServer(pages, log)
 
   const release = async (): Promise<void> => {
     workloadApi?.destroy()
     reporter?.close()
+    apiKeyReporter?.close()
+    extAuthz?.destroy()
     unfollow?.()
     await lastGood?.close()
     subscription?.close()
+    keySets.close()
     identity?.close()
     adminServer.closeAllConnections()
     await stopListening(adminServer)
@@ -117,7 +139,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     })
     lastGood.follow(identity, subscription)
     await waitFor(snapshot.policy, () => snapshot.revision > 0, signal)
-    const { inbound, outbound, outboundServices } = await traffic.open(source.credentials, snapshot)
+    const { inbound, outbound, outboundServices } = await traffic.open(source.credentials, snapshot, keySets)
     const followed = subscription
     unfollow = onNewSvid(source.credentials, () => followed.reopen())
     reporter = new TrustReporter({
@@ -126,6 +148,22 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       send: (report) => followed.trust(report),
       clock,
       onFailed: (error) => log.error({ error }, 'connections could not be counted for the control server'),
+    })
+    apiKeyReporter = new ApiKeyReporter({
+      take: () => traffic.takeApiKeyUses(),
+      send: (use) => followed.apiKeysUsed(use),
+      clock,
+      onFailed: (error) => log.error({ error }, 'uses of API keys could not be told to the control server'),
+    })
+    extAuthz = await openExtAuthz({
+      config,
+      provers: () => traffic.provers(),
+      policy: snapshot.policy,
+      credentials: source.credentials,
+      accessLog,
+      clock,
+      log,
+      metrics,
     })
     subscription.listening(inbound.map((listener, index) => advertised(config, config.inbound[index]!, listener)))
     notReady = undefined
@@ -137,11 +175,13 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       outbound,
       outboundServices,
       admin,
+      extAuthz: extAuthz?.address,
       async drain() {
         notReady = 'draining'
         leaving.draining()
         // Its streams are told; what is left of it goes with the rest.
         void workloadApi?.close()
+        void extAuthz?.close()
         const inTime = await traffic.drain()
         await release()
         return inTime

@@ -32,7 +32,7 @@ export interface AccessFacts {
 export interface AccessRecord {
   /** When the request began, in milliseconds since the Unix epoch. */
   readonly timeMs: number
-  readonly reporter: 'inbound' | 'outbound'
+  readonly reporter: 'inbound' | 'outbound' | 'ext-authz'
   readonly requestId: string
   readonly traceId: string
   readonly source: AccessSource

@@ -18,6 +18,7 @@ import type { CertificateAuthority } from '../ca/certificate-authority.ts'
 import type { Federation } from '../federation/federation.ts'
 import { hashSecret } from '../identity/attest/join-token.ts'
 import type { OwnIdentity } from '../own-identity.ts'
+import { apiKeyHandlers } from './api-keys.ts'
 import { authorityHandlers } from './authorities.ts'
 import type { Outcome, Refused } from '../publish/admit.ts'
 import type { Mesh } from '../publish/mesh.ts'
@@ -59,8 +60,10 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
   const { mesh, authority, identity, sessions, sidecars, federation, audit, log } = parts
   const { store, catalogue, clock } = mesh
   const watch = watchResources(store)
-  const auditRevocation = (event: 'revocation-applied' | 'revocation-deleted', name: ResourceName): void => {
-    if (name.kind === 'Revocation') audit.record({ event, revocation: `${name.namespace}/${name.name}` })
+  /** Of kinds that say whom nobody may believe any more, and whom everybody may. */
+  const auditChange = (verb: 'applied' | 'deleted', { kind, namespace, name }: ResourceName): void => {
+    if (kind === 'Revocation') audit.record({ event: `revocation-${verb}`, revocation: `${namespace}/${name}` })
+    if (kind === 'ApiKey') audit.record({ event: `api-key-${verb}`, apiKey: `${namespace}/${name}` })
   }
   return {
     apply: ({ documents, dryRun }) => {
@@ -69,7 +72,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       const { revision, outcomes } = result
       if (!dryRun) {
         log.info({ revision, documents: documents.length }, 'resources applied')
-        for (const { name, change } of outcomes) if (change !== 'unchanged') auditRevocation('revocation-applied', name)
+        for (const { name, change } of outcomes) if (change !== 'unchanged') auditChange('applied', name)
       }
       return { revision, outcomes: outcomes.map(wireOutcome) }
     },
@@ -96,7 +99,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       if (store.get(name) === undefined) notFound(name)
       const revision = withdraw(name, mesh)
       log.info({ revision, ...name }, 'resource deleted')
-      auditRevocation('revocation-deleted', name)
+      auditChange('deleted', name)
       return { revision }
     },
 
@@ -161,6 +164,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       return { trustDomain, document: formatBundleDocument(bundle, parts.bundleRefreshHintMs) }
     },
 
+    ...apiKeyHandlers({ mesh, audit, log, refusal }),
     ...authorityHandlers({ authority, identity, sessions, sidecars, clock, audit, log }),
   }
 }

@@ -6,6 +6,7 @@ import type { Random } from '../../lib/random.ts'
 import { nameOf, resourceKey } from '../../policy/model.ts'
 import { millisecondsOf } from '../../lib/protobuf-time.ts'
 import type { ServerDuplex } from '../../rpc/stream.ts'
+import type { ApiKeyUse__Output } from '../../wire/outrider/policy/v1/ApiKeyUse.ts'
 import type { Hello__Output } from '../../wire/outrider/policy/v1/Hello.ts'
 import type { InboundListener__Output } from '../../wire/outrider/policy/v1/InboundListener.ts'
 import type { Nack__Output } from '../../wire/outrider/policy/v1/Nack.ts'
@@ -32,6 +33,8 @@ export interface SessionEvents {
   due(session: Session): void
   listening(session: Session, listeners: readonly InboundListener__Output[]): void
   draining(session: Session): void
+  /** Secrets of API keys by their IDs, and when each was last good there. */
+  apiKeysUsed(session: Session, uses: ReadonlyMap<string, number>): void
   answered(session: Session, result: 'acked' | 'nacked' | 'stale'): void
   /** A timer of the session threw. Returns what the sidecar may be told. */
   failed(session: Session, thrown: unknown): OutriderError
@@ -47,6 +50,8 @@ const MAX_STALE_ANSWERS = 32
 const MAX_VIOLATIONS_KEPT = 20
 const MAX_VIOLATION_TEXT = 300
 const MAX_TRUST_ENTRIES = 256
+/** In one report. */
+const MAX_API_KEY_USES = 1000
 /** The revision of what a sidecar refused: equal to no other. */
 const BROKEN = -1
 const SIDECAR_ID = /^[\w.-]{1,253}$/
@@ -215,6 +220,9 @@ export class Session {
       case 'trustReport':
         this.trust = trustOf(message.trustReport!, this.#clock.now())
         break
+      case 'apiKeyUse':
+        this.#events.apiKeysUsed(this, usesOf(message.apiKeyUse!, this.#clock.now()))
+        break
       case undefined:
         throw protocolError('an empty message, or one of a later version')
     }
@@ -332,6 +340,14 @@ function trustOf({ bundles, svidAuthority, uses, at }: TrustReport__Output, nowM
     connections: new Map(uses.map(({ authority, connections }) => [hex(authority), connections])),
     clockAheadMs: (millisecondsOf(at) ?? nowMs) - nowMs,
   }
+}
+
+/** Times from a clock that is ahead of ours are now. */
+function usesOf({ secrets }: ApiKeyUse__Output, nowMs: number): ReadonlyMap<string, number> {
+  if (secrets.length > MAX_API_KEY_USES) {
+    throw protocolError(`a report of API keys has at most ${MAX_API_KEY_USES} of them`)
+  }
+  return new Map(secrets.map(({ id, lastUsed }) => [id, Math.min(nowMs, millisecondsOf(lastUsed) ?? nowMs)]))
 }
 
 function hex(bytes: Uint8Array): string {

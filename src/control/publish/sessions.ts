@@ -47,6 +47,7 @@ export class Sessions {
       due: (session) => update(session, mesh),
       listening: (session, listeners) => sidecars.listening(session, listeners),
       draining: (session) => sidecars.draining(session),
+      apiKeysUsed: (session, uses) => this.#apiKeysUsed(session, uses),
       answered: (session, result) => this.#answered(session, result),
       failed: (session, thrown) => this.#failed(session, thrown),
       closed: (session) => this.#closed(session),
@@ -111,6 +112,19 @@ export class Sessions {
       else if (workload === undefined) session.end(unregistered(session.peer.id))
       else if (names.some((name) => concerns(name, workload))) session.wake()
     }
+  }
+
+  /** A sidecar speaks for the keys that its own workload accepts, and for no others. */
+  #apiKeysUsed(session: Session, uses: ReadonlyMap<string, number>): void {
+    const { store, catalogue } = this.#mesh
+    const workload = catalogue.workloadOf(session.peer.id)
+    if (workload === undefined) return
+    const accepted = catalogue
+      .governing(workload.metadata)
+      .flatMap((resource) => (resource.kind === 'ApiKey' ? resource.spec.secrets : []))
+    const known = new Set(accepted.map(({ id }) => id))
+    const counted = new Map([...uses].filter(([id]) => known.has(id)))
+    if (counted.size > 0) store.recordApiKeyUses(counted)
   }
 
   #answered(session: Session, result: 'acked' | 'nacked' | 'stale'): void {

@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../../lib/clock.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import type { ClientDuplex } from '../../rpc/client.ts'
+import type { ApiKeyUse } from '../../wire/outrider/policy/v1/ApiKeyUse.ts'
 import type { InboundListener } from '../../wire/outrider/policy/v1/InboundListener.ts'
 import type { PolicyUpdate__Output } from '../../wire/outrider/policy/v1/PolicyUpdate.ts'
 import type { TrustReport } from '../../wire/outrider/policy/v1/TrustReport.ts'
@@ -54,6 +55,12 @@ export class Subscription {
   trust(report: TrustReport): void {
     this.#trust = report
     this.#stream?.send({ trustReport: report })
+  }
+
+  /** Which API keys were used. False when there is no stream to say it on. */
+  apiKeysUsed(use: ApiKeyUse): boolean {
+    this.#stream?.send({ apiKeyUse: use })
+    return this.#stream !== undefined
   }
 
   /** Begins anew, with the SVID that we have now. */

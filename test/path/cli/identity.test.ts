@@ -62,6 +62,7 @@ async function sidecarAdmin(t: Test, ca: TestCa, leaf: TestLeaf | undefined, clo
     snapshot: new Snapshot(clock, new OwnBuckets(), registry.metrics, log),
     credentials: () => credentials,
     notReady: () => undefined,
+    keySets: new WatchCell(new Map()),
     traffic: {
       connections: async () => [],
       tlsFailures: async () => [],

@@ -236,6 +236,30 @@ t.test('what is under way is asked about again in every thread', async (t) => {
   t.equal(await group.metric('outrider_requests_total', { refusal: 'permission-withdrawn' }), 2)
 })
 
+t.test('what a time-boxed policy allowed ends with it, in every thread, though nothing was sent', async (t) => {
+  const held: ServerResponse[] = []
+  const app = await startApp(t, ({ target }, response) => {
+    if (target === '/held/cut') held.push(response)
+    else response.end('ok')
+  })
+  const group = await startTestGroup(t, {
+    resources: [api, allow('others', { to: [{ paths: ['/hello'] }] })],
+    app: app.address,
+  })
+  const both = await callers(t, group)
+  const grant = allow('grant', { to: [{ paths: ['/held/cut'] }] })
+  const window = { notAfterMs: Date.now() + 5_000, reason: 'incident 17', approver: 'on call' }
+  await group.apply([{ ...grant, spec: { ...grant.spec, ...window } }])
+  const cut = both.map((caller) => caller.send('/held/cut'))
+  await eventually(() => held.length === 2, 'both are in flight')
+  const refused = { status: 403, headers: { 'x-outrider-refusal': 'permission-withdrawn' } }
+  t.match(await Promise.all(cut), [refused, refused])
+  t.ok(Date.now() >= window.notAfterMs, 'not before its end')
+  t.match(await both[1].send('/held/cut'), { status: 403, headers: { 'x-outrider-refusal': 'no-allow-rule' } })
+  t.match(await both[0].send('/hello'), { status: 200, text: 'ok' })
+  for (const response of held) response.end()
+})
+
 t.test('a drain ends when every thread has finished', async (t) => {
   const held: ServerResponse[] = []
   const app = await startApp(t, ({ target }, response) => {

@@ -80,6 +80,7 @@ function setUp(): {
     due: (session) => serve(session, diff(wanted, session.held), revision),
     listening: () => {},
     draining: () => {},
+    apiKeysUsed: () => {},
     answered: (_session, result) => void answers.push(result),
     failed: (_session, thrown) => new OutriderError('internal-error', String(thrown)),
     closed: () => void answers.push('closed'),
