@@ -26,13 +26,28 @@ t.test('a line of the access log says what its policy was asked, and can be aske
     t.match(line.request, {
       workload: idOf('api'),
       decided,
-      request: { principal: { kind: 'peer', id: idOf('web') }, path: '/items', port: app.address.port },
+      request: {
+        principal: { kind: 'peer', id: idOf('web') },
+        path: '/items',
+        port: app.address.port,
+        host: 'api',
+        address: '127.0.0.1',
+        user: { tokens: [], apiKey: undefined },
+        headers: decided === 'allow' ? ['x-team', 'a'] : [],
+      },
     })
+    t.same(
+      line.request.unrecorded,
+      { host: false, address: false, sni: false, user: false, claims: false, headers: new Set(['x-team', 'x-none']) },
+      'everything that rules may ask for, but for other headers',
+    )
     t.equal(line.request.request.method, decided === 'allow' ? 'GET' : 'POST')
     t.ok(Math.abs((line.request.request.nowMs ?? 0) - Date.parse(String(record['time']))) < 1)
   }
-  // Refused before a policy was asked.
-  await send(web.outbound, { path: '/a%2fb' }).catch(() => {})
+
+  await send(web.outbound, { path: '/a%2fb' })
+  const refused = parseAccessLine(JSON.stringify(await api.records.take()))
+  t.match(refused, { kind: 'other', why: 'not-decided' }, 'it was refused before a policy was asked')
 })
 
 t.test('the sidecar of the caller asks no policy and says so', async (t) => {
