@@ -477,7 +477,11 @@ t.test('workers are told what changed, and a new one all of it', async (t) => {
     'to each of the two, no more than that',
   )
 
-  await crash(group, group.threads[0]!)
+  // It has lost one on the way: it ends rather than to enforce what nobody has sent.
+  const policy = { order: 9, base: 8, changed: [], removed: [], tables: new Map() }
+  group.threads[0]!.postMessage({ kind: 'policy', policy } satisfies ToWorker)
+  const told = await group.lines.take(({ level, error }) => level === 'error' && error !== undefined)
+  t.match(told, { error: { message: /policy 9 changes 8, not 2/ } })
   await group.apply([path('a')])
   await eventually(() => {
     group.clock.advance(1_000)
