@@ -15,6 +15,7 @@ import { latency } from './scenarios/latency.ts'
 import { mesh, meshManyConnections, meshOneConnection } from './scenarios/mesh.ts'
 import type { Scenario } from './scenarios/scenario.ts'
 import { sign } from './scenarios/sign.ts'
+import { stream } from './scenarios/stream.ts'
 import { download, upload } from './scenarios/transfer.ts'
 
 const scenarios: readonly Scenario[] = [
@@ -30,6 +31,7 @@ const scenarios: readonly Scenario[] = [
   sign,
   decide,
   compile,
+  stream,
 ]
 const names = new Set(scenarios.flatMap(({ subjects }) => subjects.map(({ name }) => name)))
 

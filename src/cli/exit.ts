@@ -16,6 +16,8 @@ const exitByError: Readonly<Record<string, ExitCode>> = {
   'rpc-not-found': exitCode.notFound,
   'ca-unknown': exitCode.notFound,
   'resource-in-use': exitCode.conflict,
+  'canary-running': exitCode.conflict,
+  'canary-nobody': exitCode.conflict,
   'ca-in-use': exitCode.conflict,
   'ca-state': exitCode.conflict,
   'rpc-already-exists': exitCode.conflict,

@@ -17,6 +17,8 @@ import type { CreatedApiKey__Output } from '../wire/outrider/admin/v1/CreatedApi
 import type { AuthorityList__Output } from '../wire/outrider/admin/v1/AuthorityList.ts'
 import type { AuthorityStepRequest } from '../wire/outrider/admin/v1/AuthorityStepRequest.ts'
 import type { ControlStatus__Output } from '../wire/outrider/admin/v1/ControlStatus.ts'
+import type { CanaryEvent__Output } from '../wire/outrider/admin/v1/CanaryEvent.ts'
+import type { CanaryRequest } from '../wire/outrider/admin/v1/CanaryRequest.ts'
 import type { CreatedToken__Output } from '../wire/outrider/admin/v1/CreatedToken.ts'
 import type { CreateTokenRequest } from '../wire/outrider/admin/v1/CreateTokenRequest.ts'
 import type { DeleteRequest } from '../wire/outrider/admin/v1/DeleteRequest.ts'
@@ -160,6 +162,7 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 /** What the command line asks for, on the Unix socket of the control server. */
 export interface AdminClient extends Promised<AdminMethods> {
   watch(request: WatchRequest): ClientStream<ResourceEvent__Output>
+  applyCanary(): ClientDuplex<CanaryRequest, CanaryEvent__Output>
   close(): void
 }
 
@@ -216,6 +219,7 @@ export function connectAdmin(socketPath: string): AdminClient {
     taintAuthority: (request) => unary(socketPath, (...rest) => client.taintAuthority(request, ...rest)),
     revokeAuthority: (request) => unary(socketPath, (...rest) => client.revokeAuthority(request, ...rest)),
     watch: (request) => reading(client.watch(request), socketPath),
+    applyCanary: () => duplex(client.applyCanary(), socketPath),
     close: () => client.close(),
   }
 }

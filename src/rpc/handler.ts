@@ -2,7 +2,8 @@ import type grpc from '@grpc/grpc-js'
 import { OutriderError } from '../lib/errors.ts'
 import type { AdminServiceHandlers } from '../wire/outrider/admin/v1/AdminService.ts'
 import type { IdentityServiceHandlers } from '../wire/outrider/identity/v1/IdentityService.ts'
-import type { PolicyServiceHandlers } from '../wire/outrider/policy/v1/PolicyService.ts'
+import type { EncodedPolicyUpdate } from '../wire/outrider/policy/v1/EncodedPolicyUpdate.ts'
+import type { SubscribeRequest__Output } from '../wire/outrider/policy/v1/SubscribeRequest.ts'
 import type { SecretDiscoveryServiceHandlers } from '../wire/envoy/service/secret/v3/SecretDiscoveryService.ts'
 import type { AuthorizationHandlers as AuthorizationServiceHandlers } from '../wire/envoy/service/auth/v3/Authorization.ts'
 import type { HealthHandlers as GrpcHealthHandlers } from '../wire/grpc/health/v1/Health.ts'
@@ -41,11 +42,16 @@ export interface IdentityHandlers {
 }
 
 export interface PolicyHandlers {
-  readonly subscribe: Bidi<PolicyServiceHandlers['Subscribe'], AuthenticatedCaller>
+  /** Its updates are `PolicyUpdate`s on the wire. */
+  readonly subscribe: (
+    stream: ServerDuplex<SubscribeRequest__Output, EncodedPolicyUpdate>,
+    caller: AuthenticatedCaller,
+  ) => void
 }
 
 export interface AdminHandlers {
   readonly apply: Unary<AdminServiceHandlers['Apply'], Caller>
+  readonly applyCanary: Bidi<AdminServiceHandlers['ApplyCanary'], Caller>
   readonly get: Unary<AdminServiceHandlers['Get'], Caller>
   readonly list: Unary<AdminServiceHandlers['List'], Caller>
   readonly delete: Unary<AdminServiceHandlers['Delete'], Caller>
@@ -138,9 +144,11 @@ export function attestService(attest: IdentityHandlers['attest']): BoundService 
 }
 
 export function policyService(handlers: PolicyHandlers): BoundService {
+  const { PolicyService, EncodedPolicyUpdate } = protocols().policy
+  const { Subscribe } = PolicyService.service
   return {
-    definition: protocols().policy.PolicyService.service,
-    bind: (context): PolicyServiceHandlers => ({
+    definition: { Subscribe: { ...Subscribe, responseSerialize: EncodedPolicyUpdate.serialize } },
+    bind: (context): grpc.UntypedServiceImplementation => ({
       Subscribe: duplex(context, 'Subscribe', requireIdentity, handlers.subscribe),
     }),
   }
@@ -151,6 +159,7 @@ export function adminService(handlers: AdminHandlers): BoundService {
     definition: protocols().admin.AdminService.service,
     bind: (context): AdminServiceHandlers => ({
       Apply: unary(context, 'Apply', anyone, handlers.apply),
+      ApplyCanary: duplex(context, 'ApplyCanary', anyone, handlers.applyCanary),
       Get: unary(context, 'Get', anyone, handlers.get),
       List: unary(context, 'List', anyone, handlers.list),
       Delete: unary(context, 'Delete', anyone, handlers.delete),

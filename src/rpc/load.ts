@@ -25,6 +25,7 @@ export interface Protocols {
     readonly IssuedSvid: Pick<Identity['IssuedSvid'], 'serialize' | 'deserialize'>
   }
   readonly policy: Pick<Policy, 'PolicyService'> & {
+    readonly EncodedPolicyUpdate: Pick<Policy['EncodedPolicyUpdate'], 'serialize' | 'deserialize'>
     readonly Resource: Pick<Policy['Resource'], 'serialize' | 'deserialize'>
   }
   readonly admin: Pick<Admin, 'AdminService'> & {
@@ -59,6 +60,7 @@ export function protocols(): Protocols {
       },
       policy: {
         PolicyService: client('outrider.policy.v1.PolicyService'),
+        EncodedPolicyUpdate: codecOf(root.lookupType('outrider.policy.v1.EncodedPolicyUpdate')),
         Resource: codecOf(root.lookupType('outrider.policy.v1.Resource')),
       },
       admin: {

@@ -13,7 +13,7 @@ import { listen, listenOnSocket } from '../lib/listen.ts'
 import type { PeerCredentials } from '../lib/peer-credentials.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { BoundService, HandlerContext } from './handler.ts'
-import { type Caller, peerOf, RefusedConnections, type Trust } from './peer.ts'
+import { type Caller, PresentedPeers, type Trust } from './peer.ts'
 import type { Endable } from './stream.ts'
 
 /** What a TLS server shows and whom it believes. */
@@ -78,14 +78,10 @@ export async function serveTls(
   events: ServerEvents,
   option = 'listen',
 ): Promise<RpcServer> {
-  const refused = new RefusedConnections()
+  const peers = new PresentedPeers()
   const callerOf: HandlerContext['callerOf'] = (call) => {
-    const leaf = call.getAuthContext().sslPeerCertificate?.raw
     const address = call.getPeer()
-    return {
-      peer: refused.reason(address) ?? peerOf(leaf, refused.trustOf(address, credentials.current), clock.now()),
-      source: address.replace(/:\d+$/, ''),
-    }
+    return { peer: peers.peerAt(address, credentials.current, clock.now()), source: address.replace(/:\d+$/, '') }
   }
   const engine = new Engine(services, limits, callerOf, events)
   const server = createTlsServer({
@@ -101,7 +97,7 @@ export async function serveTls(
   })
   const unsubscribe = credentials.subscribe((next) => server.setSecureContext(secureContext(next)))
   server.on('secureConnection', (socket: TLSSocket) => {
-    const peer = refused.note(socket, credentials.current, clock.now())
+    const peer = peers.note(socket, credentials.current, clock.now())
     if (peer !== undefined) events.peerRefused(sourceOf(socket), peer)
     engine.accept(socket)
   })

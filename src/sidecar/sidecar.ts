@@ -16,6 +16,7 @@ import { KeySetKeeper } from './authentication/key-sets.ts'
 import { openProviders } from './authentication/open.ts'
 import { adoptIdentity } from './adopt-identity.ts'
 import { establishIdentity, type Identity } from './identity.ts'
+import { HealthReporter } from './health-report.ts'
 import { LastGood } from './last-good/last-good.ts'
 import { listen, stopListening } from '../lib/listen.ts'
 import { OwnTraffic } from './own-traffic.ts'
@@ -87,6 +88,13 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   let workloadApi: Drainable | undefined
   let subscription: Subscription | undefined
   let reporter: TrustReporter | undefined
+  const health = new HealthReporter({
+    counted: async () => [registry.snapshot(), ...(await traffic.metrics())],
+    revision: () => snapshot.revision,
+    send: (report) => subscription?.health(report),
+    clock,
+    onFailed: (error) => log.error({ error }, 'requests could not be counted for the control server'),
+  })
   let apiKeyReporter: ApiKeyReporter | undefined
   let extAuthz: ExtAuthz | undefined
   let unfollow: (() => void) | undefined
@@ -105,6 +113,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const release = async (): Promise<void> => {
     workloadApi?.destroy()
     reporter?.close()
+    health.close()
     apiKeyReporter?.close()
     extAuthz?.destroy()
     unfollow?.()
@@ -132,6 +141,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       open: () => client.subscribe(),
       snapshot,
       whenInForce: (inForce) => traffic.whenInForce(inForce),
+      onHealthAsked: (everyMs) => health.every(everyMs),
       sidecarId: config.sidecarId === '' ? hostname() : config.sidecarId,
       programVersion,
       clock,

@@ -370,6 +370,18 @@ export const controlMetrics = {
     help: 'Sidecars with an open policy stream.',
     labels: {},
   },
+  sidecars: {
+    name: 'outrider_sidecars',
+    type: 'gauge',
+    help: 'Sidecars by what is known of them, once a second; lagging: a change has waited for them for more than 10 seconds.',
+    labels: { state: ['synced', 'pending', 'lagging', 'nacked', 'draining', 'disconnected'] },
+  },
+  canaries: {
+    name: 'outrider_canaries_total',
+    type: 'counter',
+    help: 'Changes that were given to some sidecars first, by what became of them.',
+    labels: { result: ['promoted', 'rolled_back'] },
+  },
   storeRevision: {
     name: 'outrider_store_revision',
     type: 'gauge',

@@ -12,6 +12,13 @@ import type { Authority as _outrider_admin_v1_Authority, Authority__Output as _o
 import type { AuthorityList as _outrider_admin_v1_AuthorityList, AuthorityList__Output as _outrider_admin_v1_AuthorityList__Output } from './outrider/admin/v1/AuthorityList.ts';
 import type { AuthorityStepRequest as _outrider_admin_v1_AuthorityStepRequest, AuthorityStepRequest__Output as _outrider_admin_v1_AuthorityStepRequest__Output } from './outrider/admin/v1/AuthorityStepRequest.ts';
 import type { BundleDocument as _outrider_admin_v1_BundleDocument, BundleDocument__Output as _outrider_admin_v1_BundleDocument__Output } from './outrider/admin/v1/BundleDocument.ts';
+import type { CanaryAbort as _outrider_admin_v1_CanaryAbort, CanaryAbort__Output as _outrider_admin_v1_CanaryAbort__Output } from './outrider/admin/v1/CanaryAbort.ts';
+import type { CanaryEvent as _outrider_admin_v1_CanaryEvent, CanaryEvent__Output as _outrider_admin_v1_CanaryEvent__Output } from './outrider/admin/v1/CanaryEvent.ts';
+import type { CanaryHealth as _outrider_admin_v1_CanaryHealth, CanaryHealth__Output as _outrider_admin_v1_CanaryHealth__Output } from './outrider/admin/v1/CanaryHealth.ts';
+import type { CanaryReason as _outrider_admin_v1_CanaryReason, CanaryReason__Output as _outrider_admin_v1_CanaryReason__Output } from './outrider/admin/v1/CanaryReason.ts';
+import type { CanaryRequest as _outrider_admin_v1_CanaryRequest, CanaryRequest__Output as _outrider_admin_v1_CanaryRequest__Output } from './outrider/admin/v1/CanaryRequest.ts';
+import type { CanarySidecar as _outrider_admin_v1_CanarySidecar, CanarySidecar__Output as _outrider_admin_v1_CanarySidecar__Output } from './outrider/admin/v1/CanarySidecar.ts';
+import type { CanaryStart as _outrider_admin_v1_CanaryStart, CanaryStart__Output as _outrider_admin_v1_CanaryStart__Output } from './outrider/admin/v1/CanaryStart.ts';
 import type { ControlStatus as _outrider_admin_v1_ControlStatus, ControlStatus__Output as _outrider_admin_v1_ControlStatus__Output } from './outrider/admin/v1/ControlStatus.ts';
 import type { CreateApiKeyRequest as _outrider_admin_v1_CreateApiKeyRequest, CreateApiKeyRequest__Output as _outrider_admin_v1_CreateApiKeyRequest__Output } from './outrider/admin/v1/CreateApiKeyRequest.ts';
 import type { CreateTokenRequest as _outrider_admin_v1_CreateTokenRequest, CreateTokenRequest__Output as _outrider_admin_v1_CreateTokenRequest__Output } from './outrider/admin/v1/CreateTokenRequest.ts';
@@ -46,6 +53,7 @@ import type { RotateApiKeyRequest as _outrider_admin_v1_RotateApiKeyRequest, Rot
 import type { Sidecar as _outrider_admin_v1_Sidecar, Sidecar__Output as _outrider_admin_v1_Sidecar__Output } from './outrider/admin/v1/Sidecar.ts';
 import type { StoredResource as _outrider_admin_v1_StoredResource, StoredResource__Output as _outrider_admin_v1_StoredResource__Output } from './outrider/admin/v1/StoredResource.ts';
 import type { Token as _outrider_admin_v1_Token, Token__Output as _outrider_admin_v1_Token__Output } from './outrider/admin/v1/Token.ts';
+import type { TrafficHealth as _outrider_admin_v1_TrafficHealth, TrafficHealth__Output as _outrider_admin_v1_TrafficHealth__Output } from './outrider/admin/v1/TrafficHealth.ts';
 import type { WatchRequest as _outrider_admin_v1_WatchRequest, WatchRequest__Output as _outrider_admin_v1_WatchRequest__Output } from './outrider/admin/v1/WatchRequest.ts';
 
 type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
@@ -71,6 +79,13 @@ export interface ProtoGrpcType {
         AuthorityList: MessageTypeDefinition<_outrider_admin_v1_AuthorityList, _outrider_admin_v1_AuthorityList__Output>
         AuthorityStepRequest: MessageTypeDefinition<_outrider_admin_v1_AuthorityStepRequest, _outrider_admin_v1_AuthorityStepRequest__Output>
         BundleDocument: MessageTypeDefinition<_outrider_admin_v1_BundleDocument, _outrider_admin_v1_BundleDocument__Output>
+        CanaryAbort: MessageTypeDefinition<_outrider_admin_v1_CanaryAbort, _outrider_admin_v1_CanaryAbort__Output>
+        CanaryEvent: MessageTypeDefinition<_outrider_admin_v1_CanaryEvent, _outrider_admin_v1_CanaryEvent__Output>
+        CanaryHealth: MessageTypeDefinition<_outrider_admin_v1_CanaryHealth, _outrider_admin_v1_CanaryHealth__Output>
+        CanaryReason: MessageTypeDefinition<_outrider_admin_v1_CanaryReason, _outrider_admin_v1_CanaryReason__Output>
+        CanaryRequest: MessageTypeDefinition<_outrider_admin_v1_CanaryRequest, _outrider_admin_v1_CanaryRequest__Output>
+        CanarySidecar: MessageTypeDefinition<_outrider_admin_v1_CanarySidecar, _outrider_admin_v1_CanarySidecar__Output>
+        CanaryStart: MessageTypeDefinition<_outrider_admin_v1_CanaryStart, _outrider_admin_v1_CanaryStart__Output>
         ControlStatus: MessageTypeDefinition<_outrider_admin_v1_ControlStatus, _outrider_admin_v1_ControlStatus__Output>
         CreateApiKeyRequest: MessageTypeDefinition<_outrider_admin_v1_CreateApiKeyRequest, _outrider_admin_v1_CreateApiKeyRequest__Output>
         CreateTokenRequest: MessageTypeDefinition<_outrider_admin_v1_CreateTokenRequest, _outrider_admin_v1_CreateTokenRequest__Output>
@@ -105,6 +120,7 @@ export interface ProtoGrpcType {
         Sidecar: MessageTypeDefinition<_outrider_admin_v1_Sidecar, _outrider_admin_v1_Sidecar__Output>
         StoredResource: MessageTypeDefinition<_outrider_admin_v1_StoredResource, _outrider_admin_v1_StoredResource__Output>
         Token: MessageTypeDefinition<_outrider_admin_v1_Token, _outrider_admin_v1_Token__Output>
+        TrafficHealth: MessageTypeDefinition<_outrider_admin_v1_TrafficHealth, _outrider_admin_v1_TrafficHealth__Output>
         WatchRequest: MessageTypeDefinition<_outrider_admin_v1_WatchRequest, _outrider_admin_v1_WatchRequest__Output>
       }
     }

@@ -13,6 +13,12 @@ export const contract: object = {
                       "requestType": "ApplyRequest",
                       "responseType": "ApplyResponse"
                     },
+                    "ApplyCanary": {
+                      "requestType": "CanaryRequest",
+                      "requestStream": true,
+                      "responseType": "CanaryEvent",
+                      "responseStream": true
+                    },
                     "Get": {
                       "requestType": "GetRequest",
                       "responseType": "StoredResource"
@@ -117,6 +123,183 @@ export const contract: object = {
                     },
                     "dryRun": {
                       "type": "bool",
+                      "id": 2
+                    }
+                  }
+                },
+                "CanaryRequest": {
+                  "oneofs": {
+                    "message": {
+                      "oneof": [
+                        "start",
+                        "abort"
+                      ]
+                    }
+                  },
+                  "fields": {
+                    "start": {
+                      "type": "CanaryStart",
+                      "id": 1
+                    },
+                    "abort": {
+                      "type": "CanaryAbort",
+                      "id": 2
+                    }
+                  }
+                },
+                "CanaryStart": {
+                  "oneofs": {
+                    "_maxDenials": {
+                      "oneof": [
+                        "maxDenials"
+                      ]
+                    }
+                  },
+                  "fields": {
+                    "documents": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    },
+                    "percent": {
+                      "type": "uint32",
+                      "id": 2
+                    },
+                    "watch": {
+                      "type": "google.protobuf.Duration",
+                      "id": 3
+                    },
+                    "maxDenials": {
+                      "type": "uint64",
+                      "id": 4,
+                      "options": {
+                        "proto3_optional": true
+                      }
+                    },
+                    "allowQuiet": {
+                      "type": "bool",
+                      "id": 5
+                    }
+                  }
+                },
+                "CanaryAbort": {
+                  "fields": {}
+                },
+                "CanaryEvent": {
+                  "fields": {
+                    "step": {
+                      "type": "Step",
+                      "id": 1
+                    },
+                    "revision": {
+                      "type": "uint64",
+                      "id": 2
+                    },
+                    "canaries": {
+                      "rule": "repeated",
+                      "type": "CanarySidecar",
+                      "id": 3
+                    },
+                    "withoutCanary": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 4
+                    },
+                    "health": {
+                      "rule": "repeated",
+                      "type": "CanaryHealth",
+                      "id": 5
+                    },
+                    "reasons": {
+                      "rule": "repeated",
+                      "type": "CanaryReason",
+                      "id": 6
+                    },
+                    "outcomes": {
+                      "rule": "repeated",
+                      "type": "ApplyOutcome",
+                      "id": 7
+                    },
+                    "unsettled": {
+                      "type": "uint32",
+                      "id": 8
+                    }
+                  },
+                  "nested": {
+                    "Step": {
+                      "values": {
+                        "STEP_UNSPECIFIED": 0,
+                        "STEP_STARTED": 1,
+                        "STEP_PUSHED": 2,
+                        "STEP_WATCHING": 3,
+                        "STEP_HEALTH": 4,
+                        "STEP_PROMOTED": 5,
+                        "STEP_ROLLING_BACK": 6,
+                        "STEP_ROLLED_BACK": 7
+                      }
+                    }
+                  }
+                },
+                "CanarySidecar": {
+                  "fields": {
+                    "spiffeId": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "sidecarId": {
+                      "type": "string",
+                      "id": 2
+                    }
+                  }
+                },
+                "CanaryHealth": {
+                  "fields": {
+                    "spiffeId": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "canaries": {
+                      "type": "TrafficHealth",
+                      "id": 2
+                    },
+                    "before": {
+                      "type": "TrafficHealth",
+                      "id": 3
+                    },
+                    "rest": {
+                      "type": "TrafficHealth",
+                      "id": 4
+                    }
+                  }
+                },
+                "TrafficHealth": {
+                  "fields": {
+                    "requests": {
+                      "type": "uint64",
+                      "id": 1
+                    },
+                    "denied": {
+                      "type": "uint64",
+                      "id": 2
+                    },
+                    "appErrors": {
+                      "type": "uint64",
+                      "id": 3
+                    },
+                    "ownErrors": {
+                      "type": "uint64",
+                      "id": 4
+                    }
+                  }
+                },
+                "CanaryReason": {
+                  "fields": {
+                    "code": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "message": {
+                      "type": "string",
                       "id": 2
                     }
                   }
@@ -634,6 +817,14 @@ export const contract: object = {
                     "svidNotBefore": {
                       "type": "google.protobuf.Timestamp",
                       "id": 13
+                    },
+                    "pendingMs": {
+                      "type": "uint64",
+                      "id": 14
+                    },
+                    "canary": {
+                      "type": "bool",
+                      "id": 15
                     }
                   },
                   "nested": {
@@ -644,7 +835,8 @@ export const contract: object = {
                         "STATE_PENDING": 2,
                         "STATE_NACKED": 3,
                         "STATE_DRAINING": 4,
-                        "STATE_DISCONNECTED": 5
+                        "STATE_DISCONNECTED": 5,
+                        "STATE_LAGGING": 6
                       }
                     }
                   }
@@ -1102,6 +1294,7 @@ export const contract: object = {
                         "listening",
                         "draining",
                         "trustReport",
+                        "healthReport",
                         "apiKeyUse"
                       ]
                     }
@@ -1130,6 +1323,10 @@ export const contract: object = {
                     "trustReport": {
                       "type": "TrustReport",
                       "id": 6
+                    },
+                    "healthReport": {
+                      "type": "HealthReport",
+                      "id": 7
                     },
                     "apiKeyUse": {
                       "type": "ApiKeyUse",
@@ -1177,6 +1374,30 @@ export const contract: object = {
                     "at": {
                       "type": "google.protobuf.Timestamp",
                       "id": 4
+                    }
+                  }
+                },
+                "HealthReport": {
+                  "fields": {
+                    "revision": {
+                      "type": "uint64",
+                      "id": 1
+                    },
+                    "requests": {
+                      "type": "uint64",
+                      "id": 2
+                    },
+                    "denied": {
+                      "type": "uint64",
+                      "id": 3
+                    },
+                    "appErrors": {
+                      "type": "uint64",
+                      "id": 4
+                    },
+                    "ownErrors": {
+                      "type": "uint64",
+                      "id": 5
                     }
                   }
                 },
@@ -1329,6 +1550,36 @@ export const contract: object = {
                       "rule": "repeated",
                       "type": "ResourceName",
                       "id": 4
+                    },
+                    "reportHealthEveryMs": {
+                      "type": "uint32",
+                      "id": 5
+                    }
+                  }
+                },
+                "EncodedPolicyUpdate": {
+                  "fields": {
+                    "revision": {
+                      "type": "uint64",
+                      "id": 1
+                    },
+                    "nonce": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "changed": {
+                      "rule": "repeated",
+                      "type": "bytes",
+                      "id": 3
+                    },
+                    "removed": {
+                      "rule": "repeated",
+                      "type": "ResourceName",
+                      "id": 4
+                    },
+                    "reportHealthEveryMs": {
+                      "type": "uint32",
+                      "id": 5
                     }
                   }
                 },

@@ -15,9 +15,11 @@ import type { BundleInForce as _outrider_policy_v1_BundleInForce, BundleInForce_
 import type { ClaimToHeader as _outrider_policy_v1_ClaimToHeader, ClaimToHeader__Output as _outrider_policy_v1_ClaimToHeader__Output } from './outrider/policy/v1/ClaimToHeader.ts';
 import type { Condition as _outrider_policy_v1_Condition, Condition__Output as _outrider_policy_v1_Condition__Output } from './outrider/policy/v1/Condition.ts';
 import type { Draining as _outrider_policy_v1_Draining, Draining__Output as _outrider_policy_v1_Draining__Output } from './outrider/policy/v1/Draining.ts';
+import type { EncodedPolicyUpdate as _outrider_policy_v1_EncodedPolicyUpdate, EncodedPolicyUpdate__Output as _outrider_policy_v1_EncodedPolicyUpdate__Output } from './outrider/policy/v1/EncodedPolicyUpdate.ts';
 import type { Endpoint as _outrider_policy_v1_Endpoint, Endpoint__Output as _outrider_policy_v1_Endpoint__Output } from './outrider/policy/v1/Endpoint.ts';
 import type { ExternalAuthorizationSpec as _outrider_policy_v1_ExternalAuthorizationSpec, ExternalAuthorizationSpec__Output as _outrider_policy_v1_ExternalAuthorizationSpec__Output } from './outrider/policy/v1/ExternalAuthorizationSpec.ts';
 import type { HeaderLocation as _outrider_policy_v1_HeaderLocation, HeaderLocation__Output as _outrider_policy_v1_HeaderLocation__Output } from './outrider/policy/v1/HeaderLocation.ts';
+import type { HealthReport as _outrider_policy_v1_HealthReport, HealthReport__Output as _outrider_policy_v1_HealthReport__Output } from './outrider/policy/v1/HealthReport.ts';
 import type { Hello as _outrider_policy_v1_Hello, Hello__Output as _outrider_policy_v1_Hello__Output } from './outrider/policy/v1/Hello.ts';
 import type { InboundListener as _outrider_policy_v1_InboundListener, InboundListener__Output as _outrider_policy_v1_InboundListener__Output } from './outrider/policy/v1/InboundListener.ts';
 import type { Introspection as _outrider_policy_v1_Introspection, Introspection__Output as _outrider_policy_v1_Introspection__Output } from './outrider/policy/v1/Introspection.ts';
@@ -75,9 +77,11 @@ export interface ProtoGrpcType {
         ClaimToHeader: MessageTypeDefinition<_outrider_policy_v1_ClaimToHeader, _outrider_policy_v1_ClaimToHeader__Output>
         Condition: MessageTypeDefinition<_outrider_policy_v1_Condition, _outrider_policy_v1_Condition__Output>
         Draining: MessageTypeDefinition<_outrider_policy_v1_Draining, _outrider_policy_v1_Draining__Output>
+        EncodedPolicyUpdate: MessageTypeDefinition<_outrider_policy_v1_EncodedPolicyUpdate, _outrider_policy_v1_EncodedPolicyUpdate__Output>
         Endpoint: MessageTypeDefinition<_outrider_policy_v1_Endpoint, _outrider_policy_v1_Endpoint__Output>
         ExternalAuthorizationSpec: MessageTypeDefinition<_outrider_policy_v1_ExternalAuthorizationSpec, _outrider_policy_v1_ExternalAuthorizationSpec__Output>
         HeaderLocation: MessageTypeDefinition<_outrider_policy_v1_HeaderLocation, _outrider_policy_v1_HeaderLocation__Output>
+        HealthReport: MessageTypeDefinition<_outrider_policy_v1_HealthReport, _outrider_policy_v1_HealthReport__Output>
         Hello: MessageTypeDefinition<_outrider_policy_v1_Hello, _outrider_policy_v1_Hello__Output>
         InboundListener: MessageTypeDefinition<_outrider_policy_v1_InboundListener, _outrider_policy_v1_InboundListener__Output>
         Introspection: MessageTypeDefinition<_outrider_policy_v1_Introspection, _outrider_policy_v1_Introspection__Output>

@@ -121,6 +121,7 @@ const exitMeanings: Readonly<Record<keyof typeof exitCode, string>> = {
   notFound: 'what was asked for is not there',
   unreachable: 'the control server does not answer',
   conflict: 'the state there is not the one the command wanted',
+  rolledBack: 'a canary was taken back, and nothing was stored',
   interrupted: 'ended by SIGINT or SIGTERM before it was done',
 }
 

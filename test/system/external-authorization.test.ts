@@ -4,7 +4,7 @@ import { request as httpsRequest } from 'node:https'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { type Address, formatAddress } from '../../src/lib/address.ts'
+import { type Address, formatAddress, parseAddress } from '../../src/lib/address.ts'
 import { startApp, type TestApp } from '../fixtures/app.ts'
 import { startAuthorizationServer } from '../fixtures/authorization-server.ts'
 import { envoy } from '../fixtures/foreign.ts'
@@ -33,8 +33,8 @@ const apiKeys = resource('RequestAuthentication', 'keys', {
   apiKeys: { from: [{ header: 'x-api-key' }, { query: 'key' }] },
 })
 
-async function createKey({ command }: TestMesh, ...words: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await command(['apikey', 'create', ...words])
+async function createKey(mesh: TestMesh, ...words: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await mesh.command(['apikey', 'create', ...words])
   if (code !== 0) throw new Error(stderr)
   return stdout.trim()
 }
@@ -143,8 +143,9 @@ async function startBehindEnvoy(t: Test, file: string): Promise<BehindEnvoy> {
   const { port } = app.address
   const other = resource('Workload', 'other', { spiffeId: idOf('other') })
   await mesh.apply([ordersResources(port, { paths: ['/allowed/{**}'] }), other, apiKeys].join('\n---\n'))
-  const ports = { listener: await freePort(), authz: await freePort() }
-  const orders = await mesh.sidecar('orders', ['--outbound', '', '--ext-authz', `127.0.0.1:${ports.authz}`])
+  const orders = await mesh.sidecar('orders', ['--outbound', '', '--workers', '2', '--ext-authz', '127.0.0.1:0'])
+  const { extAuthz } = JSON.parse(await orders.line(/"ready":"sidecar"/))
+  const ports = { listener: await freePort(), authz: parseAddress(extAuthz)!.port }
   await isInForce(orders, 'RequestAuthentication')
   const [own, web, stranger] = [
     await identityFor(mesh, 'orders'),
@@ -160,12 +161,10 @@ async function startBehindEnvoy(t: Test, file: string): Promise<BehindEnvoy> {
   startProgram(t, file, ['-c', path('envoy.json'), '--concurrency', '1', '--use-dynamic-base-id', '-l', 'warning'])
   await until('Envoy serves', () => accepts(ports.listener))
   const listener: Address = { host: '127.0.0.1', port: ports.listener }
-  const call: BehindEnvoy['call'] = (target, { cert, key, roots }, options = {}) =>
-    exchange(httpsRequest, listener, {
-      path: target,
-      ...options,
-      ...{ cert, key, ca: roots, servername: '', checkServerIdentity: () => undefined },
-    })
+  const call: BehindEnvoy['call'] = (target, { cert, key, roots }, options = {}) => {
+    const tls = { cert, key, ca: roots, servername: '', checkServerIdentity: () => undefined }
+    return exchange(httpsRequest, listener, { path: target, ...options, ...tls })
+  }
   return { mesh, orders, app, web, stranger, call }
 }
 

@@ -36,6 +36,7 @@ export const command: Command = defineCommand({
         outbound: sidecar.outbound === undefined ? null : formatAddress(sidecar.outbound),
         outboundServices: sidecar.outboundServices.map(formatAddress),
         admin: formatAddress(sidecar.admin),
+        ...(sidecar.extAuthz === undefined ? {} : { extAuthz: sidecar.extAuthz }),
       }
       stdout.write(`${JSON.stringify(ready)}\n`)
       await untilAborted(signal)

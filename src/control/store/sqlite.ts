@@ -202,6 +202,11 @@ class SqliteStore implements Store {
     return row === undefined ? undefined : tokenRecord(row)
   }
 
+  countTokens(): number {
+    const row = this.#get('SELECT COUNT(*) AS count FROM tokens')
+    return row === undefined ? 0 : integer(row, 'count')
+  }
+
   listTokens(): readonly TokenRecord[] {
     return this.#all('SELECT * FROM tokens ORDER BY expires_at, id').map(tokenRecord)
   }

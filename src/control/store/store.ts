@@ -76,6 +76,7 @@ export interface Store {
 
   addToken(token: TokenRecord): void
   findToken(id: string): TokenRecord | undefined
+  countTokens(): number
   listTokens(): readonly TokenRecord[]
   /** False when there is no such token that could still be revoked. */
   revokeToken(id: string, nowMs: number): boolean

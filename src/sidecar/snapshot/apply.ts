@@ -1,4 +1,3 @@
-import { lockoutPlans } from '../../ratelimit/lockout.ts'
 import type { SubscribeRequest } from '../../wire/outrider/policy/v1/SubscribeRequest.ts'
 import type { Compiled } from './compile.ts'
 import type { Origin, Snapshot } from './snapshot.ts'
@@ -8,7 +7,7 @@ export function apply({ decoded, policy, violations }: Compiled, snapshot: Snaps
   const { nonce, revision, held, startedMs } = decoded
   const { buckets, metrics, clock, log } = snapshot
   // Before anybody can be decided on with the new policy.
-  buckets.retain([...policy.limits.plans, ...lockoutPlans])
+  buckets.retain(policy.limits.plans)
   snapshot.replace(policy, held, revision, origin)
   metrics.policyRevision.set(revision)
   metrics.policyApplyDuration.observe((clock.monotonic() - startedMs) / 1000)

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { credentials } from '@grpc/grpc-js'
 import t, { type Test } from 'tap'
 import { loadSidecarConfig } from '../../../src/config/sidecar.ts'
 import { newApiKey } from '../../../src/identity/api-key.ts'
@@ -9,6 +10,7 @@ import { clientContext } from '../../../src/mtls/credentials.ts'
 import { closedPolicy } from '../../../src/policy/closed.ts'
 import type { ApiKey } from '../../../src/policy/model.ts'
 import { validateResource } from '../../../src/policy/validate.ts'
+import { protocols } from '../../../src/rpc/load.ts'
 import { type AuthorizationClient, connectAuthorization } from '../../../src/rpc/authorization.ts'
 import { type ExtAuthz, openExtAuthz } from '../../../src/sidecar/ext-authz/open.ts'
 import type { _envoy_service_auth_v3_AttributeContext_HttpRequest as Http } from '../../../src/wire/envoy/service/auth/v3/AttributeContext.ts'
@@ -303,6 +305,16 @@ t.test('over mutual TLS those who are named may ask, and nobody else', async (t)
     policyOf({ policies: [allow('all')], revocations: [revocation('x', { spiffeIds: [idOf('envoy')] })] }),
   )
   await t.rejects(ask(ca, '/ns/default/sa/envoy'), { code: 'peer-unauthenticated' })
+})
+
+t.test('who asks for its health is told that it serves', async (t) => {
+  const { server } = await setUp(t, { policies: [] })
+  const client = new (protocols().health.Health)(server.address, credentials.createInsecure())
+  t.teardown(() => client.close())
+  const answer = await new Promise((resolve, reject) => {
+    client.check({ service: '' }, (error, response) => (error === null ? resolve(response) : reject(error)))
+  })
+  t.same(answer, { status: 'SERVING' })
 })
 
 t.test('options that would let anybody ask are refused', async (t) => {

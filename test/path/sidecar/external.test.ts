@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
 import { ServerCredentials } from '@grpc/grpc-js'
 import t, { type Test } from 'tap'
 import { formatAddress } from '../../../src/lib/address.ts'
@@ -11,14 +12,17 @@ import {
 } from '../../fixtures/authorization-server.ts'
 import { makeTestCa } from '../../fixtures/ca.ts'
 import { begin, grpcClient, startGrpcApp } from '../../fixtures/grpc.ts'
+import { rawApp } from '../../fixtures/http.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
 import {
   allow,
+  credentialsOf,
   eventually,
   type Hop,
   idOf,
   policyOf,
   rateLimit,
+  revocation,
   send,
   startHop,
   startPair,
@@ -331,6 +335,63 @@ t.test('a permission that is withdrawn while a server thinks refuses', async (t)
   api.policy.set(policyOf({ policies: [] }))
   t.equal((await reply).status, 403)
   t.equal(app.seen.length, 0)
+})
+
+t.test('a change of credentials or policy leaves questions under way alone', async (t) => {
+  const ca = makeTestCa(TRUST_DOMAIN)
+  const leaf = ca.issue('/ns/default/sa/authz')
+  const secure = ServerCredentials.createSsl(
+    Buffer.from(ca.pem),
+    [{ cert_chain: Buffer.from(leaf.chainPem), private_key: Buffer.from(leaf.keyPem) }],
+    true,
+  )
+  const { promise, resolve } = Promise.withResolvers<typeof permitted>()
+  const server = await startAuthorizationServer(t, () => promise, secure)
+  const spec = { spiffeId: idOf('authz') }
+  const parts = { policies: [allow('all')], external: [external(formatAddress(server.address), spec)] }
+  const { web, api } = await startHop(t, { ca, policy: parts })
+  const reply = send(web.outbound)
+  await eventually(() => server.asked.length === 1, 'it is asked')
+  api.credentials.set(credentialsOf(ca.issue('/ns/default/sa/api'), ca.bundles()))
+  api.policy.set(policyOf({ policies: [allow('all')] }))
+  resolve(permitted)
+  t.equal((await reply).status, 200)
+  api.policy.set(policyOf(parts))
+  t.equal((await send(web.outbound)).status, 200, 'and the next question finds its way')
+  t.equal(server.asked.length, 2)
+  const revoked = revocation('authz', { spiffeIds: [idOf('authz')] })
+  api.policy.set(policyOf({ ...parts, revocations: [revoked] }))
+  t.equal((await send(web.outbound)).status, 503, 'whom nobody believes any more is not asked again')
+  t.equal(server.asked.length, 2)
+})
+
+t.test('of a TCP connection it is told who and where, and its denial ends it', async (t) => {
+  const server = await startAuthorizationServer(t, () => ({ status: { code: 7 } }))
+  const spec = { to: [{ paths: ['/asked/{**}'] }] }
+  const policy = { policies: [allow('all')], external: [external(formatAddress(server.address), spec)] }
+  const echo = await rawApp(t, ({ socket }) => socket.pipe(socket))
+  const { web } = await startPair(t, echo.address, {
+    policy,
+    port: { protocol: 'tcp' },
+    api: { inbound: { protocol: 'tcp' } },
+  })
+  const talk = (): Promise<string> => {
+    const socket = connect(web.services[0]!)
+    t.teardown(() => socket.destroy())
+    socket.on('error', () => {})
+    socket.write('hello')
+    return new Promise<string>((resolve) => {
+      socket.once('data', (said: Buffer) => resolve(said.toString()))
+      socket.once('close', () => resolve('closed'))
+    })
+  }
+  t.equal(await talk(), 'closed')
+  const { request, source } = server.asked[0]!.attributes!
+  t.equal(request!.http, null)
+  t.equal(source!.principal, idOf('web'))
+  server.answer(() => permitted)
+  t.equal(await talk(), 'hello', 'what is not known of a request counts as meant, so that it is asked')
+  t.equal(server.asked.length, 2)
 })
 
 t.test('what the server denies takes nothing from a rate limit', async (t) => {

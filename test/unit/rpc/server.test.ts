@@ -25,6 +25,7 @@ async function setUp(
   const events: string[] = []
   const all: AdminHandlers = {
     apply: unexpected,
+    applyCanary: unexpected,
     get: unexpected,
     list: unexpected,
     delete: unexpected,

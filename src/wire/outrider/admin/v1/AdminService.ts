@@ -7,6 +7,8 @@ import type { ApplyResponse as _outrider_admin_v1_ApplyResponse, ApplyResponse__
 import type { AuthorityList as _outrider_admin_v1_AuthorityList, AuthorityList__Output as _outrider_admin_v1_AuthorityList__Output } from '../../../outrider/admin/v1/AuthorityList.ts';
 import type { AuthorityStepRequest as _outrider_admin_v1_AuthorityStepRequest, AuthorityStepRequest__Output as _outrider_admin_v1_AuthorityStepRequest__Output } from '../../../outrider/admin/v1/AuthorityStepRequest.ts';
 import type { BundleDocument as _outrider_admin_v1_BundleDocument, BundleDocument__Output as _outrider_admin_v1_BundleDocument__Output } from '../../../outrider/admin/v1/BundleDocument.ts';
+import type { CanaryEvent as _outrider_admin_v1_CanaryEvent, CanaryEvent__Output as _outrider_admin_v1_CanaryEvent__Output } from '../../../outrider/admin/v1/CanaryEvent.ts';
+import type { CanaryRequest as _outrider_admin_v1_CanaryRequest, CanaryRequest__Output as _outrider_admin_v1_CanaryRequest__Output } from '../../../outrider/admin/v1/CanaryRequest.ts';
 import type { ControlStatus as _outrider_admin_v1_ControlStatus, ControlStatus__Output as _outrider_admin_v1_ControlStatus__Output } from '../../../outrider/admin/v1/ControlStatus.ts';
 import type { CreateApiKeyRequest as _outrider_admin_v1_CreateApiKeyRequest, CreateApiKeyRequest__Output as _outrider_admin_v1_CreateApiKeyRequest__Output } from '../../../outrider/admin/v1/CreateApiKeyRequest.ts';
 import type { CreateTokenRequest as _outrider_admin_v1_CreateTokenRequest, CreateTokenRequest__Output as _outrider_admin_v1_CreateTokenRequest__Output } from '../../../outrider/admin/v1/CreateTokenRequest.ts';
@@ -54,6 +56,11 @@ export interface AdminServiceClient extends grpc.Client {
   apply(argument: _outrider_admin_v1_ApplyRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_ApplyResponse__Output>): grpc.ClientUnaryCall;
   apply(argument: _outrider_admin_v1_ApplyRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_ApplyResponse__Output>): grpc.ClientUnaryCall;
   apply(argument: _outrider_admin_v1_ApplyRequest, callback: grpc.requestCallback<_outrider_admin_v1_ApplyResponse__Output>): grpc.ClientUnaryCall;
+  
+  ApplyCanary(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_outrider_admin_v1_CanaryRequest, _outrider_admin_v1_CanaryEvent__Output>;
+  ApplyCanary(options?: grpc.CallOptions): grpc.ClientDuplexStream<_outrider_admin_v1_CanaryRequest, _outrider_admin_v1_CanaryEvent__Output>;
+  applyCanary(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_outrider_admin_v1_CanaryRequest, _outrider_admin_v1_CanaryEvent__Output>;
+  applyCanary(options?: grpc.CallOptions): grpc.ClientDuplexStream<_outrider_admin_v1_CanaryRequest, _outrider_admin_v1_CanaryEvent__Output>;
   
   CreateApiKey(argument: _outrider_admin_v1_CreateApiKeyRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_outrider_admin_v1_CreatedApiKey__Output>): grpc.ClientUnaryCall;
   CreateApiKey(argument: _outrider_admin_v1_CreateApiKeyRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_outrider_admin_v1_CreatedApiKey__Output>): grpc.ClientUnaryCall;
@@ -220,6 +227,8 @@ export interface AdminServiceHandlers extends grpc.UntypedServiceImplementation 
   
   Apply: grpc.handleUnaryCall<_outrider_admin_v1_ApplyRequest__Output, _outrider_admin_v1_ApplyResponse>;
   
+  ApplyCanary: grpc.handleBidiStreamingCall<_outrider_admin_v1_CanaryRequest__Output, _outrider_admin_v1_CanaryEvent>;
+  
   CreateApiKey: grpc.handleUnaryCall<_outrider_admin_v1_CreateApiKeyRequest__Output, _outrider_admin_v1_CreatedApiKey>;
   
   CreateToken: grpc.handleUnaryCall<_outrider_admin_v1_CreateTokenRequest__Output, _outrider_admin_v1_CreatedToken>;
@@ -261,6 +270,7 @@ export interface AdminServiceHandlers extends grpc.UntypedServiceImplementation 
 export interface AdminServiceDefinition extends grpc.ServiceDefinition {
   ActivateAuthority: MethodDefinition<_outrider_admin_v1_AuthorityStepRequest, _outrider_admin_v1_AuthorityList, _outrider_admin_v1_AuthorityStepRequest__Output, _outrider_admin_v1_AuthorityList__Output>
   Apply: MethodDefinition<_outrider_admin_v1_ApplyRequest, _outrider_admin_v1_ApplyResponse, _outrider_admin_v1_ApplyRequest__Output, _outrider_admin_v1_ApplyResponse__Output>
+  ApplyCanary: MethodDefinition<_outrider_admin_v1_CanaryRequest, _outrider_admin_v1_CanaryEvent, _outrider_admin_v1_CanaryRequest__Output, _outrider_admin_v1_CanaryEvent__Output>
   CreateApiKey: MethodDefinition<_outrider_admin_v1_CreateApiKeyRequest, _outrider_admin_v1_CreatedApiKey, _outrider_admin_v1_CreateApiKeyRequest__Output, _outrider_admin_v1_CreatedApiKey__Output>
   CreateToken: MethodDefinition<_outrider_admin_v1_CreateTokenRequest, _outrider_admin_v1_CreatedToken, _outrider_admin_v1_CreateTokenRequest__Output, _outrider_admin_v1_CreatedToken__Output>
   Delete: MethodDefinition<_outrider_admin_v1_DeleteRequest, _outrider_admin_v1_DeleteResponse, _outrider_admin_v1_DeleteRequest__Output, _outrider_admin_v1_DeleteResponse__Output>
