@@ -135,3 +135,22 @@ export function compileFor(
     }),
   }
 }
+
+/**
+ * What no document shows by itself: each resource is compiled once, for the first workload that it governs. Those that govern none are
+ * for lint.
+ */
+export function uncompilable(set: ResourceSet): readonly LocatedViolation[] {
+  const waiting = new Set(set.sources.filter(isGoverning))
+  return set.workloads.flatMap((workload) => {
+    const mine = [...waiting].filter(({ resource }) => governs(resource, workload.metadata))
+    for (const source of mine) waiting.delete(source)
+    return mine.length === 0 ? [] : compileFor(mine, resolvedWorkload(workload)).violations
+  })
+}
+
+export type GoverningSource = SourceResource & { readonly resource: GoverningResource }
+
+export function isGoverning(source: SourceResource): source is GoverningSource {
+  return source.resource.kind !== 'Service' && 'workloads' in source.resource.spec
+}

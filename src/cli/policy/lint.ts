@@ -1,18 +1,16 @@
 import { OutriderError } from '../../lib/errors.ts'
 import type { Finding } from '../../policy/lint/finding.ts'
 import { lint as lintSet } from '../../policy/lint/lint.ts'
-import { compileFor, type ResourceSet, resolvedWorkload } from '../../policy/resource-set.ts'
 import { exitCode } from '../command.ts'
 import { print } from '../output.ts'
 import type { PolicyContext } from './context.ts'
 import { findingLines } from './proposed.ts'
-import { readSet, refuse } from './read.ts'
+import { readSet } from './read.ts'
 
 /** `outrider policy lint`: what is valid, and hardly meant. */
 export async function lint(context: PolicyContext): Promise<number> {
   const { options, stdout, stderr, clock } = context
   const set = await readSet(context)
-  refuseUncompilable(set, context)
   const findings = lintSet(set, timeOf(options.at) ?? clock.now())
   const count = (level: Finding['level']): number => findings.filter((finding) => finding.level === level).length
   const totals = { errors: count('error'), warnings: count('warning'), infos: count('info') }
@@ -26,21 +24,6 @@ export async function lint(context: PolicyContext): Promise<number> {
       empty: '',
     }))
   return totals.errors > 0 || (options.strict === true && totals.warnings > 0) ? exitCode.failure : exitCode.ok
-}
-
-/** What one document does not show: whether it compiles for the workloads that it governs. */
-function refuseUncompilable(set: ResourceSet, { stderr }: PolicyContext): void {
-  const found = set.workloads.flatMap((workload) => compileFor(set.sources, resolvedWorkload(workload)).violations)
-  const seen = new Set<string>()
-  refuse(
-    found.filter(({ file, line, field, code }) => {
-      const key = `${file}:${line} ${field} ${code}`
-      if (seen.has(key)) return false
-      seen.add(key)
-      return true
-    }),
-    stderr,
-  )
 }
 
 /** RFC 3339, in milliseconds since 1970. Throws `usage-time`. */

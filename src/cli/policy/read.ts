@@ -6,6 +6,7 @@ import {
   readResourceSet,
   type ResourceSet,
   type SourceDocument,
+  uncompilable,
 } from '../../policy/resource-set.ts'
 import { withAdmin } from '../admin.ts'
 import type { Output } from '../command.ts'
@@ -29,6 +30,7 @@ export async function readPolicyFiles(names: readonly string[], context: PolicyC
   const resources = documents.filter(({ document }) => !isPolicyTest(document.value))
   const { set, violations } = readResourceSet(resources)
   refuse([...errors.map((error) => ({ ...error, field: '' })), ...violations], context.stderr)
+  refuse(uncompilable(set), context.stderr)
   return { set, tests }
 }
 
@@ -44,6 +46,7 @@ export async function liveDocuments(context: Parameters<typeof withAdmin>[0]): P
 export async function readLive(context: PolicyContext): Promise<ResourceSet> {
   const { set, violations } = readResourceSet(await liveDocuments(context))
   refuse(violations, context.stderr)
+  refuse(uncompilable(set), context.stderr)
   return set
 }
 

@@ -1,8 +1,8 @@
 import { namespaceOf, serviceAccountOf } from '../../identity/spiffe-id.ts'
 import { nearest } from '../../lib/nearest.ts'
 import { matchesHost, parseHostPattern } from '../match/host.ts'
-import type { ClaimMatch, GoverningResource, RequestAuthentication, SourceMatch } from '../model.ts'
-import { governs, type ResourceSet, type SourceResource, trustDomainOfSet } from '../resource-set.ts'
+import type { ClaimMatch, RequestAuthentication, SourceMatch } from '../model.ts'
+import { governs, isGoverning, type ResourceSet, trustDomainOfSet } from '../resource-set.ts'
 import { domainOf } from './covers.ts'
 import { type Finding, findingAt, findingOf, type LintCode, type SourceRule } from './finding.ts'
 
@@ -49,10 +49,6 @@ function knownNames(set: ResourceSet): KnownNames {
     }),
     keyOwners: new Set(keyOwners),
   }
-}
-
-function isGoverning(source: SourceResource): source is SourceResource & { readonly resource: GoverningResource } {
-  return 'workloads' in source.resource.spec && source.resource.kind !== 'Service'
 }
 
 function missingWorkloads(set: ResourceSet): readonly Finding[] {

@@ -160,6 +160,12 @@ t.test('policy lint', async (t) => {
   t.match(await outrider(['policy', 'lint', '-f', path, '--live']), { code: 2, stderr: /not both/ })
   t.match(await outrider(['policy', 'lint', '-f', path, '--at', 'x']), { code: 2, stderr: /usage-time/ })
   t.match(await outrider(['policy', 'lnt']), { code: 2, stderr: /did you mean "lint"/ })
+  const regexes = Array.from({ length: 200 }, (_, index) => `a${index}.*`).join(', ')
+  const many = set.replace('values: [a, b*]', `matches: [${regexes}]`)
+  t.match(await outrider(['policy', 'lint', '-f', file(t, 'many.yaml', many)]), {
+    code: 3,
+    stderr: /many\.yaml:\d+:\d+: spec\.rules/,
+  })
   const broken = file(t, 'broken.yaml', set.replace('[/items]', '["/it*ms"]'))
   t.match(await outrider(['policy', 'lint', '-f', broken]), { code: 3, stderr: /path-pattern-star/ })
 })
