@@ -77,7 +77,7 @@ t.test('a rule that is reported decides nothing, and can be taken out', async (t
       }
       return true
     }),
-    { seed, numRuns: 3000 },
+    { seed, numRuns: 2000 },
   )
   t.comment(`${decisions} decisions, findings: ${JSON.stringify(Object.fromEntries(seen))}`)
   for (const code of ['rule-dead', 'policy-expired', 'rule-denied', 'rule-shadowed'] as const)
@@ -99,9 +99,9 @@ t.test('the index hides no rule that covers another', async (t) => {
         })
       })
     }),
-    { seed, numRuns: 3000 },
+    { seed, numRuns: 2000 },
   )
-  t.ok(covering > 1000, `${covering} pairs`)
+  t.ok(covering > 500, `${covering} pairs`)
 })
 
 /** A policy of one rule, whose name is its own. */
@@ -135,9 +135,9 @@ t.test('a rule that covers another matches whenever that one does', async (t) =>
         })
       },
     ),
-    { seed, numRuns: 20_000 },
+    { seed, numRuns: 12_000 },
   )
-  t.ok(matched > 2000, `${matched} matches`)
+  t.ok(matched > 1000, `${matched} matches`)
 })
 
 t.test('a rule that contradicts itself matches nothing', async (t) => {
@@ -155,7 +155,7 @@ t.test('a rule that contradicts itself matches nothing', async (t) => {
         return requests.every((request) => explain(whole, request).steps.every((step) => !step.matched))
       },
     ),
-    { seed, numRuns: 20_000 },
+    { seed, numRuns: 12_000 },
   )
-  t.ok(dead > 200, `${dead} dead rules`)
+  t.ok(dead > 100, `${dead} dead rules`)
 })
