@@ -65,6 +65,11 @@ export interface RuleRef {
   readonly rule: string
 }
 
+/** `namespace/policy/rule`: how logs and people name a rule. */
+export function ruleName({ policy, rule }: RuleRef): string {
+  return `${policy.namespace}/${policy.name}/${rule}`
+}
+
 declare const permitted: unique symbol
 
 /** What follows from policies that decide nothing; absent when nothing does. */
