@@ -6,7 +6,9 @@ import { packageRoot } from '../src/lib/package-root.ts'
 import { performancePage } from './page.ts'
 import { jsonLines, text } from './report.ts'
 import { measure } from './rounds.ts'
+import { compile } from './scenarios/compile.ts'
 import { connections } from './scenarios/connections.ts'
+import { decide } from './scenarios/decide.ts'
 import { grpc } from './scenarios/grpc.ts'
 import { handshake } from './scenarios/handshake.ts'
 import { latency } from './scenarios/latency.ts'
@@ -27,6 +29,8 @@ const scenarios: readonly Scenario[] = [
   handshake,
   latency,
   sign,
+  decide,
+  compile,
   stream,
 ]
 const names = new Set(scenarios.flatMap(({ subjects }) => subjects.map(({ name }) => name)))

@@ -459,6 +459,16 @@ export const sidecarOptions = {
     default: '-',
     doc: 'File that the access log is appended to; `-` is the standard output.',
   },
+  accessLogHeaders: {
+    type: 'string',
+    default: '',
+    optional: true,
+    pattern:
+      '(?!(?:.*,)?(?:authorization|proxy-authorization|cookie|x-api-key)(?:,|$))[a-z0-9._-]{1,64}(?:,[a-z0-9._-]{1,64}){0,15}',
+    expects:
+      'at most 16 names of headers in lower case with commas between them, none of them one that carries secrets',
+    doc: 'Request headers that the access log shows, for rules that name them: `outrider policy replay` cannot decide on what was not written down. Values above 1024 characters are left out.',
+  },
   logLevel: {
     type: 'enum',
     values: ['trace', 'debug', 'info', 'warn', 'error'],

@@ -65,14 +65,19 @@ export interface RuleRef {
   readonly rule: string
 }
 
+/** `namespace/policy/rule`: how logs and people name a rule. */
+export function ruleName({ policy, rule }: RuleRef): string {
+  return `${policy.namespace}/${policy.name}/${rule}`
+}
+
 declare const permitted: unique symbol
 
 /** What follows from policies that decide nothing; absent when nothing does. */
 export interface Observations {
   /** The AUDIT rules that matched. */
-  readonly audits?: readonly RuleRef[]
+  readonly audits?: readonly RuleRef[] | undefined
   /** What would have been decided with the policies in force that are only a dry run, where that is different. */
-  readonly shadow?: { readonly kind: 'permit' | 'denial'; readonly rule: RuleRef | undefined }
+  readonly shadow?: { readonly kind: 'permit' | 'denial'; readonly rule: RuleRef | undefined } | undefined
 }
 
 /** Proof that a request was authorized. Only `decide` makes one; forwarding asks for one. */

@@ -27,6 +27,7 @@ import { type CapturedInbound, openCapturedInbound } from './inbound/captured.ts
 import { type InboundListener, openInbound } from './inbound/listener.ts'
 import { openCapturedOutbound } from './outbound/captured.ts'
 import { type MeshEndpoints, type OutboundListener, openEndpoints, openOutbound } from './outbound/listener.ts'
+import { PolicyClock } from './policy-clock.ts'
 import { type Runtime, shareOf } from './runtime.ts'
 import type { Snapshot } from './snapshot/snapshot.ts'
 import { Load, type Tallies } from './tally.ts'
@@ -68,6 +69,7 @@ export class DataPlane {
   #mesh: MeshEndpoints | undefined
   #terminator: Terminator | undefined
   #grants: Grants | undefined
+  #policyClock: PolicyClock | undefined
   #external: ExternalServers | undefined
   #authentication: ReturnType<typeof openAuthentication> | undefined
 
@@ -88,6 +90,7 @@ export class DataPlane {
     const { config, clock, random, log, metrics, limiter, lockout, tallies, planes } = this.#options
     const grants = new Grants(policy, clock, log)
     this.#grants = grants
+    this.#policyClock = new PolicyClock(policy, clock, () => grants.recheck())
     const distrust = anyDistrust(withdrawnAuthorities(credentials), revokedSvids(policy))
     const maxQuestions = shareOf(MAX_EXTERNAL_QUESTIONS, { planes })
     const external = new ExternalServers({ policy, credentials, distrust, clock, log, metrics, maxQuestions })
@@ -189,6 +192,7 @@ export class DataPlane {
     for (const listener of this.#listeners()) listener.release()
     this.#mesh?.release()
     this.#terminator?.close()
+    this.#policyClock?.close()
     this.#grants?.close()
     this.#external?.close()
     this.#authentication?.close()

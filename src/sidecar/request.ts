@@ -11,13 +11,14 @@ import { type Headers, headerValue } from '../http/headers.ts'
 import { Exchange, type ExchangeOwner } from '../http/pump.ts'
 import type { Timer } from '../lib/clock.ts'
 import { unreachable } from '../lib/unreachable.ts'
-import type { RuleRef } from '../policy/decision.ts'
+import { type DecisionRequest, ruleName, type RuleRef } from '../policy/decision.ts'
 import type { AccessSource } from '../telemetry/access-log.ts'
 import { requestIdOf, type TraceHop, traceHop } from '../telemetry/trace.ts'
 import type { Waiter } from './upstream/pool.ts'
 import { grpcTimeoutMs, isGrpc } from './grpc.ts'
 import type { Grant } from './grants.ts'
 import type { RequestMeter } from './meter.ts'
+import { accessFacts } from './access-facts.ts'
 import { isOwnField, ORIGINAL_PROTOCOL } from './own-fields.ts'
 import { type Refusal, type RefusalCode, refusals, refuse } from './refusal.ts'
 import { refusalTrailers, respond } from './respond.ts'
@@ -59,6 +60,8 @@ export class Request implements ExchangeOwner {
   /** Who is asked, as a label of metrics. */
   destination = 'unknown'
   rule: RuleRef | undefined
+  /** What the policy was asked. */
+  asked: DecisionRequest | undefined
   upstream: string | undefined
   /** Fields to add to the response, flat. */
   responseHeaders: Headers | undefined
@@ -214,6 +217,7 @@ export class Request implements ExchangeOwner {
       ...(nearest === undefined ? {} : { nearest: { rule: ruleName(nearest.rule), failed: nearest.failed } }),
       ...(limit === undefined ? {} : { rateLimit: limit }),
       ...(this.upstream === undefined ? {} : { upstream: this.upstream }),
+      ...(this.asked === undefined ? {} : { facts: accessFacts(this.asked, this.grpc, runtime) }),
       bytesReceived: this.exchange.requestBytes,
       bytesSent: this.exchange.responseBytes,
       durationMs,
@@ -241,10 +245,6 @@ function refusalOf({ code }: StreamFault): RefusalCode {
     default:
       return unreachable(code)
   }
-}
-
-export function ruleName({ policy, rule }: RuleRef): string {
-  return `${policy.namespace}/${policy.name}/${rule}`
 }
 
 function withoutQuery(target: string): string {

@@ -15,6 +15,7 @@ export function authorize(authenticated: Authenticated, connection: InboundConne
   const { meter } = connection
   const { request } = authenticated.received
   const asked = askedOf(authenticated, connection)
+  request.asked = asked
   const decision = decide(policy.current, asked)
   if (decision.kind === 'permit') {
     request.rule = decision.rule

@@ -20,7 +20,8 @@ import { ApiKeyUses } from '../authentication/api-key-uses.ts'
 import type { Provers } from '../authentication/open.ts'
 import { UsedProofs, usedProofsMemory } from '../authentication/used-proofs.ts'
 import { atPorts } from '../data-plane.ts'
-import type { Snapshot } from '../snapshot/snapshot.ts'
+import { changesBetween } from '../snapshot/changes.ts'
+import type { HeldResources, Snapshot } from '../snapshot/snapshot.ts'
 import type { AuthorityUses } from '../trust-report.ts'
 import type { OpenPorts, ServedConnection, ServedTlsFailure, Traffic } from '../traffic.ts'
 import { clearLoad, loadsMemory } from './balance.ts'
@@ -75,7 +76,9 @@ export class WorkerGroup implements Traffic {
   readonly #digestSecret = randomBytes(16).toString('hex')
   readonly #accessLog: SinkInTurns
   #unsubscribe: (() => void)[] = []
+  /** Order of the newest policy, and the resources that it was made of. */
   #policies = 0
+  #held: HeldResources = new Map()
   #awaiting: { readonly order: number; readonly inForce: () => void }[] = []
   #departed: MetricSnapshot = new Map()
   #sources:
@@ -111,12 +114,10 @@ export class WorkerGroup implements Traffic {
 
   async open(credentials: Watch<Credentials>, snapshot: Snapshot, keySets: KeySetKeeper): Promise<OpenPorts> {
     this.#sources = { credentials, snapshot, keySets }
+    this.#held = snapshot.held
     this.#unsubscribe = [
       credentials.subscribe((value) => this.#tell({ kind: 'credentials', credentials: sendCredentials(value) })),
-      snapshot.policy.subscribe(() => {
-        this.#policies += 1
-        this.#tell({ kind: 'policy', policy: this.#policy(snapshot) })
-      }),
+      snapshot.policy.subscribe(() => this.#tellPolicy(snapshot.held)),
       keySets.states.subscribe((states) => this.#tell({ kind: 'key-sets', keySets: states })),
       this.#options.log.levels.subscribe((level) => this.#tell({ kind: 'log-level', level })),
     ]
@@ -232,16 +233,26 @@ export class WorkerGroup implements Traffic {
     for (const { thread } of this.#places) thread?.post(message)
   }
 
-  #policy({ held }: Snapshot): SentPolicy {
-    return { order: this.#policies, held, tables: this.buckets.tables }
+  /** Each worker has what was sent before: only what is different now travels, and arrives in the same order. */
+  #tellPolicy(held: HeldResources): void {
+    const changes = changesBetween(this.#held, held)
+    const base = this.#policies
+    this.#policies += 1
+    this.#held = held
+    this.#tell({ kind: 'policy', policy: { order: this.#policies, base, ...changes, tables: this.buckets.tables } })
+  }
+
+  #wholePolicy(): SentPolicy {
+    const changed = [...this.#held]
+    return { order: this.#policies, base: undefined, changed, removed: [], tables: this.buckets.tables }
   }
 
   /** Starts the thread of a place with what is true now; what changes from here on is told to it. */
   async #start(place: Place, ports: PortSharing): Promise<OpenPorts> {
     const { workers, clock, log } = this.#options
-    const { credentials, snapshot, keySets } = this.#sources!
+    const { credentials, keySets } = this.#sources!
     const { worker } = place
-    const policy = this.#policy(snapshot)
+    const policy = this.#wholePolicy()
     const start = {
       worker,
       workers,

@@ -8,7 +8,7 @@ import type { LogLevel } from '../../telemetry/log.ts'
 import type { MetricSnapshot } from '../../telemetry/merge.ts'
 import type { KeySetStates } from '../authentication/key-sets.ts'
 import type { ConnectionRecord } from '../connections.ts'
-import type { HeldResources } from '../snapshot/snapshot.ts'
+import type { HeldChanges } from '../snapshot/changes.ts'
 import type { TlsFailureRecord } from '../tls-failures.ts'
 import type { OpenPorts } from '../traffic.ts'
 import type { AuthorityUses } from '../trust-report.ts'
@@ -52,11 +52,12 @@ export interface SentCredentials {
   readonly bundles: readonly BundleParts[]
 }
 
-/** All resources, which each worker compiles anew, and the buckets of the rate limits among them. */
-export interface SentPolicy {
+/** Resources, which each worker compiles for itself, and the buckets of the rate limits among them. */
+export interface SentPolicy extends HeldChanges {
   /** Rises with every policy that is sent. */
   readonly order: number
-  readonly held: HeldResources
+  /** Of the policy that this one changes; absent: it is the whole. */
+  readonly base: number | undefined
   readonly tables: Tables
 }
 

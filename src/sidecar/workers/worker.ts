@@ -14,6 +14,7 @@ import { sidecarMetrics } from '../../telemetry/names.ts'
 import { createMetrics } from '../../telemetry/registry.ts'
 import { UsedProofs } from '../authentication/used-proofs.ts'
 import { DataPlane } from '../data-plane.ts'
+import { withChanges } from '../snapshot/changes.ts'
 import { compileResources } from '../snapshot/compile.ts'
 import { Balancer } from './balance.ts'
 import { SentAccessLog, SentLog } from './lines.ts'
@@ -38,7 +39,9 @@ function serve(main: MessagePort, start: WorkerStart): void {
   })
   store.adopt(start.policy.tables)
   const credentials = new WatchCell(receiveCredentials(start.credentials))
-  const policy = new WatchCell(compileResources(start.policy.held).policy)
+  let order = start.policy.order
+  let held = withChanges(new Map(), start.policy)
+  const policy = new WatchCell(compileResources(held).policy)
   const keySets = new WatchCell(start.keySets)
   const usedProofs = new UsedProofs({
     memory: memory.usedProofs,
@@ -106,8 +109,12 @@ function serve(main: MessagePort, start: WorkerStart): void {
         credentials.set(receiveCredentials(message.credentials))
         break
       case 'policy': {
-        const { order, held, tables } = message.policy
-        const compiled = compileResources(held)
+        const { base, tables } = message.policy
+        // It would enforce something that nobody has sent: better to end, and be replaced with the whole.
+        if (base !== order) throw new TypeError(`policy ${message.policy.order} changes ${base}, not ${order}`)
+        order = message.policy.order
+        held = withChanges(held, message.policy)
+        const compiled = compileResources(held, policy.current)
         store.adopt(tables)
         policy.set(compiled.policy)
         post({ kind: 'in-force', order })
