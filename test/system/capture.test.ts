@@ -16,6 +16,7 @@ const needed = [
   'curl',
   'redis-server',
   'redis-cli',
+  'redis-benchmark',
   'sysctl',
   'openssl',
   'bash',
@@ -215,6 +216,20 @@ async function proveCapture(): Promise<void> {
             own,
             'by its name at another address',
           )
+        })
+
+        await t.test('many connections, each of them captured', async (t) => {
+          const [host] = service.redis
+          const load = ['-h', String(host), '-n', '2000', '-c', '20', '-t', 'get', '--csv']
+          for (const [what, keep] of [
+            ['on connections that stay', '1'],
+            ['on a new connection each', '0'],
+          ] as const) {
+            const ended = await web.run('redis-benchmark', [...load, '-k', keep], { uid: APP_UID })
+            const rate = Number(/^"GET","([\d.]+)"/m.exec(ended.stdout)?.[1])
+            t.ok(rate > 50, `${ended.stdout}${ended.stderr}`)
+            t.comment(`GET by redis-benchmark, ${what}: ${Math.round(rate)} a second`)
+          }
         })
 
         await t.test('TLS of the application goes by its server name', async (t) => {

@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { defaultPorts, SIDECAR_UID } from '../../capture/plan.ts'
 import { variableOf } from '../../config/option.ts'
 import { type Address, formatAddress, parseAddress } from '../../lib/address.ts'
 import { become } from '../../lib/become.ts'
 import { OutriderError } from '../../lib/errors.ts'
+import { everyAddress } from '../../lib/every-address.ts'
 import { packageRoot } from '../../lib/package-root.ts'
 import { loadTransparentSockets } from '../../lib/transparent-socket.ts'
 import { type Command, defineCommand } from '../command.ts'
@@ -29,7 +29,6 @@ export const command: Command = defineCommand({
   },
   async run({ args, options, env }) {
     const [uid, gid] = [numberOf(options.uid, 'uid'), numberOf(options.gid, 'gid')]
-    const everywhere = existsSync('/proc/net/if_inet6') ? '::' : '0.0.0.0'
     const sockets = await loadTransparentSockets()
     const set: Record<string, string> = {
       [variableOf('captureMode')]: 'tproxy',
@@ -40,9 +39,9 @@ export const command: Command = defineCommand({
       ['captureOutbound', options['capture-outbound'], defaultPorts.outbound],
     ] as const
     for (const [option, given, port] of directions) {
-      const text = given ?? (env[variableOf(option)] || formatAddress({ host: everywhere, port }))
+      const text = given ?? (env[variableOf(option)] || formatAddress({ host: '::', port }))
       set[variableOf(option)] = text
-      set[variableOf(`${option}Fd`)] = String(sockets.listen(addressOf(text, option), option))
+      set[variableOf(`${option}Fd`)] = String(sockets.listen(everyAddress(addressOf(text, option)), option))
     }
     const kept = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)
     return become({

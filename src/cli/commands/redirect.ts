@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { OutriderError } from '../../lib/errors.ts'
+import { hasIpv6 } from '../../lib/every-address.ts'
 import { captureModes, type CapturePlan, defaultPorts, parsePlan, SIDECAR_UID } from '../../capture/plan.ts'
 import { applyRules, backendNames, type Machine, printRules, removeRules } from '../../capture/redirect.ts'
 import { runPrograms } from '../../capture/run.ts'
@@ -105,12 +106,7 @@ export const command: Command = defineCommand({
 
 function planOf(given: OptionValues<typeof options>): CapturePlan {
   const families =
-    given.family !== 'auto'
-      ? ([given.family] as const)
-      : // Only there when the kernel has IPv6.
-        existsSync('/proc/net/if_inet6')
-        ? (['ipv4', 'ipv6'] as const)
-        : (['ipv4'] as const)
+    given.family !== 'auto' ? ([given.family] as const) : hasIpv6() ? (['ipv4', 'ipv6'] as const) : (['ipv4'] as const)
   return parsePlan({
     mode: given.mode,
     families,

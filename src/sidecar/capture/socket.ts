@@ -1,6 +1,7 @@
 import type { Server, Socket } from 'node:net'
 import { cut } from '../../http/cut.ts'
 import { type Address, formatAddress } from '../../lib/address.ts'
+import { everyAddress } from '../../lib/every-address.ts'
 import { listen, listenOnDescriptor } from '../../lib/listen.ts'
 import {
   loadRedirectedDestination,
@@ -25,7 +26,7 @@ export async function listenForCaptured(
   option: CaptureOption,
   { config, ports }: Runtime,
 ): Promise<Address> {
-  if (config.captureMode === 'redirect') return listen(server, at, option, ports)
+  if (config.captureMode === 'redirect') return listen(server, everyAddress(at), option, ports)
   // Every thread has a descriptor of its own: whoever is replaced closes no other's.
   const duplicate = await loadDuplicate()
   const fd = option === 'captureInbound' ? config.captureInboundFd : config.captureOutboundFd
