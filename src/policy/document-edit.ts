@@ -1,0 +1,416 @@
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type ParsedNode,
+  parseAllDocuments,
+  Scalar,
+  stringify,
+  visit,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml'
+import { OutriderError } from '../lib/errors.ts'
+import { MAX_ALIASES, problemsOf } from './document.ts'
+
+/** Where a value is in a document: keys of mappings, indices of lists. */
+export type Pointer = readonly (string | number)[]
+
+/** A change of a document's value. Those that are planned together touch different places. */
+export type DocumentChange =
+  /** A key that the mapping does not have. The mapping is there, or null. */
+  | { readonly op: 'put'; readonly map: Pointer; readonly key: string; readonly value: unknown }
+  /** Items before all others of a list that is there, or null. */
+  | { readonly op: 'prepend'; readonly list: Pointer; readonly values: readonly unknown[] }
+  /** Another value in place of the one that is there. */
+  | { readonly op: 'replace'; readonly at: Pointer; readonly value: unknown }
+
+/** `text` in place of what is from `start` to before `end`; offsets in UTF-16 code units. */
+export interface TextEdit {
+  readonly start: number
+  readonly end: number
+  readonly text: string
+}
+
+export interface DocumentText {
+  readonly text: string
+  readonly document: Document.Parsed
+  /** With aliases and merge keys (`<<`, YAML 1.1) resolved, as Kubernetes reads them. */
+  readonly value: unknown
+}
+
+/** Fault of a text that cannot be read. */
+export interface DocumentFault {
+  readonly line: number
+  readonly column: number
+  readonly message: string
+}
+
+const MARKER = /^---(?=[ \t\r\n]|$)/gm
+
+/**
+ * The pieces of a text with one document each, which together are the text. A line that begins with `---` ends a document
+ * wherever it stands (YAML 1.2, 9.1.2), so that nothing needs to be parsed to find it.
+ */
+export function splitDocuments(text: string): string[] {
+  // Directives belong to the document after them: rare enough to be left in one piece.
+  if (/^%/m.test(text)) return [text]
+  const starts = [...text.matchAll(MARKER)].map(({ index }) => index)
+  const bounds = [0, ...starts.filter((start) => start > 0), text.length]
+  return bounds.slice(1).map((end, index) => text.slice(bounds[index], end))
+}
+
+/** Reads a piece with one document. Undefined when there is nothing in it. */
+export function openDocument(text: string): DocumentText | readonly DocumentFault[] | undefined {
+  const lines = new LineCounter()
+  const fault = (message: string, offset: number): DocumentFault => {
+    const { line, col } = lines.linePos(offset)
+    return { line: Math.max(1, line), column: Math.max(1, col), message }
+  }
+  const parsed = Array.from(
+    parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, merge: true }),
+  )
+  const filled = parsed.filter(({ contents }) => contents !== null)
+  const problems = parsed.flatMap((document) => problemsOf(document))
+  if (problems.length > 0) return problems.map(({ message, offset }) => fault(message, offset))
+  const [document, second] = filled
+  if (second !== undefined) return [fault('several documents after a directive', second.range[0])]
+  if (document === undefined) return undefined
+  try {
+    const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
+    return value === null ? undefined : { text, document, value }
+  } catch (error) {
+    if (error instanceof RangeError) return [fault('nested too deeply', 0)]
+    if (error instanceof ReferenceError) return [fault(error.message, 0)]
+    throw error
+  }
+}
+
+/**
+ * The edits of the text that make these changes and nothing else, one for each change. Where an alias, a merge key or an
+ * unusual layout stands in the way, `expand` has edits that are to be made first, on which the plan is made anew.
+ */
+export function planChanges(
+  { text, document }: DocumentText,
+  changes: readonly DocumentChange[],
+): { readonly expand: readonly TextEdit[] } | { readonly edits: readonly TextEdit[] } {
+  const touched = new Set<Node>()
+  const inTheWay = new Map<Node, TextEdit>()
+  const edits: TextEdit[] = []
+  for (const change of changes) {
+    const obstacle = follow(document, pointerOf(change), touched)
+    if (obstacle !== undefined) inTheWay.set(obstacle, expansion(text, document, obstacle))
+    else {
+      const planned = plan(text, document, change)
+      if ('start' in planned) edits.push(planned)
+      else inTheWay.set(planned.rewrite, expansion(text, document, planned.rewrite))
+    }
+  }
+  // What is named there would change there too.
+  visit(document, {
+    Alias(_, alias) {
+      const target = alias.resolve(document)
+      if (target !== undefined && touched.has(target)) inTheWay.set(alias, expansion(text, document, alias))
+    },
+  })
+  return inTheWay.size === 0 ? { edits } : { expand: outermost([...inTheWay.values()]) }
+}
+
+/** Edits of one text, none inside another. */
+function outermost(edits: readonly TextEdit[]): TextEdit[] {
+  return edits.filter((edit) =>
+    edits.every((other) => other === edit || edit.start < other.start || edit.end > other.end),
+  )
+}
+
+/** The text with edits of it made. Insertions at one place keep their order. */
+export function applyEdits(text: string, edits: readonly TextEdit[]): string {
+  let result = ''
+  let at = 0
+  for (const edit of inOrder(edits)) {
+    result += text.slice(at, edit.start) + edit.text
+    at = edit.end
+  }
+  return result + text.slice(at)
+}
+
+export function inOrder(edits: readonly TextEdit[]): TextEdit[] {
+  return edits.toSorted((a, b) => a.start - b.start || a.end - b.end)
+}
+
+/** From where to where the value at a pointer stands, and where its key begins. */
+export function locateValue(
+  { document }: DocumentText,
+  pointer: Pointer,
+): { readonly keyStart: number; readonly end: number } | undefined {
+  const pair = pairAt(document, pointer)
+  const key = isNode(pair?.key) ? pair.key.range : undefined
+  const value = isNode(pair?.value) ? pair.value.range : undefined
+  return key && value ? { keyStart: key[0], end: value[1] } : undefined
+}
+
+function pointerOf(change: DocumentChange): Pointer {
+  return change.op === 'put' ? change.map : change.op === 'prepend' ? change.list : change.at
+}
+
+/** Walks to a place, notes the nodes on the way, and gives the first that has to be written out before its inside can change. */
+function follow(document: Document.Parsed, pointer: Pointer, touched: Set<Node>): Node | undefined {
+  let node: Node | null = document.contents
+  for (let depth = 0; ; depth += 1) {
+    if (node === null) return undefined
+    if (isAlias(node) || hasMerge(node)) return node
+    touched.add(node)
+    if (depth === pointer.length) return undefined
+    node = childOf(node, pointer[depth]!)
+  }
+}
+
+function childOf(node: Node, step: string | number): Node | null {
+  if (isSeq(node)) {
+    const item = node.items[Number(step)]
+    return isNode(item) ? item : null
+  }
+  const value = isMap(node) ? pairOf(node, String(step))?.value : undefined
+  return isNode(value) ? value : null
+}
+
+type PairOf = { readonly key: unknown; readonly value: unknown }
+
+function pairOf(map: YAMLMap, key: string): PairOf | undefined {
+  return map.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === key)
+}
+
+function pairAt(document: Document.Parsed, pointer: Pointer): PairOf | undefined {
+  let node: Node | null = document.contents
+  for (const step of pointer.slice(0, -1)) {
+    if (node !== null && isAlias(node)) node = node.resolve(document) ?? null
+    if (node === null) return undefined
+    node = childOf(node, step)
+  }
+  return isMap(node) ? pairOf(node, String(pointer.at(-1))) : undefined
+}
+
+function hasMerge(node: Node): boolean {
+  return isMap(node) && node.items.some(({ key }) => isScalar(key) && isMergeKey(key))
+}
+
+function isMergeKey({ value, type }: Scalar): boolean {
+  return value === '<<' ? type === undefined || type === 'PLAIN' : typeof value === 'symbol'
+}
+
+function plan(text: string, document: Document.Parsed, change: DocumentChange): TextEdit | { readonly rewrite: Node } {
+  const node = nodeAt(document, pointerOf(change))
+  if (change.op === 'replace') {
+    const parent = nodeAt(document, change.at.slice(0, -1))
+    // The text of a block scalar has its line end in it.
+    const block = isScalar(node) && (node.type === 'BLOCK_FOLDED' || node.type === 'BLOCK_LITERAL')
+    if (block || hasProperties(node)) return { rewrite: parent }
+    return { ...extentOf(text, node), text: JSON.stringify(change.value) }
+  }
+  const isPut = change.op === 'put'
+  if (isScalar(node)) {
+    // Null, in one of its spellings: the empty one needs a space.
+    const { start, end } = extentOf(text, node)
+    const value = isPut ? { [change.key]: change.value } : change.values
+    const before = /\s/.test(text[start - 1] ?? '') ? '' : ' '
+    const behind = text[end] === '#' ? ' ' : ''
+    return { start, end, text: before + JSON.stringify(value) + behind }
+  }
+  if (isMap(node) && isPut) return insert(text, node, firstKey(node), { [change.key]: change.value })
+  if (isSeq(node) && !isPut) return insert(text, node, undefined, change.values)
+  throw new OutriderError('document-changes-misplaced', `there is no ${isPut ? 'mapping' : 'list'} to add to`, {
+    place: pointerOf(change).join('.'),
+    source: 'internal',
+  })
+}
+
+function nodeAt(document: Document.Parsed, pointer: Pointer): Node {
+  let node: Node | null = document.contents
+  for (const step of pointer) node = node === null ? null : childOf(node, step)
+  if (node === null) throw new TypeError('a change was planned for a place that is not there')
+  return node
+}
+
+function firstKey(map: YAMLMap): Node | undefined {
+  const key = map.items[0]?.key
+  return isNode(key) ? key : undefined
+}
+
+/** Adds in front of what a mapping or a list has, in its own style. */
+function insert(
+  text: string,
+  node: YAMLMap | YAMLSeq,
+  key: Node | undefined,
+  value: object,
+): TextEdit | { readonly rewrite: Node } {
+  const [nodeStart] = extent(node)
+  if (node.flow === true) return insertFlow(text, node, nodeStart, value)
+  const start = isMap(node) ? (key === undefined ? nodeStart : extent(key)[0]) : nodeStart
+  const lineStart = text.lastIndexOf('\n', start - 1) + 1
+  const before = text.slice(lineStart, start).replace(/^\uFEFF/, '')
+  // An anchor, a tag or `?` before the first key, or a mapping on the line of its key.
+  if (!/^ *(?:- +)*$/.test(before) || (key !== undefined && hasProperties(key))) return { rewrite: node }
+  const pad = ' '.repeat(before.length)
+  const eol = lineEnd(text, start)
+  const lines = stringify(value, { lineWidth: 0, indentSeq: false, aliasDuplicateObjects: false })
+    .trimEnd()
+    .split('\n')
+  const block = lines.join(eol + pad) + eol
+  // Above comments that lead to the first entry, which is theirs.
+  const above = before.trim() === '' ? aboveComments(text, lineStart) : undefined
+  if (above !== undefined) return { start: above, end: above, text: pad + block }
+  return { start, end: start, text: block + pad }
+}
+
+/** The start of the first of the comment and blank lines directly above a line, or the line itself. */
+function aboveComments(text: string, lineStart: number): number {
+  let at = lineStart
+  while (at > 0) {
+    const previous = text.lastIndexOf('\n', at - 2) + 1
+    if (!/^\uFEFF?[ \t]*(?:#.*)?\r?\n$/.test(text.slice(previous, at))) break
+    at = previous
+  }
+  return at
+}
+
+function insertFlow(text: string, node: YAMLMap | YAMLSeq, nodeStart: number, value: object): TextEdit {
+  const [first] = node.items
+  const firstNode = isPair(first) ? first.key : first
+  const inner = (json: string): string => json.slice(1, -1).trim()
+  if (!isNode(firstNode)) return { start: nodeStart + 1, end: nodeStart + 1, text: inner(JSON.stringify(value)) }
+  const [start] = extent(firstNode)
+  const lineStart = text.lastIndexOf('\n', start - 1) + 1
+  const pad = text.slice(lineStart, start)
+  if (lineStart > nodeStart && pad.trim() === '') {
+    const pretty = JSON.stringify(value, undefined, 2).split('\n').slice(1, -1)
+    const lines = pretty.map((line) => line.slice(2)).join(lineEnd(text, start) + pad)
+    return { start, end: start, text: `${lines},${lineEnd(text, start)}${pad}` }
+  }
+  return { start: nodeStart + 1, end: nodeStart + 1, text: `${inner(JSON.stringify(value))}, ` }
+}
+
+function lineEnd(text: string, near: number): string {
+  const at = text.indexOf('\n', near)
+  const line = at === -1 ? text.lastIndexOf('\n', near) : at
+  return text[line - 1] === '\r' ? '\r\n' : '\n'
+}
+
+function hasProperties(node: Node): boolean {
+  if (isAlias(node)) return false
+  return ('anchor' in node && node.anchor !== undefined) || node.tag !== undefined
+}
+
+function extent(node: Node): readonly [start: number, end: number] {
+  const { range } = node
+  if (!range) throw new TypeError('a node that was read has a place')
+  return [range[0], range[1]]
+}
+
+/** Without the white space that ends a block. */
+function extentOf(text: string, node: Node): { readonly start: number; readonly end: number } {
+  const [start, end] = extent(node)
+  return { start, end: start + text.slice(start, end).trimEnd().length }
+}
+
+/** Writes a node out: an alias as what it stands for, a mapping with merge keys as what comes of it. In flow style, which fits everywhere. */
+function expansion(text: string, document: Document.Parsed, node: Node): TextEdit {
+  const { start, end } = extentOf(text, node)
+  if (isAlias(node)) return { start, end, text: flow(document, node, false) }
+  // What is before the node, its own name too, stays.
+  return { start, end, text: flow(document, node, true).slice(properties(node, true).length) }
+}
+
+/** `anchors`: keeps the names that are given inside, which others may use. */
+function flow(document: Document.Parsed, node: unknown, anchors: boolean): string {
+  if (isAlias(node)) return flow(document, resolved(node, document), false)
+  if (isScalar(node)) return properties(node, anchors) + scalar(node)
+  if (isSeq(node)) {
+    const items = node.items.map((item) => flow(document, item, anchors))
+    return `${properties(node, anchors)}[${items.join(', ')}]`
+  }
+  if (isMap(node)) {
+    const pairs = [...merged(document, node)].map(([key, value]) => {
+      const inside = flow(document, value.node, anchors && value.own)
+      return `${JSON.stringify(key)}: ${inside}`
+    })
+    return `${properties(node, anchors)}{${pairs.join(', ')}}`
+  }
+  return 'null'
+}
+
+function resolved(alias: Alias, document: Document.Parsed): unknown {
+  return alias.resolve(document) ?? null
+}
+
+/** The name is that of a node inside what is written out; that of the outermost stands before it and stays. */
+function properties(node: ParsedNode | Node, anchors: boolean): string {
+  if (!anchors || isAlias(node) || !('anchor' in node) || node.anchor === undefined) return ''
+  return `&${node.anchor} `
+}
+
+/** As it was written where that reads the same: what YAML 1.1 and 1.2 take for different numbers stays what it was. */
+function scalar({ source, type, value }: Scalar): string {
+  if (type === Scalar.PLAIN && source !== undefined && typeof value !== 'string') return source === '' ? 'null' : source
+  if (type === Scalar.PLAIN && source !== undefined && /^[\w./-]+$/.test(source)) return source
+  return value === null || value === undefined ? 'null' : JSON.stringify(value)
+}
+
+interface Member {
+  readonly node: unknown
+  readonly own: boolean
+}
+
+/** Keys of a mapping with those that it merges; its own win, then the first that is merged (YAML merge key type). */
+function merged(document: Document.Parsed, map: YAMLMap): ReadonlyMap<string, Member> {
+  const members = new Map<string, Member>()
+  for (const { key, value } of map.items) {
+    if (isScalar(key) && !isMergeKey(key)) members.set(String(key.value), { node: value, own: true })
+  }
+  for (const { key, value } of map.items) {
+    if (!isScalar(key) || !isMergeKey(key)) continue
+    for (const source of isSeq(value) ? value.items : [value]) {
+      const from = isAlias(source) ? resolved(source, document) : source
+      if (!isMap(from)) continue
+      for (const [name, { node }] of merged(document, from)) {
+        if (!members.has(name)) members.set(name, { node, own: false })
+      }
+    }
+  }
+  return members
+}
+
+/** Where a key or item of the document stands, or the nearest of its parents that is there. From 1. */
+export function placeIn({ text, document }: DocumentText, pointer: Pointer): { line: number; column: number } {
+  let node: Node | null = document.contents
+  let offset = node?.range?.[0] ?? 0
+  for (const step of pointer) {
+    if (node !== null && isAlias(node)) node = node.resolve(document) ?? null
+    const key: unknown = isMap(node) ? pairOf(node, String(step))?.key : undefined
+    node = node === null ? null : childOf(node, step)
+    if (node === null) break
+    offset = (isNode(key) ? key.range?.[0] : undefined) ?? node.range?.[0] ?? offset
+  }
+  const before = text.slice(0, offset)
+  const lineStart = before.lastIndexOf('\n') + 1
+  return { line: before.split('\n').length, column: offset - lineStart + 1 }
+}
+
+/** The text of the document without some values and with others replaced. Comments stay; the layout may change. */
+export function rewriteDocument(
+  { document }: DocumentText,
+  remove: readonly Pointer[],
+  replace: readonly (readonly [at: Pointer, value: unknown])[],
+): string {
+  const copy = document.clone()
+  for (const [at, value] of replace) copy.setIn(at, copy.createNode(value))
+  // From the last item of a list on, so that the others keep their place.
+  for (const at of remove.toReversed()) copy.deleteIn(at)
+  return copy.toString({ lineWidth: 0, indentSeq: false })
+}
