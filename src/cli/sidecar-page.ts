@@ -32,17 +32,57 @@ export interface CertificatePage {
   }[]
 }
 
+/** The policy in force as `GET /policy` shows it. Times are ISO 8601. */
+export interface PolicyPage {
+  /** 0: there is none. */
+  readonly revision: number
+  readonly source: string
+  readonly connected: boolean
+  readonly syncedAt: string | null
+  readonly ageSeconds: number | null
+  /** When what allows something is taken out of force. */
+  readonly until: string | null
+  readonly expired: boolean
+  readonly closed: { readonly code: string; readonly detail: string } | null
+  readonly resources: readonly unknown[]
+}
+
 const WITHIN_MS = 5000
 
 /** What the sidecar at `admin` knows of identities. Throws `sidecar-unreachable`, `sidecar-not-ready`. */
 export async function certificatePage(
   admin: string,
-  { signal }: Pick<CommandContext, 'signal'>,
+  context: Pick<CommandContext, 'signal'>,
 ): Promise<CertificatePage> {
-  const url = `http://${admin}/certs`
-  let answer: Response
+  const page: CertificatePage = JSON.parse(await pageOf(admin, '/certs', context))
+  return page
+}
+
+/** What the sidecar at `admin` enforces. Throws `sidecar-unreachable`. */
+export async function policyPage(admin: string, context: Pick<CommandContext, 'signal'>): Promise<PolicyPage> {
+  const page: PolicyPage = JSON.parse(await pageOf(admin, '/policy', context))
+  return page
+}
+
+/** Whether the sidecar at `admin` is ready, in its own words. Throws `sidecar-unreachable`. */
+export async function readyText(admin: string, context: Pick<CommandContext, 'signal'>): Promise<string> {
+  return (await ask(admin, '/ready', context)).text()
+}
+
+async function pageOf(admin: string, path: string, context: Pick<CommandContext, 'signal'>): Promise<string> {
+  const answer = await ask(admin, path, context)
+  const text = await answer.text()
+  if (answer.ok) return text
+  throw new OutriderError('sidecar-not-ready', `the sidecar at ${admin} says: ${text.trim()}`, {
+    source: 'dependency',
+    retryable: true,
+  })
+}
+
+async function ask(admin: string, path: string, { signal }: Pick<CommandContext, 'signal'>): Promise<Response> {
+  const url = `http://${admin}${path}`
   try {
-    answer = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(WITHIN_MS)]), redirect: 'error' })
+    return await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(WITHIN_MS)]), redirect: 'error' })
   } catch (cause) {
     signal.throwIfAborted()
     const why = cause instanceof Error && cause.cause !== undefined ? cause.cause : cause
@@ -51,12 +91,4 @@ export async function certificatePage(
       cause,
     })
   }
-  if (!answer.ok) {
-    throw new OutriderError('sidecar-not-ready', `the sidecar at ${admin} says: ${(await answer.text()).trim()}`, {
-      source: 'dependency',
-      retryable: true,
-    })
-  }
-  const page: CertificatePage = JSON.parse(await answer.text())
-  return page
 }

@@ -116,6 +116,26 @@ export const sidecarOptions = {
     expects: '1 to 64 user IDs, with commas between them',
     doc: 'Users who may have the identity of the workload from workloadApiSocket. The default is the user that the sidecar runs as.',
   },
+  stateDir: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'Folder, of this sidecar alone, for what it needs to start while the control server is away: the certificate with its private key (with identitySource control), and the policy, sealed with a key that is derived from that. It is made with mode 0700. Empty: nothing is written, and each start needs the control server.',
+  },
+  lastGoodMaxAgeMs: {
+    type: 'duration',
+    default: '24h',
+    min: '0',
+    max: '30d',
+    doc: 'How long the policy in stateDir may go without word from the control server: from then on nothing is allowed. What denies, limits or revokes has no end. 0: the policy is neither kept nor used.',
+  },
+  lastGoodWaitMs: {
+    type: 'duration',
+    default: '3s',
+    min: '0',
+    max: '5m',
+    doc: 'How long a start with stateDir waits for the policy of the control server before it takes the one in the folder. It goes on asking.',
+  },
   sidecarId: {
     type: 'string',
     default: '',

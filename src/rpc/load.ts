@@ -17,8 +17,12 @@ type Tls = TlsProto['envoy']['extensions']['transport_sockets']['tls']['v3']
 
 /** The services of the process contracts, and the messages that travel outside of calls, as proto/ describes them. */
 export interface Protocols {
-  readonly identity: Pick<Identity, 'IdentityService'>
-  readonly policy: Pick<Policy, 'PolicyService'>
+  readonly identity: Pick<Identity, 'IdentityService'> & {
+    readonly IssuedSvid: Pick<Identity['IssuedSvid'], 'serialize' | 'deserialize'>
+  }
+  readonly policy: Pick<Policy, 'PolicyService'> & {
+    readonly Resource: Pick<Policy['Resource'], 'serialize' | 'deserialize'>
+  }
   readonly admin: Pick<Admin, 'AdminService'> & {
     readonly ApplyRefusal: Pick<Admin['ApplyRefusal'], 'serialize' | 'deserialize'>
   }
@@ -43,8 +47,14 @@ export function protocols(): Protocols {
     const client = (name: string): unknown =>
       grpc.makeGenericClientConstructor(serviceOf(root.lookupService(name)), name)
     loaded = typed({
-      identity: { IdentityService: client('outrider.identity.v1.IdentityService') },
-      policy: { PolicyService: client('outrider.policy.v1.PolicyService') },
+      identity: {
+        IdentityService: client('outrider.identity.v1.IdentityService'),
+        IssuedSvid: codecOf(root.lookupType('outrider.identity.v1.IssuedSvid')),
+      },
+      policy: {
+        PolicyService: client('outrider.policy.v1.PolicyService'),
+        Resource: codecOf(root.lookupType('outrider.policy.v1.Resource')),
+      },
       admin: {
         AdminService: client('outrider.admin.v1.AdminService'),
         ApplyRefusal: codecOf(root.lookupType('outrider.admin.v1.ApplyRefusal')),

@@ -51,6 +51,7 @@ export async function adoptIdentity(options: IdentityOptions): Promise<Identity>
   })
   return {
     source,
+    kept: undefined,
     client,
     jwtSvid,
     close: () => {

@@ -22,6 +22,8 @@ export interface Evidence {
   readonly reusable: boolean
   /** What the first connection to the control server is verified with. */
   readonly learnTrust: () => Promise<TrustBundle>
+  /** Whether the roots that it names are among those of `bundle`: if not, it is for another mesh or another time. */
+  readonly believes: (bundle: TrustBundle) => boolean
   /** The evidence for a request with this CSR. Files are read anew, because others renew them. */
   show(csr: Buffer): Omit<AttestRequest, 'csr'>
 }
@@ -38,6 +40,7 @@ export function evidenceOf(config: SidecarConfig, clock: Clock): Evidence {
         id,
         reusable: false,
         learnTrust: () => learnPinned(config, id, rootFingerprint, clock),
+        believes: (bundle) => hasRoot(bundle, rootFingerprint),
         show: () => ({ joinToken: secret }),
       }
     }
@@ -70,11 +73,22 @@ function reusable(config: SidecarConfig, clock: Clock): Omit<Evidence, 'show'> {
       'one of trustBundleFile and rootSha256 is needed: without a root anybody could pass for the control server',
     )
   }
-  const learnTrust =
+  const learned: Pick<Evidence, 'learnTrust' | 'believes'> =
     rootSha256 === undefined
-      ? async () => bundleIn(trustBundleFile!, id)
-      : () => learnPinned(config, id, rootSha256, clock)
-  return { id, reusable: true, learnTrust }
+      ? {
+          learnTrust: async () => bundleIn(trustBundleFile!, id),
+          believes: (bundle) =>
+            bundleIn(trustBundleFile!, id).authorities.some((root) => hasRoot(bundle, root.fingerprint)),
+        }
+      : {
+          learnTrust: () => learnPinned(config, id, rootSha256, clock),
+          believes: (bundle) => hasRoot(bundle, rootSha256),
+        }
+  return { id, reusable: true, ...learned }
+}
+
+function hasRoot({ authorities }: TrustBundle, sha256: string): boolean {
+  return authorities.some(({ fingerprint }) => fingerprint === sha256)
 }
 
 function learnPinned(

@@ -1,26 +1,27 @@
 import type { SidecarConfig } from '../config/sidecar.ts'
-import { olderBundle, type TrustBundleSet } from '../identity/bundle.ts'
-import { controlIdOf, trustDomainOf } from '../identity/spiffe-id.ts'
+import type { TrustBundle, TrustBundleSet } from '../identity/bundle.ts'
+import { controlIdOf, parseSpiffeId, type SpiffeId, trustDomainOf } from '../identity/spiffe-id.ts'
 import type { Svid } from '../identity/svid.ts'
 import { Backoff } from '../lib/backoff.ts'
-import type { Clock, Timer } from '../lib/clock.ts'
+import type { Clock } from '../lib/clock.ts'
 import { describeError, OutriderError } from '../lib/errors.ts'
 import { pause } from '../lib/pause.ts'
 import type { Random } from '../lib/random.ts'
 import { WatchCell } from '../lib/watch.ts'
 import { type Credentials, onNewSvid } from '../mtls/credentials.ts'
-import { describeSkew, type Issued, IssuedSource, isSkewed } from '../mtls/source/issued.ts'
+import { describeSkew, type Issued, IssuedSource, type IssuedSourceOptions, isSkewed } from '../mtls/source/issued.ts'
 import type { Alarm } from '../mtls/source/lifetime-alarm.ts'
 import type { CredentialsSource } from '../mtls/source/source.ts'
 import { bundlesOf } from '../rpc/bundles.ts'
-import { type ClientStream, type ControlClient, connectControl } from '../rpc/client.ts'
+import { type ControlClient, connectControl } from '../rpc/client.ts'
 import { millisecondsOf } from '../lib/protobuf-time.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { sidecarMetrics } from '../telemetry/names.ts'
 import type { MetricsOf } from '../telemetry/registry.ts'
 import type { IssuedSvid__Output } from '../wire/outrider/identity/v1/IssuedSvid.ts'
-import type { TrustBundleSet__Output } from '../wire/outrider/identity/v1/TrustBundleSet.ts'
 import { type Evidence, evidenceOf } from './evidence.ts'
+import type { IdentityFile } from './last-good/identity-file.ts'
+import { watchBundles } from './watch-bundles.ts'
 
 /** Has a token made for our own SPIFFE ID. Rejects with why there is none. */
 export type RequestJwtSvid = (audience: readonly string[]) => Promise<string>
@@ -28,6 +29,8 @@ export type RequestJwtSvid = (audience: readonly string[]) => Promise<string>
 /** Who we are, kept current, and the channel to the control server that shows it. */
 export interface Identity {
   readonly source: CredentialsSource
+  /** What it began with, when that was the identity of an earlier process. */
+  readonly kept: Credentials | undefined
   readonly client: ControlClient
   readonly jwtSvid: RequestJwtSvid
   close(): void
@@ -41,6 +44,8 @@ export interface IdentityOptions {
   readonly metrics: MetricsOf<typeof sidecarMetrics>
   /** Ends the wait for a control server that does not answer. */
   readonly signal: AbortSignal
+  /** Where an earlier process may have left its identity. Of what a control server issues only. */
+  readonly identityFile?: IdentityFile
 }
 
 const ALARMS = {
@@ -62,47 +67,155 @@ export function alarming({
 const RETRY = { initialMs: 200, maxMs: 10_000, jitter: 0.3 }
 
 /**
- * The way to the first SVID: evidence -> root that is pinned or given -> attestation. Waits for a control server that is not there
- * yet; rejects at once when it answers and refuses.
+ * The way to an SVID: that of an earlier process, or evidence -> root that is pinned or given -> attestation. Waits for a control server
+ * that is not there yet; rejects at once when it answers and refuses.
  */
 export async function establishIdentity(options: IdentityOptions): Promise<Identity> {
-  const { config, clock, log, metrics, random } = options
-  const evidence = evidenceOf(config, clock)
-  const serverId = controlIdOf(trustDomainOf(evidence.id))
-  const address = config.controlAddress
-  const trusted = await retrying(options, evidence.learnTrust)
-  const bundles = new WatchCell<TrustBundleSet>(new Map([[trusted.trustDomain, trusted]]))
-  const svid = new WatchCell<Svid | undefined>(undefined)
-  const client = connectControl({ address, bundles, svid, serverId, clock })
-  const attest = async (csr: Buffer): Promise<Issued> => issuedOf(await client.attest({ ...evidence.show(csr), csr }))
-  const source = await retrying(options, () =>
-    IssuedSource.open({
-      id: evidence.id,
-      attest,
-      renew: async (csr) => issuedOf(await client.renew({ csr })),
-      ...(evidence.reusable ? { attestAgain: (csr) => attestAnew(csr, attest, evidence, config, clock) } : {}),
-      clock,
-      random,
-      onRenewed: ({ svid: { notAfterMs, serial } }) => {
-        metrics.svidRenewals.with({ result: 'renewed' }).inc()
-        log.info({ serial, notAfter: new Date(notAfterMs).toISOString() }, 'SVID renewed')
-      },
-      onRenewalFailed: (reason, retryInMs) => {
-        metrics.svidRenewals.with({ result: 'failed' }).inc()
-        log.error({ reason, retryInMs: Math.round(retryInMs) }, 'SVID not renewed')
-      },
-      onAlarm: alarming(options),
-      onClockSkew: (aheadMs) => {
-        metrics.clockSkew.set(aheadMs / 1000)
-        if (isSkewed(aheadMs)) log.warn({ aheadMs: Math.round(aheadMs) }, describeSkew(aheadMs))
-      },
-    }),
-  ).catch((error: unknown) => {
-    client.close()
-    throw error
+  const { kept, evidence } = beginning(options)
+  if (kept === undefined) return attested(options, evidence, (task) => retrying(options, task))
+  const bundle = kept.bundles.get(trustDomainOf(kept.svid.id))
+  if (evidence === undefined || bundle === undefined || !isForOthers(evidence, bundle))
+    return resumed(options, kept, evidence)
+  // For a mesh that was set up anew, or older than what is kept: one look tells.
+  try {
+    return await attested(options, evidence, (task) => task())
+  } catch (error) {
+    options.log.warn({ reason: describeError(error) }, 'the evidence is for other roots than ours, and of no use')
+    return resumed(options, kept, evidence)
+  }
+}
+
+/** Evidence that cannot be read says nothing. */
+function isForOthers(evidence: Evidence, bundle: TrustBundle): boolean {
+  try {
+    return !evidence.believes(bundle)
+  } catch {
+    return false
+  }
+}
+
+type Beginning =
+  | { readonly kept: undefined; readonly evidence: Evidence }
+  | { readonly kept: Credentials; readonly evidence: Evidence | undefined }
+
+/** Without these an identity that is kept does as well. */
+const TOKENLESS: ReadonlySet<string> = new Set(['join-token-missing', 'join-token-unreadable'])
+
+function beginning({ config, clock, log, identityFile }: IdentityOptions): Beginning {
+  const kept = identityFile && usable(identityFile, clock, log)
+  if (kept === undefined) return { kept, evidence: evidenceOf(config, clock) }
+  const { id, notAfterMs } = kept.svid
+  let evidence: Evidence | undefined
+  try {
+    evidence = evidenceOf(config, clock)
+  } catch (error) {
+    if (!(error instanceof OutriderError && TOKENLESS.has(error.code))) throw error
+  }
+  const wanted = evidence?.id ?? (config.spiffeId === undefined ? id : parseSpiffeId(config.spiffeId))
+  if (wanted === id) {
+    log.info({ id, notAfter: new Date(notAfterMs).toISOString() }, 'the identity of the last run is used again')
+    return { kept, evidence }
+  }
+  const error = new OutriderError('svid-id-unexpected', `the identity is ${id}; ${wanted} is wanted`, {
+    place: identityFile?.path ?? 'identity',
   })
+  log.error({ error }, LEFT_ASIDE)
+  return { kept: undefined, evidence: evidence ?? evidenceOf(config, clock) }
+}
+
+const LEFT_ASIDE = 'the identity of the last run is left aside: another one is asked for'
+
+function usable(file: IdentityFile, clock: Clock, log: Logger): Credentials | undefined {
+  try {
+    return file.read(clock.now())
+  } catch (error) {
+    log.error({ error, path: file.path }, LEFT_ASIDE)
+    return undefined
+  }
+}
+
+/** The connection to the control server, and what it is made with. */
+interface Channel {
+  readonly client: ControlClient
+  readonly bundles: WatchCell<TrustBundleSet>
+  readonly svid: WatchCell<Svid | undefined>
+}
+
+function openChannel({ config, clock }: IdentityOptions, id: SpiffeId, believed: TrustBundleSet, own?: Svid): Channel {
+  const bundles = new WatchCell(believed)
+  const svid = new WatchCell(own)
+  const serverId = controlIdOf(trustDomainOf(id))
+  return { client: connectControl({ address: config.controlAddress, bundles, svid, serverId, clock }), bundles, svid }
+}
+
+type Trying = <T>(task: () => Promise<T>) => Promise<T>
+
+async function attested(options: IdentityOptions, evidence: Evidence, trying: Trying): Promise<Identity> {
+  const trusted = await trying(evidence.learnTrust)
+  const channel = openChannel(options, evidence.id, new Map([[trusted.trustDomain, trusted]]))
+  const again = evidence.reusable ? evidence : undefined
+  try {
+    const source = await trying(() =>
+      IssuedSource.open({
+        ...sourceOptions(options, evidence.id, channel, again),
+        attest: attestWith(channel, evidence),
+      }),
+    )
+    return maintain(options, channel, source, undefined)
+  } catch (error) {
+    channel.client.close()
+    throw error
+  }
+}
+
+/** Evidence for one use may be of one that came since. */
+function resumed(options: IdentityOptions, kept: Credentials, evidence: Evidence | undefined): Identity {
+  const channel = openChannel(options, kept.svid.id, kept.bundles, kept.svid)
+  const source = IssuedSource.resume(sourceOptions(options, kept.svid.id, channel, evidence), kept)
+  return maintain(options, channel, source, kept)
+}
+
+function attestWith({ client }: Channel, evidence: Evidence): (csr: Buffer) => Promise<Issued> {
+  return async (csr) => issuedOf(await client.attest({ ...evidence.show(csr), csr }))
+}
+
+function sourceOptions(
+  options: IdentityOptions,
+  id: SpiffeId,
+  channel: Channel,
+  again: Evidence | undefined,
+): IssuedSourceOptions {
+  const { config, clock, random, log, metrics } = options
+  return {
+    id,
+    renew: async (csr) => issuedOf(await channel.client.renew({ csr })),
+    ...(again && { attestAgain: (csr) => attestAnew(csr, attestWith(channel, again), again, config, clock) }),
+    clock,
+    random,
+    onRenewed: ({ svid: { notAfterMs, serial } }) => {
+      metrics.svidRenewals.with({ result: 'renewed' }).inc()
+      log.info({ serial, notAfter: new Date(notAfterMs).toISOString() }, 'SVID renewed')
+    },
+    onRenewalFailed: (reason, retryInMs) => {
+      metrics.svidRenewals.with({ result: 'failed' }).inc()
+      log.error({ reason, retryInMs: Math.round(retryInMs) }, 'SVID not renewed')
+    },
+    onAlarm: alarming(options),
+    onClockSkew: (aheadMs) => {
+      metrics.clockSkew.set(aheadMs / 1000)
+      if (isSkewed(aheadMs)) log.warn({ aheadMs: Math.round(aheadMs) }, describeSkew(aheadMs))
+    },
+  }
+}
+
+function maintain(
+  options: IdentityOptions,
+  { client, bundles, svid }: Channel,
+  source: IssuedSource,
+  kept: Credentials | undefined,
+): Identity {
   const adopt = (credentials: Credentials): void => {
-    metrics.svidExpiry.set(credentials.svid.notAfterMs / 1000)
+    options.metrics.svidExpiry.set(credentials.svid.notAfterMs / 1000)
     bundles.set(credentials.bundles)
     svid.set(credentials.svid)
   }
@@ -112,6 +225,7 @@ export async function establishIdentity(options: IdentityOptions): Promise<Ident
   const unsubscribe = [source.credentials.subscribe(adopt), onNewSvid(source.credentials, () => watching.reopen())]
   return {
     source,
+    kept,
     client,
     jwtSvid: async (audience) => (await client.issueJwtSvid({ audience: [...audience] })).token,
     close: () => {
@@ -173,68 +287,4 @@ async function retrying<T>({ clock, random, log, signal }: IdentityOptions, task
 function issuedOf({ chain, bundles, serverTime }: IssuedSvid__Output): Issued {
   const serverTimeMs = millisecondsOf(serverTime)
   return { chain, bundles: bundlesOf(bundles), ...(serverTimeMs === undefined ? {} : { serverTimeMs }) }
-}
-
-/** Follows the bundles between renewals, over a connection that shows our present SVID. An older bundle never replaces a newer one. */
-function watchBundles(
-  client: ControlClient,
-  source: IssuedSource,
-  { clock, random, log }: IdentityOptions,
-): { reopen(): void; close(): void } {
-  const backoff = new Backoff(RETRY, random)
-  let closed = false
-  let open: ClientStream<unknown> | undefined
-  let retry: Timer | undefined
-  const connect = (): void => {
-    const stream = client.watchTrustBundles()
-    open = stream
-    stream.onMessage((message) => {
-      if (open !== stream) return
-      backoff.reset()
-      const next = readable(message, log)
-      if (next === undefined) return
-      const present = source.credentials.current.bundles
-      const older = olderBundle(next, present)
-      if (older !== undefined) {
-        log.error({ trustDomain: older.trustDomain, sequence: older.sequence }, 'trust bundles refused: older')
-      } else if (!sameBundles(next, present)) {
-        log.info({ trustDomains: [...next.keys()] }, 'trust bundles changed')
-        source.setBundles(next)
-      }
-    })
-    stream.onEnd(() => {
-      if (open !== stream || closed) return
-      open = undefined
-      retry = clock.after(backoff.next(), connect)
-    })
-  }
-  connect()
-  return {
-    reopen: () => {
-      const previous = open
-      if (previous === undefined || closed) return
-      open = undefined
-      previous.cancel()
-      connect()
-    },
-    close: () => {
-      closed = true
-      retry?.cancel()
-      open?.cancel()
-    },
-  }
-}
-
-/** A bundle that cannot be read changes nothing: what is trusted now stays trusted. */
-function readable(message: TrustBundleSet__Output, log: Logger): TrustBundleSet | undefined {
-  try {
-    return bundlesOf(message)
-  } catch (error) {
-    log.error({ error }, 'trust bundles refused: malformed')
-    return undefined
-  }
-}
-
-function sameBundles(a: TrustBundleSet, b: TrustBundleSet): boolean {
-  return a.size === b.size && [...a].every(([domain, { sequence }]) => b.get(domain)?.sequence === sequence)
 }

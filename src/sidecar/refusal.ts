@@ -17,7 +17,7 @@ export const refusals = {
   'denied-by-rule': { status: 403, text: 'a DENY rule matches' },
   'no-allow-rule': { status: 403, text: 'no ALLOW rule matches' },
   'policy-broken': { status: 503, text: 'a policy of this workload cannot be compiled' },
-  'policy-missing': { status: 503, text: 'there is no policy yet' },
+  'policy-missing': { status: 503, text: 'there is no policy yet, or the last-good one is too old' },
   'permission-withdrawn': { status: 403, text: 'the policy no longer allows what it allowed when this began' },
   'rate-limited': { status: 429, text: 'a rate limit is used up' },
   overloaded: { status: 503, text: 'more requests are in flight than maxInFlight' },

@@ -14,6 +14,7 @@ import { adminPages } from './admin/pages.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
 import { adoptIdentity } from './adopt-identity.ts'
 import { establishIdentity, type Identity } from './identity.ts'
+import { LastGood } from './last-good/last-good.ts'
 import { listen, stopListening } from '../lib/listen.ts'
 import { OwnTraffic } from './own-traffic.ts'
 import { Snapshot } from './snapshot/snapshot.ts'
@@ -66,6 +67,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const snapshot = new Snapshot(clock, traffic.buckets, metrics, log)
   let notReady: string | undefined = 'no identity yet'
   let identity: Identity | undefined
+  let lastGood: LastGood | undefined
   let workloadApi: Drainable | undefined
   let subscription: Subscription | undefined
   let reporter: TrustReporter | undefined
@@ -76,7 +78,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     registry,
     snapshot,
     credentials: () => identity?.source.credentials,
-    notReady: () => notReady ?? traffic.notReady,
+    notReady: () => lastGood?.fault ?? notReady ?? traffic.notReady,
     traffic,
   })
   const adminServer = createAdminServer(pages, log)
@@ -85,6 +87,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     workloadApi?.destroy()
     reporter?.close()
     unfollow?.()
+    await lastGood?.close()
     subscription?.close()
     identity?.close()
     adminServer.closeAllConnections()
@@ -94,8 +97,10 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 
   try {
     const admin = await listen(adminServer, config.admin, 'admin')
+    lastGood = await LastGood.open({ config, snapshot, clock, log })
     const establish = config.identitySource === 'control' ? establishIdentity : adoptIdentity
-    identity = await establish({ config, clock, random, log, metrics, signal })
+    const { identityFile } = lastGood
+    identity = await establish({ config, clock, random, log, metrics, signal, ...(identityFile && { identityFile }) })
     const { source, client, jwtSvid } = identity
     log.info({ id: source.credentials.current.svid.id }, 'identity established')
     // Before there is a policy: whoever shares the identity does not wait for ours.
@@ -110,6 +115,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       clock,
       random,
     })
+    lastGood.follow(identity, subscription)
     await waitFor(snapshot.policy, () => snapshot.revision > 0, signal)
     const { inbound, outbound, outboundServices } = await traffic.open(source.credentials, snapshot)
     const followed = subscription

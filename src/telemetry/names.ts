@@ -196,6 +196,24 @@ export const sidecarMetrics = {
     help: 'Revision of the policy in force; 0 before the first one, while everything is refused.',
     labels: {},
   },
+  policySource: {
+    name: 'outrider_policy_source',
+    type: 'gauge',
+    help: '1 for where the policy in force is from, else 0: the control server, or the last-good copy on disk.',
+    labels: { source: ['none', 'control', 'last-good'] },
+  },
+  policyAge: {
+    name: 'outrider_policy_age_seconds',
+    type: 'gauge',
+    help: 'Since when the policy in force is not known to be the one that the control server wants, in seconds; 0 while the policy stream is open.',
+    labels: {},
+  },
+  lastGoodWrites: {
+    name: 'outrider_last_good_writes_total',
+    type: 'counter',
+    help: 'Attempts to write the identity, the policy or its age into `stateDir`.',
+    labels: { result: ['written', 'failed'] },
+  },
   policyUpdates: {
     name: 'outrider_policy_updates_total',
     type: 'counter',

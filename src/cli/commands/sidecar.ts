@@ -1,4 +1,5 @@
 import { formatAddress } from '../../lib/address.ts'
+import { OutriderError } from '../../lib/errors.ts'
 import { loadSidecarConfig, sidecarOptions } from '../../config/sidecar.ts'
 import { tuneCollector } from '../../sidecar/garbage.ts'
 import { startSidecar } from '../../sidecar/sidecar.ts'
@@ -11,12 +12,21 @@ import { programVersion } from './version.ts'
 export const command: Command = defineCommand({
   name: 'sidecar',
   summary: 'Run the sidecar proxy of one workload',
-  usage: '[--config FILE] [OPTION...]',
+  usage: '[--config FILE] [OPTION...]\nstatus [--admin HOST:PORT]',
   options: configOptions(sidecarOptions),
   async run(context) {
-    const { clock, random, signal, stdout } = context
-    tuneCollector()
+    const { args, clock, random, signal, stdout } = context
+    const [verb, ...more] = args
+    if (more.length > 0 || (verb !== undefined && verb !== 'status')) {
+      throw new OutriderError('usage-arguments', 'status, or no word at all to run a sidecar')
+    }
     const config = loadSidecarConfig(await configSources(context))
+    if (verb === 'status') {
+      const { showSidecar } = await import('../sidecar-status.ts')
+      await showSidecar(formatAddress(config.admin), context)
+      return exitCode.ok
+    }
+    tuneCollector()
     const log = createLogger({ name: 'sidecar', level: config.logLevel, clock })
     try {
       const sidecar = await startSidecar({ config, clock, random, log, programVersion: programVersion(), signal })

@@ -24,8 +24,6 @@ export interface Issued {
 
 export interface IssuedSourceOptions {
   readonly id: SpiffeId
-  /** The first SVID, by attestation. */
-  readonly attest: (csr: Buffer) => Promise<Issued>
   /** A later one, with the SVID we have. */
   readonly renew: (csr: Buffer) => Promise<Issued>
   /** As `attest`, when the SVID we have is of no use any more. Absent where the evidence was for one use. */
@@ -38,6 +36,11 @@ export interface IssuedSourceOptions {
   readonly onAlarm: (alarm: Alarm, svid: Svid) => void
   /** With every answer: by how much this clock is ahead of the issuer's, in milliseconds; 0 within what the call took. */
   readonly onClockSkew: (aheadMs: number) => void
+}
+
+/** What the first SVID comes from. */
+export interface Attested {
+  readonly attest: (csr: Buffer) => Promise<Issued>
 }
 
 /** Renewal begins at this part of the lifetime, and spreads over +-10 % of it so that a fleet does not renew as one. */
@@ -56,13 +59,13 @@ const TOLERATED_SKEW_MS = 20_000
 /** The issuer does not believe the SVID that we show. */
 const SHOWN_IN_VAIN: ReadonlySet<string> = new Set(['peer-unauthenticated', 'svid-expired', 'svid-revoked'])
 
-/** Over so much time a fleet spreads the renewals that a tainted root causes. */
-const TAINTED_SPREAD_MS = 5000
+/** Over so much time a fleet spreads the renewals that a tainted root causes, or a start with an SVID of before. */
+const SPREAD_MS = 5000
 
 const generate = promisify(generateKeyPair)
 
 /**
- * Credentials from a control server that signs CSRs: a new P-256 key for every SVID, made in memory and never written; renewed
+ * Credentials from a control server that signs CSRs: a new P-256 key for every SVID, made in memory; renewed
  * at 50 % +-10 % of the lifetime, with back-off when that fails, and without end: also an SVID that has expired is renewed, or
  * another one is asked for.
  */
@@ -77,7 +80,7 @@ export class IssuedSource {
   #renewing = false
   #closed = false
 
-  private constructor(options: IssuedSourceOptions, first: Credentials) {
+  private constructor(options: IssuedSourceOptions, first: Credentials, renewal: 'in-time' | 'soon') {
     const { clock, random } = options
     this.#options = options
     this.#cell = new WatchCell(first)
@@ -85,13 +88,19 @@ export class IssuedSource {
     const initialMs = Math.max(SHORTEST_RETRY_MS, (first.svid.notAfterMs - clock.now()) * FIRST_RETRY)
     this.#backoff = new Backoff({ ...RETRY, initialMs: Math.min(initialMs, RETRY.maxMs) }, random)
     this.#expiredBackoff = new Backoff(EXPIRED_RETRY, random)
-    this.#schedule(first)
+    if (renewal === 'in-time') this.#schedule(first)
+    else this.#renewIn(SPREAD_MS * random())
     this.#alarm.watch(first.svid)
   }
 
   /** Attests. Rejects with what the issuer answered, or with why its answer cannot be used. */
-  static async open(options: IssuedSourceOptions): Promise<IssuedSource> {
-    return new IssuedSource(options, await obtain(options, options.attest))
+  static async open(options: IssuedSourceOptions & Attested): Promise<IssuedSource> {
+    return new IssuedSource(options, await obtain(options, options.attest), 'in-time')
+  }
+
+  /** Goes on with what an earlier process was issued: good for now, and renewed as soon as the issuer answers. */
+  static resume(options: IssuedSourceOptions, kept: Credentials): IssuedSource {
+    return new IssuedSource(options, kept, 'soon')
   }
 
   get credentials(): Watch<Credentials> {
@@ -117,7 +126,7 @@ export class IssuedSource {
     // Counted from now, when it was issued: notBefore is back-dated for clocks that differ.
     const regularMs = (credentials.svid.notAfterMs - clock.now()) * part
     this.#renewIn(
-      isTainted(credentials.svid, credentials.bundles) ? Math.min(regularMs, TAINTED_SPREAD_MS * random()) : regularMs,
+      isTainted(credentials.svid, credentials.bundles) ? Math.min(regularMs, SPREAD_MS * random()) : regularMs,
     )
   }
 

@@ -19,10 +19,18 @@ export interface AdminSources extends Omit<ProcessState, 'notLive' | 'elsewhere'
 export function adminPages(sources: AdminSources): AdminPages {
   const { snapshot, traffic } = sources
   return {
-    ...processPages({ ...sources, notLive: () => traffic.notLive(), elsewhere: () => traffic.metrics() }),
+    ...processPages({
+      ...sources,
+      notLive: () => traffic.notLive(),
+      elsewhere: () => {
+        snapshot.metrics.policyAge.set((snapshot.ageMs ?? 0) / 1000)
+        return traffic.metrics()
+      },
+    }),
     'GET /policy': () =>
       json({
         revision: snapshot.revision,
+        ...originOf(snapshot),
         appliedAt: snapshot.appliedAtMs === undefined ? null : new Date(snapshot.appliedAtMs).toISOString(),
         closed: snapshot.policy.current.closed ?? null,
         resources: [...snapshot.held.values()].map((held) =>
@@ -41,6 +49,18 @@ export function adminPages(sources: AdminSources): AdminPages {
       ),
     'GET /tls-failures': async () => json((await traffic.tlsFailures()).map(shownFailure)),
     'GET /certs': () => certificates(sources.credentials()?.current),
+  }
+}
+
+/** Where the policy is from, how old it is, and until when all of it is in force where that has an end. */
+function originOf({ source, inStep, syncedAtMs, ageMs, untilMs, expired }: Snapshot): object {
+  return {
+    source,
+    connected: inStep,
+    syncedAt: syncedAtMs === undefined ? null : new Date(syncedAtMs).toISOString(),
+    ageSeconds: ageMs === undefined ? null : Math.round(ageMs / 1000),
+    until: untilMs === undefined ? null : new Date(untilMs).toISOString(),
+    expired,
   }
 }
 

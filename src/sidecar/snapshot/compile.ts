@@ -1,6 +1,7 @@
 import { closedPolicy } from '../../policy/closed.ts'
 import { type CompiledPolicy, compilePolicy, type PolicyInput } from '../../policy/compile.ts'
 import type { Violation } from '../../policy/model.ts'
+import { compileRevocations } from '../../policy/revocations.ts'
 import type { Decoded } from './decode.ts'
 import type { HeldResources, SentName } from './snapshot.ts'
 
@@ -70,7 +71,9 @@ export function compileResources(resources: HeldResources): CompiledResources {
     }
   }
   if (workload === undefined) {
-    return { policy: closedPolicy('the control server has sent no Workload for this identity'), violations }
+    const why = 'there is no Workload for this identity: the control server sent none, or what it sent is too old'
+    // Who is believed no longer is not believed then either.
+    return { policy: { ...closedPolicy(why), revocations: compileRevocations(revocations) }, violations }
   }
   const compiled = compilePolicy({
     workload,

@@ -36,6 +36,7 @@ export function decode(update: PolicyUpdate__Output, snapshot: Snapshot): Decode
     const entry: Held = read.ok
       ? { ok: true, name, revision: message.revision, resource: read.resource }
       : { ok: false, name, revision: message.revision, unreadable: read.unreadable, violations: read.violations }
+    snapshot.sent?.note(entry, message)
     held.set(resourceKey(name), entry)
   }
   return { kind: 'decoded', nonce, revision, held, startedMs }

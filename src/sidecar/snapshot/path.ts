@@ -3,7 +3,7 @@ import type { SubscribeRequest } from '../../wire/outrider/policy/v1/SubscribeRe
 import { apply } from './apply.ts'
 import { compile } from './compile.ts'
 import { decode } from './decode.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { Origin, Snapshot } from './snapshot.ts'
 
 /*
  * THE END OF THE POLICY PATH. docs/architecture/policy-path.md lists the stages; subscribe.ts brings the updates here and
@@ -15,5 +15,13 @@ export function takeUpdate(update: PolicyUpdate__Output, snapshot: Snapshot): Su
   const decoded = decode(update, snapshot)
   if (decoded.kind === 'stale') return decoded.nack
   const compiled = compile(decoded)
-  return apply(compiled, snapshot)
+  return apply(compiled, snapshot, { source: 'control' })
+}
+
+/** A last-good copy in place of the first update: the very same way. */
+export function takeLastGood(update: PolicyUpdate__Output, snapshot: Snapshot, origin: Origin): void {
+  const decoded = decode(update, snapshot)
+  if (decoded.kind === 'stale') return
+  const compiled = compile(decoded)
+  apply(compiled, snapshot, origin)
 }

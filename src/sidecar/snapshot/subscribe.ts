@@ -1,6 +1,6 @@
 import { Backoff } from '../../lib/backoff.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
-import { describeError } from '../../lib/errors.ts'
+import { describeError, OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import type { ClientDuplex } from '../../rpc/client.ts'
 import type { InboundListener } from '../../wire/outrider/policy/v1/InboundListener.ts'
@@ -36,6 +36,7 @@ export class Subscription {
   #draining = false
   #closed = false
   #retry: Timer | undefined
+  #refusal: OutriderError | undefined
 
   constructor(options: SubscriptionOptions) {
     this.#options = options
@@ -64,6 +65,11 @@ export class Subscription {
     this.#connect()
   }
 
+  /** Why the control server, which is there, gives us no policy; undefined where it does, or did not answer. */
+  get refusal(): OutriderError | undefined {
+    return this.#refusal
+  }
+
   /** We are about to stop: the server takes our endpoints away. */
   draining(): void {
     this.#draining = true
@@ -84,6 +90,7 @@ export class Subscription {
     stream.onMessage((update) => {
       if (this.#stream !== stream) return
       this.#backoff.reset()
+      this.#refusal = undefined
       snapshot.metrics.controlConnected.set(1)
       const answer = takeUpdate(update, snapshot)
       whenInForce(() => {
@@ -105,6 +112,8 @@ export class Subscription {
     this.#stream = undefined
     const { snapshot, clock } = this.#options
     snapshot.metrics.controlConnected.set(0)
+    snapshot.outOfStep()
+    this.#refusal = isRefusal(error) ? error : undefined
     if (this.#closed) return
     const retryInMs = Math.round(this.#backoff.next())
     const reason = error === undefined ? 'ended by the server' : describeError(error)
@@ -114,4 +123,9 @@ export class Subscription {
     )
     this.#retry = clock.after(retryInMs, () => this.#connect())
   }
+}
+
+/** A code of a server that speaks our protocol, and not the absence of one, which the codes of gRPC stand for. */
+function isRefusal(error: unknown): error is OutriderError {
+  return error instanceof OutriderError && !error.retryable && !error.code.startsWith('rpc-')
 }

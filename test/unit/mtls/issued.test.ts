@@ -1,7 +1,7 @@
 import t from 'tap'
 import { parseCsr } from '../../../src/identity/csr.ts'
 import { OutriderError } from '../../../src/lib/errors.ts'
-import { type Issued, IssuedSource, type IssuedSourceOptions } from '../../../src/mtls/source/issued.ts'
+import { type Attested, type Issued, IssuedSource, type IssuedSourceOptions } from '../../../src/mtls/source/issued.ts'
 import { makeTestCa, type Overrides } from '../../fixtures/ca.ts'
 import { TestClock } from '../../fixtures/clock.ts'
 import { idOf, TRUST_DOMAIN } from '../../fixtures/sidecar.ts'
@@ -24,7 +24,7 @@ interface Bench {
   readonly alarms: string[]
   /** By how much the clock is said to be ahead, in milliseconds. */
   readonly skews: number[]
-  readonly options: IssuedSourceOptions
+  readonly options: IssuedSourceOptions & Attested
   /** How later CSRs are answered. */
   answer: (csr: Buffer) => Promise<Issued>
 }
@@ -97,6 +97,29 @@ t.test('renewed at half of the lifetime, with a new key', async (t) => {
   await until(() => events.length === 5)
   source.close()
   t.equal(clock.pending, 0)
+})
+
+t.test('what an earlier process was issued is good at once, and renewed within seconds', async (t) => {
+  const made = bench()
+  const { options, clock, events, alarms } = made
+  const kept = (await IssuedSource.open(options)).credentials.current
+  clock.advance(10 * MINUTE_MS)
+  events.length = 0
+  made.answer = () => Promise.reject(new Error('no server'))
+  const source = IssuedSource.resume(options, kept)
+  t.equal(source.credentials.current, kept)
+  clock.advance(2_499)
+  t.same(events, [])
+  clock.advance(1)
+  await until(() => events.length === 2)
+  t.same(events, ['renew', 'failed: no server; again in 2000'])
+  t.equal(source.credentials.current, kept, 'it stays in use')
+  made.answer = (csr) => Promise.resolve(sign(csr, clock))
+  clock.advance(2_000)
+  await until(() => events.at(-1) === 'renewed')
+  t.notOk(source.credentials.current.svid.privateKey.equals(kept.svid.privateKey))
+  t.same(alarms, [])
+  source.close()
 })
 
 t.test('a fleet does not renew as one', async (t) => {
@@ -275,7 +298,7 @@ t.test('evidence that can be shown again is, when the SVID is of no use', async 
   const made = bench()
   const { clock, events } = made
   const refusals: OutriderError[] = []
-  const options: IssuedSourceOptions = {
+  const options: IssuedSourceOptions & Attested = {
     ...made.options,
     renew: (csr) => {
       const refusal = refusals.pop()

@@ -145,6 +145,44 @@ t.test('a lost stream is opened again with what is held, and the policy stays in
   subscription.close()
 })
 
+t.test('the policy is in step while its stream is open, and ages when it is not', async (t) => {
+  const { streams, snapshot, subscription, clock } = start()
+  t.match(snapshot, { source: 'none', inStep: false, ageMs: undefined, syncedAtMs: undefined })
+  streams[0]!.push(update(1, [workloadOf('api'), allow('all')]))
+  clock.advance(5_000)
+  t.match(snapshot, { source: 'control', inStep: true, ageMs: 0, syncedAtMs: clock.now(), leftMs: undefined })
+  streams[0]!.end(unavailable)
+  const lostAtMs = clock.now()
+  clock.advance(100)
+  t.match(snapshot, { source: 'control', inStep: false, ageMs: 100, syncedAtMs: lostAtMs, leftMs: undefined })
+  streams[1]!.end(unavailable)
+  clock.advance(200)
+  t.equal(snapshot.ageMs, 300, 'a stream that brings nothing changes nothing')
+  streams[2]!.push(update(1, []))
+  t.match(snapshot, { inStep: true, ageMs: 0 })
+  subscription.close()
+})
+
+t.test('a control server that refuses is told from one that is not there', async (t) => {
+  const { streams, subscription, clock } = start()
+  const refusal = new OutriderError('identity-revoked', 'revoked')
+  for (const [error, expected] of [
+    [unavailable, undefined],
+    [refusal, refusal],
+    [new OutriderError('rpc-unimplemented', 'something else answers'), undefined],
+    [undefined, undefined],
+    [refusal, refusal],
+  ] as const) {
+    streams.at(-1)!.end(error)
+    t.equal(subscription.refusal, expected)
+    clock.advance(5_000)
+    t.equal(subscription.refusal, expected, 'until something else is known')
+  }
+  streams.at(-1)!.push(update(1, [workloadOf('api')]))
+  t.equal(subscription.refusal, undefined)
+  subscription.close()
+})
+
 t.test('what could not be read is asked for again', async (t) => {
   const { streams, subscription, clock } = start()
   const broken = { name: { kind: 'AuthorizationPolicy', namespace: 'default', name: 'broken' }, revision: 1 }
