@@ -17,6 +17,13 @@ export const commands: Readonly<Record<string, Entry>> = {
   demo: { summary: 'Run a whole mesh on this machine to look at', load: () => import('./commands/demo.ts') },
   control: { summary: 'Run the control server', load: () => import('./commands/control.ts') },
   sidecar: { summary: 'Run the sidecar proxy of one workload', load: () => import('./commands/sidecar.ts') },
+  drain: {
+    summary: 'Have the peers of a sidecar choose others, while it still serves',
+    load: () => import('./commands/drain.ts'),
+  },
+  injector: { summary: 'Run the admission webhooks of Kubernetes', load: () => import('./commands/injector.ts') },
+  inject: { summary: 'Add the sidecar to Kubernetes manifests', load: () => import('./commands/inject.ts') },
+  uninject: { summary: 'Take the sidecar out of Kubernetes manifests', load: () => import('./commands/uninject.ts') },
   apply: { summary: 'Create or change resources', load: () => import('./commands/apply.ts') },
   get: { summary: 'Show one resource', load: () => import('./commands/get.ts') },
   list: { summary: 'List resources', load: () => import('./commands/list.ts') },

@@ -1,3 +1,4 @@
+import { MAX_PROBE_TARGETS, probePathOf } from '../lib/probe-target.ts'
 import { declaredPorts } from './app-ports.ts'
 import { ports } from './names.ts'
 import { type Container, fieldsOf, keepsRunning, textOf } from './pod.ts'
@@ -22,7 +23,6 @@ const places: readonly (readonly string[])[] = [
   ['lifecycle', 'postStart'],
   ['lifecycle', 'preStop'],
 ]
-const MAX_TARGETS = 64
 
 /**
  * The kubelet speaks no mutual TLS, so that what it asks of a captured port would be refused. It asks the sidecar instead,
@@ -43,22 +43,17 @@ export function rewriteProbes(
       const { tcpSocket: _tcp, grpc: _grpc, httpGet, ...rest } = fieldsOf(probe)
       const { httpHeaders } = fieldsOf(httpGet)
       const request = {
-        path: probePath(target),
+        path: probePathOf(target),
         port: ports.health,
         ...(httpHeaders === undefined ? {} : { httpHeaders }),
       }
       rewritten.push({ container, path, before: fieldsOf(probe), after: { httpGet: request, ...rest }, target })
     }
   }
-  if (new Set(rewritten.map(({ target }) => target)).size > MAX_TARGETS) {
-    report({ code: 'inject-probe', field: 'spec.containers', message: `has more than ${MAX_TARGETS} different probes` })
+  if (new Set(rewritten.map(({ target }) => target)).size > MAX_PROBE_TARGETS) {
+    report({ code: 'inject-probe', field: 'spec.containers', message: `has more than ${MAX_PROBE_TARGETS} different probes` })
   }
   return rewritten
-}
-
-/** Where the sidecar answers for a target: `/probe/http/8080/healthz` for `http://:8080/healthz`. */
-export function probePath(target: string): string {
-  return `/probe/${target.replace('://:', '/')}`
 }
 
 function targetOf(

@@ -5,6 +5,7 @@ import { weakenedBy } from '../config/weakened.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Drainable } from '../lib/drain.ts'
 import type { Random } from '../lib/random.ts'
+import { parseProbeTargets } from '../lib/probe-target.ts'
 import { waitFor } from '../lib/watch.ts'
 import { fileSink } from '../telemetry/file-sink.ts'
 import type { RootLogger } from '../telemetry/log.ts'
@@ -13,7 +14,8 @@ import { createMetrics } from '../telemetry/registry.ts'
 import { adminPages } from './admin/pages.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
 import { adoptIdentity } from './adopt-identity.ts'
-import { establishIdentity, type Identity } from './identity.ts'
+import { establishIdentity, type Identity } from '../enrolment/identity.ts'
+import { type HealthServer, serveHealth } from './health/serve.ts'
 import { LastGood } from './last-good/last-good.ts'
 import { listen, stopListening } from '../lib/listen.ts'
 import { OwnTraffic } from './own-traffic.ts'
@@ -42,6 +44,7 @@ export interface Sidecar {
   /** In the order of the option. */
   readonly outboundServices: readonly Address[]
   readonly admin: Address
+  readonly health: Address | undefined
   /** Unready, then finishes what is in flight, for `drainTimeoutMs` at most. Resolves with whether all finished in time. */
   drain(): Promise<boolean>
 }
@@ -72,13 +75,24 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   let subscription: Subscription | undefined
   let reporter: TrustReporter | undefined
   let unfollow: (() => void) | undefined
+  let health: HealthServer | undefined
 
+  const unready = (): string | undefined => lastGood?.fault ?? notReady ?? traffic.notReady
+  let leaving = false
+  /** Peers choose others from now on; what still comes is served. */
+  const announceDrain = (): void => {
+    if (leaving) return
+    leaving = true
+    notReady = 'draining'
+    subscription?.draining()
+  }
   const pages = adminPages({
     log,
     registry,
     snapshot,
     credentials: () => identity?.source.credentials,
-    notReady: () => lastGood?.fault ?? notReady ?? traffic.notReady,
+    notReady: unready,
+    announceDrain,
     traffic,
   })
   const adminServer = createAdminServer(pages, log)
@@ -90,6 +104,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     await lastGood?.close()
     subscription?.close()
     identity?.close()
+    health?.close()
     adminServer.closeAllConnections()
     await stopListening(adminServer)
     registry.destroy()
@@ -97,6 +112,12 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 
   try {
     const admin = await listen(adminServer, config.admin, 'admin')
+    if (config.health !== undefined) {
+      const targets = parseProbeTargets(config.probes ?? '')
+      if (typeof targets === 'string') throw new TypeError(targets)
+      const notLive = (): Promise<string | undefined> => traffic.notLive()
+      health = await serveHealth({ address: config.health, targets, notReady: unready, notLive, clock, log })
+    }
     lastGood = await LastGood.open({ config, snapshot, clock, log })
     const establish = config.identitySource === 'control' ? establishIdentity : adoptIdentity
     const { identityFile } = lastGood
@@ -128,18 +149,18 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       onFailed: (error) => log.error({ error }, 'connections could not be counted for the control server'),
     })
     subscription.listening(inbound.map((listener, index) => advertised(config, config.inbound[index]!, listener)))
-    notReady = undefined
+    if (leaving) subscription.draining()
+    notReady = leaving ? 'draining' : undefined
     log.info({ workers, inbound: inbound.map(({ address }) => formatAddress(address)) }, 'sidecar ready')
 
-    const leaving = subscription
     return {
       inbound: inbound.map(({ address }) => address),
       outbound,
       outboundServices,
       admin,
+      health: health?.address,
       async drain() {
-        notReady = 'draining'
-        leaving.draining()
+        announceDrain()
         // Its streams are told; what is left of it goes with the rest.
         void workloadApi?.close()
         const inTime = await traffic.drain()

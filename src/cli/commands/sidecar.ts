@@ -36,6 +36,7 @@ export const command: Command = defineCommand({
         outbound: sidecar.outbound === undefined ? null : formatAddress(sidecar.outbound),
         outboundServices: sidecar.outboundServices.map(formatAddress),
         admin: formatAddress(sidecar.admin),
+        health: sidecar.health === undefined ? null : formatAddress(sidecar.health),
       }
       stdout.write(`${JSON.stringify(ready)}\n`)
       await untilAborted(signal)

@@ -11,6 +11,7 @@ import type { ServedTlsFailure, Traffic } from '../traffic.ts'
 export interface AdminSources extends Omit<ProcessState, 'notLive' | 'elsewhere'> {
   readonly snapshot: Snapshot
   readonly traffic: Pick<Traffic, 'connections' | 'tlsFailures' | 'metrics' | 'notLive'>
+  readonly announceDrain: () => void
   /** Undefined until the first SVID. */
   readonly credentials: () => Watch<Credentials> | undefined
 }
@@ -27,6 +28,10 @@ export function adminPages(sources: AdminSources): AdminPages {
         return traffic.metrics()
       },
     }),
+    'POST /drain': () => {
+      sources.announceDrain()
+      return text('draining\n')
+    },
     'GET /policy': () =>
       json({
         revision: snapshot.revision,

@@ -26,6 +26,7 @@ async function sidecarAt(t: Test, clock: TestClock): Promise<{ snapshot: Snapsho
     registry,
     snapshot,
     credentials: () => undefined,
+    announceDrain: () => {},
     notReady: () => (snapshot.revision === 0 ? 'no policy yet' : undefined),
     traffic: {
       connections: async () => [],

@@ -46,6 +46,7 @@ t.test('what the sidecar knows', async (t) => {
       registry,
       snapshot,
       credentials: () => credentials,
+      announceDrain: () => {},
       notReady: () => notReady,
       traffic: {
         connections: async () => connections.list().map((connection) => ({ ...connection, worker: 2 })),
