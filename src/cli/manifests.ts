@@ -49,7 +49,8 @@ const words = {
   'injected-already': 'unchanged: injected already',
   disabled: 'unchanged: outrider.mesh/inject is disabled',
   restored: 'restored, byte for byte',
-  removed: 'the sidecar is removed; the pod has changed since it was injected, so the layout of its document may differ',
+  removed:
+    'the sidecar is removed; the pod has changed since it was injected, so the layout of its document may differ',
   'not-injected': 'unchanged: not injected',
 } as const
 

@@ -166,20 +166,21 @@ const ownOptions = {
 } as const
 
 /** Options of `outrider injector`. */
-export const injectorOptions: typeof ownOptions & typeof injectOptions & Pick<typeof sidecarOptions, EnrolmentOption> = {
-  ...ownOptions,
-  ...injectOptions,
-  controlAddress: sidecarOptions.controlAddress,
-  joinToken: sidecarOptions.joinToken,
-  joinTokenFile: sidecarOptions.joinTokenFile,
-  attestation: sidecarOptions.attestation,
-  spiffeId: sidecarOptions.spiffeId,
-  kubernetesTokenFile: sidecarOptions.kubernetesTokenFile,
-  x509CertFile: sidecarOptions.x509CertFile,
-  x509KeyFile: sidecarOptions.x509KeyFile,
-  trustBundleFile: sidecarOptions.trustBundleFile,
-  rootSha256: sidecarOptions.rootSha256,
-}
+export const injectorOptions: typeof ownOptions & typeof injectOptions & Pick<typeof sidecarOptions, EnrolmentOption> =
+  {
+    ...ownOptions,
+    ...injectOptions,
+    controlAddress: sidecarOptions.controlAddress,
+    joinToken: sidecarOptions.joinToken,
+    joinTokenFile: sidecarOptions.joinTokenFile,
+    attestation: sidecarOptions.attestation,
+    spiffeId: sidecarOptions.spiffeId,
+    kubernetesTokenFile: sidecarOptions.kubernetesTokenFile,
+    x509CertFile: sidecarOptions.x509CertFile,
+    x509KeyFile: sidecarOptions.x509KeyFile,
+    trustBundleFile: sidecarOptions.trustBundleFile,
+    rootSha256: sidecarOptions.rootSha256,
+  }
 
 export type InjectConfig = ConfigOf<typeof injectOptions>
 export type InjectorConfig = ConfigOf<typeof injectorOptions>

@@ -80,10 +80,13 @@ function redirectContainer({ pod }: Addition): Fields {
   }
 }
 
+function healthCheck(path: string): Fields {
+  return { path, port: ports.health }
+}
+
 /** A native sidecar (Kubernetes 1.29): starts before the application, ends after it, and holds up no Job. */
 function sidecarContainer({ settings, pod, appPorts, probes }: Addition): Fields {
   const { resources, mode } = pod
-  const health = (path: string): Fields => ({ path, port: ports.health })
   return {
     name: SIDECAR,
     image: pod.image,
@@ -111,9 +114,14 @@ function sidecarContainer({ settings, pod, appPorts, probes }: Addition): Fields
         ...(probes.length === 0 ? {} : { OUTRIDER_PROBES: probes.join(' ').replaceAll('$', '$$$$') }),
       }).map(([name, value]) => ({ name, value })),
     ],
-    startupProbe: { httpGet: health('/ready'), periodSeconds: 1, timeoutSeconds: 3, failureThreshold: START_SECONDS },
-    readinessProbe: { httpGet: health('/ready'), periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 3 },
-    livenessProbe: { httpGet: health('/live'), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
+    startupProbe: {
+      httpGet: healthCheck('/ready'),
+      periodSeconds: 1,
+      timeoutSeconds: 3,
+      failureThreshold: START_SECONDS,
+    },
+    readinessProbe: { httpGet: healthCheck('/ready'), periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 3 },
+    livenessProbe: { httpGet: healthCheck('/live'), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
     // Peers stop choosing this pod while it still serves. There is no shell in the image.
     lifecycle: { preStop: { exec: { command: ['node', 'bin/outrider', 'drain'] } } },
     resources: {
@@ -165,7 +173,9 @@ function listeners(mode: Mode, appPorts: readonly AppPort[]): Readonly<Record<st
     OUTRIDER_CAPTURE_MODE: mode,
     OUTRIDER_CAPTURE_INBOUND: `[::]:${ports.captureInbound}`,
     OUTRIDER_CAPTURE_OUTBOUND: `[::]:${ports.captureOutbound}`,
-    ...(appPorts.length === 0 ? {} : { OUTRIDER_CAPTURE_INBOUND_PORTS: appPorts.map((app) => portText(app)).join(',') }),
+    ...(appPorts.length === 0
+      ? {}
+      : { OUTRIDER_CAPTURE_INBOUND_PORTS: appPorts.map((app) => portText(app)).join(',') }),
   }
 }
 

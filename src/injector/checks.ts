@@ -40,7 +40,8 @@ export function checkPod(
     ...NAMES_OF_OS.map((name) => [`spec.nodeSelector[${name}]`, fieldsOf(spec['nodeSelector'])[name]]),
   ] as const
   for (const [field, name] of os) {
-    if (name === 'windows') report({ code: 'inject-windows', field: String(field), message: 'the sidecar runs on Linux' })
+    if (name === 'windows')
+      report({ code: 'inject-windows', field: String(field), message: 'the sidecar runs on Linux' })
   }
   checkProcesses(pod, report)
   checkUsers(pod, report)

@@ -142,4 +142,3 @@ function proxiesOf(container: Container): { readonly container: Container; reado
   const set = new Set(itemsOf(container.value['env']).map((item) => textOf(fieldsOf(item)['name'])?.toLowerCase()))
   return { container, names: Object.keys(proxyEnvironment).filter((name) => !set.has(name.toLowerCase())) }
 }
-

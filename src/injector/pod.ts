@@ -55,7 +55,8 @@ export function readPod(pod: unknown, report: Report): PodTemplate | undefined {
     }
   }
   if (containers.length > MAX_CONTAINERS) wrong('spec.containers', `at most ${MAX_CONTAINERS} containers`)
-  if (whole && !containers.some(({ list }) => list === 'containers')) wrong('spec.containers', 'a list with a container')
+  if (whole && !containers.some(({ list }) => list === 'containers'))
+    wrong('spec.containers', 'a list with a container')
   for (const flag of ['hostNetwork', 'hostPID', 'shareProcessNamespace']) {
     const set = spec[flag]
     // `yes` is true to YAML 1.1, which Kubernetes reads, and a text to YAML 1.2.

@@ -51,7 +51,11 @@ export function rewriteProbes(
     }
   }
   if (new Set(rewritten.map(({ target }) => target)).size > MAX_PROBE_TARGETS) {
-    report({ code: 'inject-probe', field: 'spec.containers', message: `has more than ${MAX_PROBE_TARGETS} different probes` })
+    report({
+      code: 'inject-probe',
+      field: 'spec.containers',
+      message: `has more than ${MAX_PROBE_TARGETS} different probes`,
+    })
   }
   return rewritten
 }
@@ -101,4 +105,3 @@ function absolute(path: string): string {
 function urlText(path: string): string {
   return path.toWellFormed().replace(/[^\x21-\x7e]/gu, (character) => encodeURIComponent(character))
 }
-

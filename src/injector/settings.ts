@@ -96,7 +96,10 @@ const range: Parse<string> = (text) => {
 }
 
 // resource.Quantity of Kubernetes, without signs and exponents.
-const quantity = matching(/^[0-9]{1,12}(?:\.[0-9]{1,9})?(?:m|k|Ki|M|Mi|G|Gi|T|Ti)?$/, 'a quantity such as 100m or 128Mi')
+const quantity = matching(
+  /^[0-9]{1,12}(?:\.[0-9]{1,9})?(?:m|k|Ki|M|Mi|G|Gi|T|Ti)?$/,
+  'a quantity such as 100m or 128Mi',
+)
 const dnsName = matching(/^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/, 'a name of small letters, digits and dashes')
 
 /** Values of the annotations by their name behind the prefix. */
@@ -120,11 +123,6 @@ const readers = {
 
 /** Names of all annotations that a pod may have, behind the prefix. */
 export const annotationNames: readonly string[] = Object.keys(readers)
-
-type Value<Name extends keyof typeof readers> = Extract<
-  ReturnType<(typeof readers)[Name]>,
-  { readonly value: unknown }
->['value']
 
 /** Whether a pod wants a sidecar, as it says itself: by label, which the API server can select, or annotation. Both wins: no. */
 export function wanted({ annotations, labels }: PodTemplate): 'enabled' | 'disabled' | undefined {
@@ -152,35 +150,34 @@ export function podSettings(pod: PodTemplate, settings: InjectSettings, report: 
       }
     }
   }
-  const read = <Name extends keyof typeof readers>(name: Name): Value<Name> | undefined => {
+  const read = <T>(name: keyof typeof readers, parse: Parse<T>): T | undefined => {
     const text = pod.annotations[PREFIX + name]
     if (typeof text !== 'string') return undefined
-    const parse: Parse<unknown> = readers[name]
     const parsed = parse(text)
-    if ('value' in parsed) return parsed.value as Value<Name>
+    if ('value' in parsed) return parsed.value
     whole = false
     const field = `metadata.annotations[${PREFIX}${name}]`
     const message = `${JSON.stringify(text.slice(0, 100))} is not ${parsed.expected}`
     return report({ code: 'inject-annotation-value', field, message })
   }
-  read('inject')
+  read('inject', readers.inject)
   const { resources } = settings
   const result: PodSettings = {
-    image: read('image') ?? settings.image,
-    mode: read('mode') ?? settings.mode,
+    image: read('image', readers.image) ?? settings.image,
+    mode: read('mode', readers.mode) ?? settings.mode,
     resources: {
-      'cpu-request': read('cpu-request') ?? resources['cpu-request'],
-      'cpu-limit': read('cpu-limit') ?? resources['cpu-limit'],
-      'memory-request': read('memory-request') ?? resources['memory-request'],
-      'memory-limit': read('memory-limit') ?? resources['memory-limit'],
+      'cpu-request': read('cpu-request', readers['cpu-request']) ?? resources['cpu-request'],
+      'cpu-limit': read('cpu-limit', readers['cpu-limit']) ?? resources['cpu-limit'],
+      'memory-request': read('memory-request', readers['memory-request']) ?? resources['memory-request'],
+      'memory-limit': read('memory-limit', readers['memory-limit']) ?? resources['memory-limit'],
     },
-    inboundPorts: read('inbound-ports'),
-    excludeInboundPorts: read('exclude-inbound-ports') ?? [],
-    excludeOutboundPorts: read('exclude-outbound-ports') ?? [],
-    excludeOutboundRanges: read('exclude-outbound-ranges') ?? [],
-    excludeInterfaces: read('exclude-interfaces') ?? [],
-    workload: read('workload'),
-    spiffeId: read('spiffe-id'),
+    inboundPorts: read('inbound-ports', readers['inbound-ports']),
+    excludeInboundPorts: read('exclude-inbound-ports', readers['exclude-inbound-ports']) ?? [],
+    excludeOutboundPorts: read('exclude-outbound-ports', readers['exclude-outbound-ports']) ?? [],
+    excludeOutboundRanges: read('exclude-outbound-ranges', readers['exclude-outbound-ranges']) ?? [],
+    excludeInterfaces: read('exclude-interfaces', readers['exclude-interfaces']) ?? [],
+    workload: read('workload', readers.workload),
+    spiffeId: read('spiffe-id', readers['spiffe-id']),
   }
   return whole ? result : undefined
 }

@@ -259,9 +259,7 @@ function insert(
   if (!/^ *(?:- +)*$/.test(before) || (key !== undefined && hasProperties(key))) return { rewrite: node }
   const pad = ' '.repeat(before.length)
   const eol = lineEnd(text, start)
-  const lines = stringify(value, { lineWidth: 0, indentSeq: false, aliasDuplicateObjects: false })
-    .trimEnd()
-    .split('\n')
+  const lines = stringify(value, { lineWidth: 0, indentSeq: false, aliasDuplicateObjects: false }).trimEnd().split('\n')
   const block = lines.join(eol + pad) + eol
   // Above comments that lead to the first entry, which is theirs.
   const above = before.trim() === '' ? aboveComments(text, lineStart) : undefined
@@ -283,8 +281,7 @@ function aboveComments(text: string, lineStart: number): number {
 function insertFlow(text: string, node: YAMLMap | YAMLSeq, nodeStart: number, value: object): TextEdit {
   const [first] = node.items
   const firstNode = isPair(first) ? first.key : first
-  const inner = (json: string): string => json.slice(1, -1).trim()
-  if (!isNode(firstNode)) return { start: nodeStart + 1, end: nodeStart + 1, text: inner(JSON.stringify(value)) }
+  if (!isNode(firstNode)) return { start: nodeStart + 1, end: nodeStart + 1, text: membersOf(value) }
   const [start] = extent(firstNode)
   const lineStart = text.lastIndexOf('\n', start - 1) + 1
   const pad = text.slice(lineStart, start)
@@ -293,7 +290,12 @@ function insertFlow(text: string, node: YAMLMap | YAMLSeq, nodeStart: number, va
     const lines = pretty.map((line) => line.slice(2)).join(lineEnd(text, start) + pad)
     return { start, end: start, text: `${lines},${lineEnd(text, start)}${pad}` }
   }
-  return { start: nodeStart + 1, end: nodeStart + 1, text: `${inner(JSON.stringify(value))}, ` }
+  return { start: nodeStart + 1, end: nodeStart + 1, text: `${membersOf(value)}, ` }
+}
+
+/** In flow style, without the brackets. */
+function membersOf(value: object): string {
+  return JSON.stringify(value).slice(1, -1)
 }
 
 function lineEnd(text: string, near: number): string {

@@ -1,4 +1,5 @@
 import { OutriderError } from '../../lib/errors.ts'
+import { unreachable } from '../../lib/unreachable.ts'
 import {
   applyEdits,
   type DocumentChange,
@@ -55,7 +56,8 @@ export function injectText(text: string, settings: InjectSettings): ManifestResu
       const outcome = injectPod(template.value, template.owner, settings)
       const object = nameOf(template)
       if (outcome.kind === 'refused') {
-        for (const refusal of outcome.refusals) report(refusal.code, placeOf(current, template, refusal), refusal.message)
+        for (const refusal of outcome.refusals)
+          report(refusal.code, placeOf(current, template, refusal), refusal.message)
       } else if (outcome.kind === 'unchanged') results.push({ object, outcome: outcome.why })
       else {
         current = injectTemplate(current, template, outcome.changes, outcome.record, report)
@@ -196,5 +198,7 @@ function below(pointer: Pointer, change: DocumentChange): DocumentChange {
       return { ...change, list: [...pointer, ...change.list] }
     case 'replace':
       return { ...change, at: [...pointer, ...change.at] }
+    default:
+      return unreachable(change)
   }
 }

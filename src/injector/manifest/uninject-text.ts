@@ -1,5 +1,11 @@
 import { OutriderError } from '../../lib/errors.ts'
-import { type DocumentText, locateValue, openDocument, type Pointer, rewriteDocument } from '../../policy/document-edit.ts'
+import {
+  type DocumentText,
+  locateValue,
+  openDocument,
+  type Pointer,
+  rewriteDocument,
+} from '../../policy/document-edit.ts'
 import { INJECTED } from '../names.ts'
 import { readPod } from '../pod.ts'
 import { type InjectionRecord, recordOf } from '../record.ts'

@@ -89,7 +89,10 @@ export class CaBundle {
       this.#fault = describeError(error)
       metrics.caBundlePatches.with({ result: 'failed' }).inc()
       nextMs = this.#backoff.next()
-      log.error({ error: this.#fault, retryInMs: Math.round(nextMs) }, 'the webhook configurations could not be changed')
+      log.error(
+        { error: this.#fault, retryInMs: Math.round(nextMs) },
+        'the webhook configurations could not be changed',
+      )
     }
     this.#looking = false
     if (this.#closed) return

@@ -1,3 +1,4 @@
+import { unreachable } from '../../lib/unreachable.ts'
 import { apiVersion } from '../../policy/model.ts'
 import { validateResource } from '../../policy/validate.ts'
 import { annotationChange, injectPod } from '../inject-pod.ts'
@@ -47,6 +48,8 @@ export function decideInjection(settings: InjectSettings): Decide {
         const changes = [annotationChange(object, outcome.record), ...outcome.changes]
         return { result: 'injected', answer: { allowed: true, patch: jsonPatch(object, changes) } }
       }
+      default:
+        return unreachable(outcome)
     }
   }
 }
@@ -66,7 +69,10 @@ function documentOf(object: unknown): unknown {
   if (!isFields(object)) return object
   const { status: _, metadata, ...rest } = object
   const { name, namespace } = fieldsOf(metadata)
-  return { ...rest, metadata: { ...(name === undefined ? {} : { name }), ...(namespace === undefined ? {} : { namespace }) } }
+  return {
+    ...rest,
+    metadata: { ...(name === undefined ? {} : { name }), ...(namespace === undefined ? {} : { namespace }) },
+  }
 }
 
 function messageOf(what: string, lines: readonly string[]): string {

@@ -36,7 +36,8 @@ export function readReview(bytes: Uint8Array): ReviewRequest {
   if (kind !== 'AdmissionReview') throw malformed('kind', 'is not AdmissionReview')
   if (!isFields(request)) throw malformed('request', 'is missing')
   const uid = textOf(request['uid'])
-  if (uid === undefined || uid === '' || uid.length > 128) throw malformed('request.uid', 'is no text of 1 to 128 characters')
+  if (uid === undefined || uid === '' || uid.length > 128)
+    throw malformed('request.uid', 'is no text of 1 to 128 characters')
   const operation = operations.find((one) => one === request['operation'])
   if (operation === undefined) throw malformed('request.operation', `is none of ${operations.join(', ')}`)
   const { group, version, resource } = fieldsOf(request['resource'])
@@ -67,9 +68,7 @@ export function writeReview({ uid }: ReviewRequest, { allowed, message, patch }:
       uid,
       allowed,
       ...(message === undefined ? {} : { status: { code: 422, reason: 'Invalid', message } }),
-      ...(hasPatch
-        ? { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(patch)).toString('base64') }
-        : {}),
+      ...(hasPatch ? { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(patch)).toString('base64') } : {}),
     },
   })
 }

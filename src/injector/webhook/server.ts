@@ -1,11 +1,11 @@
 import { constants } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer, type Server } from 'node:https'
+import { createServer } from 'node:https'
 import { type Address, formatAddress } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Drainable } from '../../lib/drain.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
-import { listen } from '../../lib/listen.ts'
+import { listenEverywhere } from '../../lib/listen.ts'
 import type { Watch } from '../../lib/watch.ts'
 import { type Credentials, onNewSvid } from '../../mtls/credentials.ts'
 import type { Logger } from '../../telemetry/log.ts'
@@ -82,7 +82,7 @@ export async function serveWebhooks(options: WebhookOptions): Promise<WebhookSer
     ),
   )
   const unfollow = onNewSvid(credentials, () => server.setSecureContext(secureOptions(credentials.current)))
-  const bound = await listenEverywhere(server, options.address)
+  const bound = await listenEverywhere(server, options.address, 'listen')
   return {
     address: formatAddress(bound),
     close: () => {
@@ -96,18 +96,6 @@ export async function serveWebhooks(options: WebhookOptions): Promise<WebhookSer
       server.close()
       server.closeAllConnections()
     },
-  }
-}
-
-/** `::` takes IPv4, too, but is not there where the kernel was started without IPv6. */
-async function listenEverywhere(server: Server, address: Address): Promise<Address> {
-  try {
-    return await listen(server, address, 'listen')
-  } catch (error) {
-    const { cause } = error instanceof OutriderError ? error : {}
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-    if (address.host !== '::' || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL')) throw error
-    return listen(server, { host: '0.0.0.0', port: address.port }, 'listen')
   }
 }
 

@@ -54,8 +54,7 @@ function askHttp(
   const options: RequestOptions = { host: HOST, port, path, headers: kept, agent: false, signal }
   return new Promise((resolve, reject) => {
     // The kubelet does not verify the application's certificate either: the way does not leave the pod.
-    const call =
-      scheme === 'https' ? httpsRequest({ ...options, rejectUnauthorized: false }) : http.request(options)
+    const call = scheme === 'https' ? httpsRequest({ ...options, rejectUnauthorized: false }) : http.request(options)
     call.once('error', reject)
     call.once('response', (response) => {
       resolve(response.statusCode ?? 502)
@@ -133,5 +132,7 @@ function varint(value: number): number[] {
 
 /** One message whose field 1 (`status`) is `SERVING`. */
 function isServing(reply: Buffer): boolean {
-  return reply.length === 7 && reply[0] === 0 && reply.readUInt32BE(1) === 2 && reply[5] === 0x08 && reply[6] === SERVING
+  return (
+    reply.length === 7 && reply[0] === 0 && reply.readUInt32BE(1) === 2 && reply[5] === 0x08 && reply[6] === SERVING
+  )
 }

@@ -1,8 +1,8 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Address } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { describeError, OutriderError } from '../../lib/errors.ts'
-import { listen } from '../../lib/listen.ts'
+import { describeError } from '../../lib/errors.ts'
+import { listenEverywhere } from '../../lib/listen.ts'
 import { http } from '../../lib/node-http.ts'
 import { probePathOf, type ProbeTarget } from '../../lib/probe-target.ts'
 import type { Logger } from '../../telemetry/log.ts'
@@ -44,25 +44,13 @@ export async function serveHealth(options: HealthOptions): Promise<HealthServer>
     },
   )
   server.maxConnections = MAX_CONNECTIONS
-  const address = await listenEverywhere(server, options.address)
+  const address = await listenEverywhere(server, options.address, 'health')
   return {
     address,
     close: () => {
       server.close()
       server.closeAllConnections()
     },
-  }
-}
-
-/** `::` takes IPv4, too, but is not there where the kernel was started without IPv6. */
-async function listenEverywhere(server: Server, address: Address): Promise<Address> {
-  try {
-    return await listen(server, address, 'health')
-  } catch (error) {
-    const { cause } = error instanceof OutriderError ? error : {}
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-    if (address.host !== '::' || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL')) throw error
-    return listen(server, { host: '0.0.0.0', port: address.port }, 'health')
   }
 }
 
