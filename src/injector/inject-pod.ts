@@ -1,4 +1,4 @@
-import type { DocumentChange, Pointer } from '../policy/document-edit.ts'
+import type { DocumentChange, Pointer } from '../policy/document-change.ts'
 import { type Addition, addedContainers, addedVolumes, proxyEnvironment } from './additions.ts'
 import { appPorts } from './app-ports.ts'
 import { checkPod } from './checks.ts'

@@ -1,4 +1,4 @@
-import type { DocumentChange, Pointer } from '../policy/document-edit.ts'
+import type { DocumentChange, Pointer } from '../policy/document-change.ts'
 
 /** One operation of RFC 6902. */
 export type PatchOperation =

@@ -1,4 +1,4 @@
-import type { Pointer } from '../policy/document-edit.ts'
+import type { Pointer } from '../policy/document-change.ts'
 import { proxyEnvironment } from './additions.ts'
 import { containerNames, INJECTED, volumeNames } from './names.ts'
 import { type Container, fieldsOf, itemsOf, type PodTemplate, textOf } from './pod.ts'

@@ -1,5 +1,4 @@
 import {
-  type Alias,
   type Document,
   isAlias,
   isMap,
@@ -9,35 +8,16 @@ import {
   isSeq,
   LineCounter,
   type Node,
-  type ParsedNode,
   parseAllDocuments,
-  Scalar,
   stringify,
   visit,
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml'
 import { OutriderError } from '../lib/errors.ts'
+import type { DocumentChange, Pointer, TextEdit } from './document-change.ts'
+import { expansion, extent, extentOf, isMergeKey } from './document-flow.ts'
 import { MAX_ALIASES, problemsOf } from './document.ts'
-
-/** Where a value is in a document: keys of mappings, indices of lists. */
-export type Pointer = readonly (string | number)[]
-
-/** A change of a document's value. Those that are planned together touch different places. */
-export type DocumentChange =
-  /** A key that the mapping does not have. The mapping is there, or null. */
-  | { readonly op: 'put'; readonly map: Pointer; readonly key: string; readonly value: unknown }
-  /** Items before all others of a list that is there, or null. */
-  | { readonly op: 'prepend'; readonly list: Pointer; readonly values: readonly unknown[] }
-  /** Another value in place of the one that is there. */
-  | { readonly op: 'replace'; readonly at: Pointer; readonly value: unknown }
-
-/** `text` in place of what is from `start` to before `end`; offsets in UTF-16 code units. */
-export interface TextEdit {
-  readonly start: number
-  readonly end: number
-  readonly text: string
-}
 
 export interface DocumentText {
   readonly text: string
@@ -130,21 +110,6 @@ function outermost(edits: readonly TextEdit[]): TextEdit[] {
   )
 }
 
-/** The text with edits of it made. Insertions at one place keep their order. */
-export function applyEdits(text: string, edits: readonly TextEdit[]): string {
-  let result = ''
-  let at = 0
-  for (const edit of inOrder(edits)) {
-    result += text.slice(at, edit.start) + edit.text
-    at = edit.end
-  }
-  return result + text.slice(at)
-}
-
-export function inOrder(edits: readonly TextEdit[]): TextEdit[] {
-  return edits.toSorted((a, b) => a.start - b.start || a.end - b.end)
-}
-
 /** From where to where the value at a pointer stands, and where its key begins. */
 export function locateValue(
   { document }: DocumentText,
@@ -201,10 +166,6 @@ function hasMerge(node: Node): boolean {
   return isMap(node) && node.items.some(({ key }) => isScalar(key) && isMergeKey(key))
 }
 
-function isMergeKey({ value, type }: Scalar): boolean {
-  return value === '<<' ? type === undefined || type === 'PLAIN' : typeof value === 'symbol'
-}
-
 function plan(text: string, document: Document.Parsed, change: DocumentChange): TextEdit | { readonly rewrite: Node } {
   const node = nodeAt(document, pointerOf(change))
   if (change.op === 'replace') {
@@ -259,7 +220,7 @@ function insert(
   if (!/^ *(?:- +)*$/.test(before) || (key !== undefined && hasProperties(key))) return { rewrite: node }
   const pad = ' '.repeat(before.length)
   const eol = lineEnd(text, start)
-  const lines = stringify(value, { lineWidth: 0, indentSeq: false, aliasDuplicateObjects: false }).trimEnd().split('\n')
+  const lines = stringify(value, { version: '1.1', lineWidth: 0, indentSeq: false, aliasDuplicateObjects: false }).trimEnd().split('\n')
   const block = lines.join(eol + pad) + eol
   // Above comments that lead to the first entry, which is theirs.
   const above = before.trim() === '' ? aboveComments(text, lineStart) : undefined
@@ -307,85 +268,6 @@ function lineEnd(text: string, near: number): string {
 function hasProperties(node: Node): boolean {
   if (isAlias(node)) return false
   return ('anchor' in node && node.anchor !== undefined) || node.tag !== undefined
-}
-
-function extent(node: Node): readonly [start: number, end: number] {
-  const { range } = node
-  if (!range) throw new TypeError('a node that was read has a place')
-  return [range[0], range[1]]
-}
-
-/** Without the white space that ends a block. */
-function extentOf(text: string, node: Node): { readonly start: number; readonly end: number } {
-  const [start, end] = extent(node)
-  return { start, end: start + text.slice(start, end).trimEnd().length }
-}
-
-/** Writes a node out: an alias as what it stands for, a mapping with merge keys as what comes of it. In flow style, which fits everywhere. */
-function expansion(text: string, document: Document.Parsed, node: Node): TextEdit {
-  const { start, end } = extentOf(text, node)
-  if (isAlias(node)) return { start, end, text: flow(document, node, false) }
-  // What is before the node, its own name too, stays.
-  return { start, end, text: flow(document, node, true).slice(properties(node, true).length) }
-}
-
-/** `anchors`: keeps the names that are given inside, which others may use. */
-function flow(document: Document.Parsed, node: unknown, anchors: boolean): string {
-  if (isAlias(node)) return flow(document, resolved(node, document), false)
-  if (isScalar(node)) return properties(node, anchors) + scalar(node)
-  if (isSeq(node)) {
-    const items = node.items.map((item) => flow(document, item, anchors))
-    return `${properties(node, anchors)}[${items.join(', ')}]`
-  }
-  if (isMap(node)) {
-    const pairs = [...merged(document, node)].map(([key, value]) => {
-      const inside = flow(document, value.node, anchors && value.own)
-      return `${JSON.stringify(key)}: ${inside}`
-    })
-    return `${properties(node, anchors)}{${pairs.join(', ')}}`
-  }
-  return 'null'
-}
-
-function resolved(alias: Alias, document: Document.Parsed): unknown {
-  return alias.resolve(document) ?? null
-}
-
-/** The name is that of a node inside what is written out; that of the outermost stands before it and stays. */
-function properties(node: ParsedNode | Node, anchors: boolean): string {
-  if (!anchors || isAlias(node) || !('anchor' in node) || node.anchor === undefined) return ''
-  return `&${node.anchor} `
-}
-
-/** As it was written where that reads the same: what YAML 1.1 and 1.2 take for different numbers stays what it was. */
-function scalar({ source, type, value }: Scalar): string {
-  if (type === Scalar.PLAIN && source !== undefined && typeof value !== 'string') return source === '' ? 'null' : source
-  if (type === Scalar.PLAIN && source !== undefined && /^[\w./-]+$/.test(source)) return source
-  return value === null || value === undefined ? 'null' : JSON.stringify(value)
-}
-
-interface Member {
-  readonly node: unknown
-  readonly own: boolean
-}
-
-/** Keys of a mapping with those that it merges; its own win, then the first that is merged (YAML merge key type). */
-function merged(document: Document.Parsed, map: YAMLMap): ReadonlyMap<string, Member> {
-  const members = new Map<string, Member>()
-  for (const { key, value } of map.items) {
-    if (isScalar(key) && !isMergeKey(key)) members.set(String(key.value), { node: value, own: true })
-  }
-  for (const { key, value } of map.items) {
-    if (!isScalar(key) || !isMergeKey(key)) continue
-    for (const source of isSeq(value) ? value.items : [value]) {
-      const from = isAlias(source) ? resolved(source, document) : source
-      if (!isMap(from)) continue
-      for (const [name, { node }] of merged(document, from)) {
-        if (!members.has(name)) members.set(name, { node, own: false })
-      }
-    }
-  }
-  return members
 }
 
 /** Where a key or item of the document stands, or the nearest of its parents that is there. From 1. */

@@ -1,17 +1,14 @@
 import { OutriderError } from '../../lib/errors.ts'
 import { unreachable } from '../../lib/unreachable.ts'
+import { applyEdits, type DocumentChange, type Pointer, type TextEdit } from '../../policy/document-change.ts'
 import {
-  applyEdits,
-  type DocumentChange,
   type DocumentFault,
   type DocumentText,
   locateValue,
   openDocument,
   placeIn,
   planChanges,
-  type Pointer,
   splitDocuments,
-  type TextEdit,
 } from '../../policy/document-edit.ts'
 import { annotationChange, injectPod } from '../inject-pod.ts'
 import { INJECTED } from '../names.ts'
@@ -57,7 +54,7 @@ export function injectText(text: string, settings: InjectSettings): ManifestResu
       const object = nameOf(template)
       if (outcome.kind === 'refused') {
         for (const refusal of outcome.refusals)
-          report(refusal.code, placeOf(current, template, refusal), refusal.message)
+          report(refusal.code, placeOf(current, template, refusal), messageOf(refusal))
       } else if (outcome.kind === 'unchanged') results.push({ object, outcome: outcome.why })
       else {
         current = injectTemplate(current, template, outcome.changes, outcome.record, report)
@@ -106,6 +103,10 @@ export function editDocuments(text: string, edit: EditDocument): ManifestResult 
 
 export function nameOf({ kind, owner }: FoundTemplate): string {
   return `${kind} ${owner ?? '(without a name)'}`
+}
+
+function messageOf({ field, message }: Refusal): string {
+  return field === '' ? message : `${field}: ${message}`
 }
 
 /** A message names the field; its place is that of the field or of the nearest that is there. */

@@ -1,4 +1,4 @@
-import type { Pointer } from '../../policy/document-edit.ts'
+import type { Pointer } from '../../policy/document-change.ts'
 import { fieldsOf, isFields, itemsOf, textOf } from '../pod.ts'
 
 /** A pod, or the template of pods, in a manifest. */

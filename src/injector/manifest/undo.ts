@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { inOrder, type TextEdit } from '../../policy/document-edit.ts'
+import { inOrder, type TextEdit } from '../../policy/document-change.ts'
 import { isFields, itemsOf } from '../pod.ts'
 
 /**

@@ -1,11 +1,6 @@
 import { OutriderError } from '../../lib/errors.ts'
-import {
-  type DocumentText,
-  locateValue,
-  openDocument,
-  type Pointer,
-  rewriteDocument,
-} from '../../policy/document-edit.ts'
+import type { Pointer } from '../../policy/document-change.ts'
+import { type DocumentText, locateValue, openDocument, rewriteDocument } from '../../policy/document-edit.ts'
 import { INJECTED } from '../names.ts'
 import { readPod } from '../pod.ts'
 import { type InjectionRecord, recordOf } from '../record.ts'
