@@ -12,7 +12,10 @@ export function jsonPointer(pointer: Pointer): string {
 
 /** The same changes for who has the value and not a text of it. */
 export function jsonPatch(value: unknown, changes: readonly DocumentChange[]): PatchOperation[] {
-  return changes.flatMap((change): PatchOperation[] => {
+  // Operations see what those before them made: the outermost list last, whose items are named by their index until then.
+  const inPlace = changes.filter(({ op }) => op !== 'prepend')
+  const lists = changes.filter((change) => change.op === 'prepend').toSorted((a, b) => b.list.length - a.list.length)
+  return [...inPlace, ...lists].flatMap((change): PatchOperation[] => {
     if (change.op === 'replace') return [{ op: 'replace', path: jsonPointer(change.at), value: change.value }]
     if (change.op === 'put') {
       // What is null takes no member.

@@ -14,7 +14,7 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml'
-import { OutriderError } from '../lib/errors.ts'
+import { describeError, OutriderError } from '../lib/errors.ts'
 import type { DocumentChange, Pointer, TextEdit } from './document-change.ts'
 import { expansion, extent, extentOf, isMergeKey } from './document-flow.ts'
 import { MAX_ALIASES, problemsOf } from './document.ts'
@@ -68,8 +68,8 @@ export function openDocument(text: string): DocumentText | readonly DocumentFaul
     return value === null ? undefined : { text, document, value }
   } catch (error) {
     if (error instanceof RangeError) return [fault('nested too deeply', 0)]
-    if (error instanceof ReferenceError) return [fault(error.message, 0)]
-    throw error
+    // Aliases of nothing or of too much, and merge keys of what is no mapping.
+    return [fault(describeError(error), document.range[0])]
   }
 }
 
@@ -172,7 +172,8 @@ function plan(text: string, document: Document.Parsed, change: DocumentChange): 
     const parent = nodeAt(document, change.at.slice(0, -1))
     // The text of a block scalar has its line end in it.
     const block = isScalar(node) && (node.type === 'BLOCK_FOLDED' || node.type === 'BLOCK_LITERAL')
-    if (block || hasProperties(node)) return { rewrite: parent }
+    // A tag would be one of the new value. A name does no harm: who uses it has been written out.
+    if (block || (!isAlias(node) && node.tag !== undefined)) return { rewrite: parent }
     return { ...extentOf(text, node), text: JSON.stringify(change.value) }
   }
   const isPut = change.op === 'put'
