@@ -24,3 +24,13 @@ export interface Refusal {
 }
 
 export type Report = (refusal: Refusal) => undefined
+
+/** One line for who made the pod. */
+export function refusalText({ field, message, code }: Refusal): string {
+  return `${placed(field, message)} (${code})`
+}
+
+/** A message with the field that it is about. */
+export function placed(field: string, message: string): string {
+  return `${field === '' ? 'the pod' : field}: ${message}`
+}

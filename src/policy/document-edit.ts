@@ -65,12 +65,26 @@ export function openDocument(text: string): DocumentText | readonly DocumentFaul
   if (document === undefined) return undefined
   try {
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
-    return value === null ? undefined : { text, document, value }
+    if (value === null) return undefined
+    if (isCircular(document)) return [fault('an alias is inside of what it names', document.range[0])]
+    return { text, document, value }
   } catch (error) {
     if (error instanceof RangeError) return [fault('nested too deeply', 0)]
     // Aliases of nothing or of too much, and merge keys of what is no mapping.
     return [fault(describeError(error), document.range[0])]
   }
+}
+
+/** Whether a node contains an alias of itself: there is no end to its value. */
+function isCircular(document: Document.Parsed): boolean {
+  let circular = false
+  visit(document, {
+    Alias(_, alias, path) {
+      const target = alias.resolve(document)
+      circular ||= path.some((node) => node === target)
+    },
+  })
+  return circular
 }
 
 /**
@@ -221,7 +235,9 @@ function insert(
   if (!/^ *(?:- +)*$/.test(before) || (key !== undefined && hasProperties(key))) return { rewrite: node }
   const pad = ' '.repeat(before.length)
   const eol = lineEnd(text, start)
-  const lines = stringify(value, { version: '1.1', lineWidth: 0, indentSeq: false, aliasDuplicateObjects: false }).trimEnd().split('\n')
+  const lines = stringify(value, { version: '1.1', lineWidth: 0, indentSeq: false, aliasDuplicateObjects: false })
+    .trimEnd()
+    .split('\n')
   const block = lines.join(eol + pad) + eol
   // Above comments that lead to the first entry, which is theirs.
   const above = before.trim() === '' ? aboveComments(text, lineStart) : undefined

@@ -128,7 +128,8 @@ function document(): string {
     }),
     () => ({ apiVersion: 'v1', kind: 'ConfigMap', ...meta(), data: { a: 'b\nc\n', kind: 'Pod' } }),
   )()
-  if (below(5) === 0) return `${JSON.stringify(value, undefined, pick<number | string | undefined>(undefined, 2, '\t'))}\n`
+  if (below(5) === 0)
+    return `${JSON.stringify(value, undefined, pick<number | string | undefined>(undefined, 2, '\t'))}\n`
   return `${comment('')}${block(value, '')}`
 }
 

@@ -13,7 +13,7 @@ import {
 import { annotationChange, injectPod } from '../inject-pod.ts'
 import { INJECTED } from '../names.ts'
 import { type InjectionRecord, MAX_RECORD_BYTES } from '../record.ts'
-import type { Refusal } from '../refusal.ts'
+import { placed, type Refusal } from '../refusal.ts'
 import type { InjectSettings } from '../settings.ts'
 import { type FoundTemplate, templatesOf } from './templates.ts'
 import { type Layer, recordUndo, type Undo } from './undo.ts'
@@ -54,7 +54,7 @@ export function injectText(text: string, settings: InjectSettings): ManifestResu
       const object = nameOf(template)
       if (outcome.kind === 'refused') {
         for (const refusal of outcome.refusals)
-          report(refusal.code, placeOf(current, template, refusal), messageOf(refusal))
+          report(refusal.code, placeOf(current, template, refusal), placed(refusal.field, refusal.message))
       } else if (outcome.kind === 'unchanged') results.push({ object, outcome: outcome.why })
       else {
         current = injectTemplate(current, template, outcome.changes, outcome.record, report)
@@ -103,10 +103,6 @@ export function editDocuments(text: string, edit: EditDocument): ManifestResult 
 
 export function nameOf({ kind, owner }: FoundTemplate): string {
   return `${kind} ${owner ?? '(without a name)'}`
-}
-
-function messageOf({ field, message }: Refusal): string {
-  return field === '' ? message : `${field}: ${message}`
 }
 
 /** A message names the field; its place is that of the field or of the nearest that is there. */

@@ -4,6 +4,7 @@ import { validateResource } from '../../policy/validate.ts'
 import { annotationChange, injectPod } from '../inject-pod.ts'
 import { jsonPatch } from '../json-patch.ts'
 import { fieldsOf, isFields, itemsOf, textOf } from '../pod.ts'
+import { refusalText } from '../refusal.ts'
 import type { InjectSettings } from '../settings.ts'
 import type { ReviewAnswer, ReviewRequest } from './review.ts'
 
@@ -40,7 +41,7 @@ export function decideInjection(settings: InjectSettings): Decide {
             allowed: false,
             message: messageOf(
               'this pod gets no sidecar, and does not run without one',
-              outcome.refusals.map(({ field, message, code }) => `${field}: ${message} (${code})`),
+              outcome.refusals.map(refusalText),
             ),
           },
         }

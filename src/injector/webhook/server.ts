@@ -158,7 +158,9 @@ async function review(
       return { status: 400, text: `${error.message} (${error.code})\n` }
     }
     reviews('failed')
-    throw error
+    if (request.complete) throw error
+    log.debug({ error: describeError(error) }, 'webhook: a review did not come to its end')
+    return { status: 400, text: 'the review is not whole\n' }
   } finally {
     held.bytes -= size
   }
