@@ -13,6 +13,7 @@ import { latency } from './scenarios/latency.ts'
 import { mesh, meshManyConnections, meshOneConnection } from './scenarios/mesh.ts'
 import type { Scenario } from './scenarios/scenario.ts'
 import { sign } from './scenarios/sign.ts'
+import { webhook } from './scenarios/webhook.ts'
 import { download, upload } from './scenarios/transfer.ts'
 
 const scenarios: readonly Scenario[] = [
@@ -26,6 +27,7 @@ const scenarios: readonly Scenario[] = [
   handshake,
   latency,
   sign,
+  webhook,
 ]
 const names = new Set(scenarios.flatMap(({ subjects }) => subjects.map(({ name }) => name)))
 
