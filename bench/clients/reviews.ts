@@ -73,11 +73,14 @@ function review(object: Fields): Buffer {
 }
 
 const latencies: number[] = []
+/** By how much reviews were sent after they were due: what of a latency is the client's own. */
+const lateness: number[] = []
 let sent = 0
 let waiting = 0
 let errors = 0
 
 function send(due: number): void {
+  lateness.push(performance.now() - due)
   const body = bodies[sent % bodies.length]!
   sent += 1
   waiting += 1
@@ -124,14 +127,19 @@ const elapsed = (performance.now() - start) / 1000
 const cpuUs = cpuMicroseconds([pid]) - cpuBefore
 const rssMb = peakRssMb([pid])
 agent.destroy()
-const sorted = latencies.toSorted((a, b) => a - b)
-const at = (part: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
+
+function percentile(values: readonly number[], part: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
+}
+
 console.log(
   JSON.stringify({
     reviews: latencies.length,
     perSecond: latencies.length / elapsed,
-    p50Ms: at(0.5),
-    p99Ms: at(0.99),
+    p50Ms: percentile(latencies, 0.5),
+    p99Ms: percentile(latencies, 0.99),
+    lateP99Ms: percentile(lateness, 0.99),
     cpuUs,
     rssMb,
     errors: errors + waiting,

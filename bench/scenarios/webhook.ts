@@ -82,6 +82,7 @@ export const webhook: Scenario = {
     perSecond,
     p50,
     p99,
+    { key: 'lateP99Ms', head: 'of it late by the client, p99, ms', digits: 3, over: 'median' },
     { key: 'cpuUsPerReview', head: 'CPU a review, us', digits: 0, over: 'median' },
     peakRss,
     { key: 'reviews', head: 'reviews', digits: 0, over: 'sum' },

@@ -13,7 +13,7 @@ import {
 import { annotationChange, injectPod } from '../inject-pod.ts'
 import { INJECTED } from '../names.ts'
 import { type InjectionRecord, MAX_RECORD_BYTES } from '../record.ts'
-import { placed, type Refusal } from '../refusal.ts'
+import { placed, type Refusal, type RefusalCode } from '../refusal.ts'
 import type { InjectSettings } from '../settings.ts'
 import { type FoundTemplate, templatesOf } from './templates.ts'
 import { type Layer, recordUndo, type Undo } from './undo.ts'
@@ -25,9 +25,11 @@ export interface TemplateResult {
   readonly outcome: 'injected' | 'injected-already' | 'disabled' | 'restored' | 'removed' | 'not-injected'
 }
 
+export type ManifestErrorCode = 'manifest-malformed' | 'manifest-too-large'
+
 /** A fault of the text, with its place in it. */
 export interface ManifestFault extends DocumentFault {
-  readonly code: Refusal['code'] | 'manifest-malformed' | 'manifest-too-large'
+  readonly code: RefusalCode | ManifestErrorCode
 }
 
 export type ManifestResult =

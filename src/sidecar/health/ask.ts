@@ -1,7 +1,6 @@
-import { connect as connectHttp2, constants } from 'node:http2'
-import { request as httpsRequest } from 'node:https'
 import type { IncomingHttpHeaders, RequestOptions } from 'node:http'
 import { connect } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { http } from '../../lib/node-http.ts'
 import type { ProbeTarget } from '../../lib/probe-target.ts'
 import { unreachable } from '../../lib/unreachable.ts'
@@ -54,7 +53,13 @@ function askHttp(
   const options: RequestOptions = { host: HOST, port, path, headers: kept, agent: false, signal }
   return new Promise((resolve, reject) => {
     // The kubelet does not verify the application's certificate either: the way does not leave the pod.
-    const call = scheme === 'https' ? httpsRequest({ ...options, rejectUnauthorized: false }) : http.request(options)
+    const call = http.request({
+      ...options,
+      // Not by node:https, which brings much along for this one use.
+      ...(scheme === 'https'
+        ? { createConnection: () => connectTls({ host: HOST, port, rejectUnauthorized: false }) }
+        : {}),
+    })
     call.once('error', reject)
     call.once('response', (response) => {
       resolve(response.statusCode ?? 502)
@@ -77,7 +82,9 @@ function askTcp({ port }: ProbeTarget, signal: AbortSignal): Promise<number> {
 }
 
 /** `grpc.health.v1.Health/Check`, with the service behind the slash of the path. */
-function askGrpc({ port, path }: ProbeTarget, signal: AbortSignal): Promise<number> {
+async function askGrpc({ port, path }: ProbeTarget, signal: AbortSignal): Promise<number> {
+  // Loaded here: few applications are probed like this.
+  const { connect: connectHttp2, constants } = await import('node:http2')
   return new Promise((resolve, reject) => {
     const session = connectHttp2(`http://${HOST}:${port}`, { maxSessionMemory: 1 })
     const done = (settle: () => void): void => {
