@@ -35,7 +35,8 @@ export async function editManifest(
   if (!result.ok) {
     for (const { code, line, column, message } of result.faults)
       stderr.write(`${name}:${line}:${column}: ${message} (${code})\n`)
-    stderr.write(`nothing was written: ${result.faults.length} faults\n`)
+    const count = result.faults.length
+    stderr.write(`nothing was written: ${count === 1 ? 'one fault' : `${count} faults`}\n`)
     return exitCode.refused
   }
   stdout.write(result.text)

@@ -50,7 +50,7 @@ function askHttp(
   signal: AbortSignal,
 ): Promise<number> {
   const kept = Object.fromEntries(Object.entries(headers).filter(([name]) => !OWN_HEADERS.has(name)))
-  const options: RequestOptions = { host: HOST, port, path, headers: kept, agent: false, signal }
+  const options: RequestOptions = { host: HOST, port, path, headers: kept, signal }
   return new Promise((resolve, reject) => {
     // The kubelet does not verify the application's certificate either: the way does not leave the pod.
     const call = http.request({
@@ -58,7 +58,7 @@ function askHttp(
       // Not by node:https, which brings much along for this one use.
       ...(scheme === 'https'
         ? { createConnection: () => connectTls({ host: HOST, port, rejectUnauthorized: false }) }
-        : {}),
+        : { agent: false }),
     })
     call.once('error', reject)
     call.once('response', (response) => {

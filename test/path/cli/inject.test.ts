@@ -29,10 +29,10 @@ t.test('faults have file, line, column and code, and nothing is written', async 
   t.equal(refused.code, 3)
   t.equal(refused.stdout, '')
   t.match(refused.stderr, `${file}:26:7: spec.hostNetwork: the pod shares the network of its node`)
-  t.match(refused.stderr, /\(inject-host-network\)\nnothing was written: 1 faults\n$/)
+  t.match(refused.stderr, /\(inject-host-network\)\nnothing was written: one fault\n$/)
 
   const broken = await outrider(t, ['inject'], { input: 'kind: Pod\n  spec: [' })
-  t.match(broken, { code: 3, stdout: '', stderr: /^stdin:2:\d+: .*\(manifest-malformed\)\n/ })
+  t.match(broken, { code: 3, stdout: '', stderr: /^stdin:1:7: .*\(manifest-malformed\)\n/ })
   const binary = await outrider(t, ['uninject'], { input: Buffer.of(0x6b, 0xff) })
   t.match(binary, { code: 3, stdout: '', stderr: /stdin is not UTF-8 \(manifest-refused\)/ })
   const lost = await outrider(t, ['inject', '-f', join(folder, 'none.yaml')])
