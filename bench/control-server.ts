@@ -20,14 +20,15 @@ export interface ControlServer {
   readonly command: (...args: readonly string[]) => Promise<string>
 }
 
-/** Starts `outrider control` with its data in `data`, on free ports of loopback. `flags` are more of its options. */
+/** Starts `outrider control` with its data in `data`, on free ports of loopback. `flags` are more of its options, `env` more of its environment. */
 export async function startControl(
   data: string,
   signal: AbortSignal,
   flags: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<ControlServer> {
   const place = ['--data', data, '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--trust-domain', TRUST_DOMAIN]
-  const child = new Child('outrider control', process.execPath, [launcher, 'control', ...place, ...flags])
+  const child = new Child('outrider control', process.execPath, [launcher, 'control', ...place, ...flags], { env })
   try {
     const ready = await child.firstLine(signal)
     const socket = textAt(ready, 'adminSocket')

@@ -6,7 +6,9 @@ import { packageRoot } from '../src/lib/package-root.ts'
 import { performancePage } from './page.ts'
 import { jsonLines, text } from './report.ts'
 import { measure } from './rounds.ts'
+import { compile } from './scenarios/compile.ts'
 import { connections } from './scenarios/connections.ts'
+import { decide } from './scenarios/decide.ts'
 import { grpc } from './scenarios/grpc.ts'
 import { handshake } from './scenarios/handshake.ts'
 import { latency } from './scenarios/latency.ts'
@@ -14,6 +16,7 @@ import { mesh, meshManyConnections, meshOneConnection } from './scenarios/mesh.t
 import type { Scenario } from './scenarios/scenario.ts'
 import { sign } from './scenarios/sign.ts'
 import { webhook } from './scenarios/webhook.ts'
+import { stream } from './scenarios/stream.ts'
 import { download, upload } from './scenarios/transfer.ts'
 
 const scenarios: readonly Scenario[] = [
@@ -28,6 +31,9 @@ const scenarios: readonly Scenario[] = [
   latency,
   sign,
   webhook,
+  decide,
+  compile,
+  stream,
 ]
 const names = new Set(scenarios.flatMap(({ subjects }) => subjects.map(({ name }) => name)))
 

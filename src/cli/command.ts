@@ -15,6 +15,8 @@ export const exitCode = {
   unreachable: 5,
   /** The state there is not the one the command wanted: a conflict or a failed precondition. */
   conflict: 6,
+  /** A canary was taken back: nothing was stored. */
+  rolledBack: 7,
   /** Ended by SIGINT or SIGTERM before it was done. */
   interrupted: 130,
 } as const

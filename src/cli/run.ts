@@ -28,7 +28,12 @@ export const commands: Readonly<Record<string, Entry>> = {
   get: { summary: 'Show one resource', load: () => import('./commands/get.ts') },
   list: { summary: 'List resources', load: () => import('./commands/list.ts') },
   delete: { summary: 'Delete resources', load: () => import('./commands/delete.ts') },
+  policy: {
+    summary: 'Check, test, explain, compare and suggest policies before they are in force',
+    load: () => import('./commands/policy.ts'),
+  },
   token: { summary: 'Create, list and revoke join tokens', load: () => import('./commands/token.ts') },
+  apikey: { summary: 'Create, rotate, revoke and list API keys', load: () => import('./commands/apikey.ts') },
   ca: { summary: 'Show the roots of the mesh and replace them', load: () => import('./commands/ca.ts') },
   bundle: { summary: 'Print a trust bundle in the SPIFFE format', load: () => import('./commands/bundle.ts') },
   identity: {

@@ -1,5 +1,7 @@
 import { OutriderError } from '../lib/errors.ts'
 import { parseProbeTargets } from '../lib/probe-target.ts'
+import { isOfThisMachine, parseServerAddress } from '../lib/server-address.ts'
+import { parseAllowance } from '../lib/special-address.ts'
 import { type ConfigSources, loadConfig } from './load.ts'
 import type { ConfigOf } from './option.ts'
 
@@ -182,6 +184,20 @@ export const sidecarOptions = {
     default: '',
     optional: true,
     doc: 'What the application may be asked through health at /probe/..., with spaces between: http://:8080/healthz, https://:8443/, tcp://:5432, grpc://:9090/service; all on loopback. A kubelet has no certificate of the mesh, so that it could not ask by itself. At most 64.',
+  },
+  extAuthz: {
+    type: 'string',
+    default: '',
+    optional: true,
+    doc: 'Where others, such as an Envoy with the external authorization filter, may ask this sidecar what the policy of its workload says about a request: HOST:PORT, or unix:/path/of/a/socket. Without TLS on loopback and on a socket, else over mutual TLS. Empty: nowhere.',
+  },
+  extAuthzCallers: {
+    type: 'string',
+    default: '',
+    optional: true,
+    pattern: 'spiffe://[^,\\s]{1,2000}(?:,spiffe://[^,\\s]{1,2000}){0,63}',
+    expects: '1 to 64 SPIFFE IDs, with commas between them',
+    doc: 'Who may ask on extAuthz: SPIFFE IDs. They are believed in what they say about the callers of requests. Needed where extAuthz is not on loopback; given there too, the question has to come over mutual TLS.',
   },
   advertiseAddress: {
     type: 'host',
@@ -370,6 +386,34 @@ export const sidecarOptions = {
     dangerous: true,
     doc: 'What to do with header names that contain `_`. Many applications read `x_user` and `x-user` as the same name, so that a forged one passes for a header that the mesh has set.',
   },
+  secretsDir: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'Folder with the secrets of this workload at authorization servers: a file each, of the name that a RequestAuthentication says. A file that users outside its owner and group can use is refused. Files are read again when they change.',
+  },
+  tokenProviderAllow: {
+    type: 'string',
+    default: '',
+    optional: true,
+    pattern: '[A-Za-z0-9.:/_-]{1,255}(?:,[A-Za-z0-9.:/_-]{1,255}){0,63}',
+    expects: '1 to 64 host names and CIDR blocks, with commas between them',
+    doc: 'Identity providers in private networks: host names and CIDR blocks that JWK Sets may be fetched from, and tokens asked about at, although their addresses are private, loopback or otherwise special. Link-local and metadata addresses are opened by a CIDR block only. By default only addresses of the Internet are asked.',
+  },
+  tokenProviderCaFile: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'PEM file of the roots that identity providers are verified with, in place of those of the Web PKI. Read anew each time.',
+  },
+  dpopOrigins: {
+    type: 'string',
+    default: '',
+    optional: true,
+    pattern: 'https?://[a-z0-9.:_\\[\\]-]{1,255}(?:,https?://[a-z0-9.:_\\[\\]-]{1,255}){0,15}',
+    expects: '1 to 16 origins such as https://api.example.com, with commas between them',
+    doc: 'Origins that clients call this workload by where something before the mesh ends their TLS and changes the authority. A DPoP proof may be made for one of them, or for the authority of the request itself.',
+  },
   accessLog: {
     type: 'enum',
     values: ['denials', 'all', 'off'],
@@ -380,6 +424,16 @@ export const sidecarOptions = {
     type: 'path',
     default: '-',
     doc: 'File that the access log is appended to; `-` is the standard output.',
+  },
+  accessLogHeaders: {
+    type: 'string',
+    default: '',
+    optional: true,
+    pattern:
+      '(?!(?:.*,)?(?:authorization|proxy-authorization|cookie|x-api-key)(?:,|$))[a-z0-9._-]{1,64}(?:,[a-z0-9._-]{1,64}){0,15}',
+    expects:
+      'at most 16 names of headers in lower case with commas between them, none of them one that carries secrets',
+    doc: 'Request headers that the access log shows, for rules that name them: `outrider policy replay` cannot decide on what was not written down. Values above 1024 characters are left out.',
   },
   logLevel: {
     type: 'enum',
@@ -426,7 +480,22 @@ export function loadSidecarConfig(sources: ConfigSources<typeof sidecarOptions>)
   }
   checkIdentitySource(config)
   checkProbes(config)
+  checkExtAuthz(config)
+  checkTokenProviders(config)
   return config
+}
+
+function checkTokenProviders({ tokenProviderAllow = '', dpopOrigins = '' }: SidecarConfig): void {
+  const allowance = parseAllowance(tokenProviderAllow)
+  if (typeof allowance === 'string')
+    throw new OutriderError('config-value-malformed', `tokenProviderAllow: ${allowance}`, {
+      place: 'tokenProviderAllow',
+    })
+  const wrong = dpopOrigins.split(',').find((origin) => origin !== '' && !URL.canParse(origin))
+  if (wrong !== undefined)
+    throw new OutriderError('config-value-malformed', `dpopOrigins: ${JSON.stringify(wrong)} is no origin`, {
+      place: 'dpopOrigins',
+    })
 }
 
 function checkIdentitySource({
@@ -463,6 +532,28 @@ function checkProbes({ health, probes }: SidecarConfig): void {
   }
   if (targets.length > 0 && health === undefined) {
     throw disagree('probes', 'probes are given, and health does not say where they are answered')
+  }
+}
+
+function checkExtAuthz({ extAuthz, extAuthzCallers }: SidecarConfig): void {
+  if (extAuthz === undefined) {
+    if (extAuthzCallers !== undefined) throw disagree('extAuthzCallers', 'extAuthzCallers needs extAuthz')
+    return
+  }
+  const address = parseServerAddress(extAuthz)
+  if (address === undefined) {
+    throw new OutriderError('config-value-malformed', 'extAuthz is neither HOST:PORT nor unix:/path/of/a/socket', {
+      place: 'extAuthz',
+    })
+  }
+  if ('path' in address && extAuthzCallers !== undefined) {
+    throw disagree(
+      'extAuthzCallers',
+      'extAuthz is a Unix socket, which has no TLS: the mode of its folder says who may ask',
+    )
+  }
+  if (!isOfThisMachine(address) && extAuthzCallers === undefined) {
+    throw disagree('extAuthzCallers', 'extAuthz is not on loopback: extAuthzCallers has to say who may ask')
   }
 }
 

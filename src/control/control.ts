@@ -19,7 +19,9 @@ import type { Logger, RootLogger } from '../telemetry/log.ts'
 import { controlMetrics } from '../telemetry/names.ts'
 import { type ProcessState, processPages } from '../telemetry/process-pages.ts'
 import { createMetrics, type MetricRegistry } from '../telemetry/registry.ts'
+import { Canaries } from './admin/canary.ts'
 import { adminHandlers } from './admin/handlers.ts'
+import { countSidecars } from './admin/ledger.ts'
 import { CertificateAuthority, hasAuthority } from './ca/certificate-authority.ts'
 import { openDataFolder } from './data-folder.ts'
 import { openAttestors } from './identity/attest/open.ts'
@@ -135,6 +137,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       endpointsOf: (id) => sidecars.endpointsOf(id),
     }
     const sessions = new Sessions(mesh, sidecars, config, random, log, metrics)
+    const canaries = new Canaries({ mesh, sessions, clock, log, metrics })
+    undo.push(() => canaries.close(), countSidecars(sidecars, sessions, metrics, clock))
     const prune = (): void => store.prune(clock.now(), config.expiredRenewalMs)
     const chores = {
       store: prune,
@@ -180,6 +184,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
             identity,
             sessions,
             sidecars,
+            canaries,
             federation,
             audit,
             prune,

@@ -15,6 +15,20 @@ export function headerValue(headers: Headers, name: string): string | undefined 
   return undefined
 }
 
+/**
+ * Fields but those of these names, however an application spells them: many read `x_user` and `x-user` as one name, where an
+ * option lets the first one through.
+ */
+export function withoutFields(headers: Headers, names: ReadonlySet<string>): Headers {
+  const kept: string[] = []
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index]!
+    if (!names.has(name) && !(name.includes('_') && names.has(name.replaceAll('_', '-'))))
+      kept.push(name, headers[index + 1]!)
+  }
+  return kept
+}
+
 /** Fields that describe one connection and are never forwarded (RFC 9110 section 7.6.1). */
 export const hopByHopFields: ReadonlySet<string> = new Set([
   'connection',

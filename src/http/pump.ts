@@ -10,7 +10,7 @@ import {
   type StreamFault,
 } from './exchange.ts'
 import { buffersPassed } from '../lib/passed-buffers.ts'
-import { type Headers, noHeaders } from './headers.ts'
+import { type Headers, noHeaders, withoutFields } from './headers.ts'
 
 /** Who decides about an exchange: a sidecar's inbound or outbound path. */
 export interface ExchangeOwner {
@@ -48,6 +48,8 @@ export class Exchange implements RequestSink, ResponseSink {
   #finished = false
   /** Of the request as it was forwarded. */
   method = ''
+  /** Names of fields that go no further when they come as trailers of the request: what was decided on them is in its head. */
+  withheldTrailers: ReadonlySet<string> | undefined
   /** Bytes of body so far. */
   requestBytes = 0
   responseBytes = 0
@@ -133,8 +135,8 @@ export class Exchange implements RequestSink, ResponseSink {
 
   requestEnd(trailers: Headers): void {
     this.#requestEnded = true
-    this.#trailers = trailers
-    this.#client?.end(trailers)
+    this.#trailers = this.withheldTrailers === undefined ? trailers : withoutFields(trailers, this.withheldTrailers)
+    this.#client?.end(this.#trailers)
     if (this.#tunnel && this.#responseEnded && !this.#finished) this.#finish(undefined)
   }
 

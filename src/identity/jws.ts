@@ -3,6 +3,9 @@ import { OutriderError } from '../lib/errors.ts'
 import { about } from './about.ts'
 import { decodeBase64Url } from './base64.ts'
 import { type JsonErrorCode, type JsonObject, parseJsonObject, quoteJson } from './json.ts'
+import { type JwsAlgorithm, keyFits, rulesOf } from './jws-algorithm.ts'
+
+export type { JwsAlgorithm } from './jws-algorithm.ts'
 
 /** A JSON Web Signature in compact serialization (RFC 7515, 7.1), taken apart; whose it is, `verifyJws` says. */
 export interface Jws {
@@ -26,25 +29,6 @@ export const jwsErrorCodes = [
   'jws-signature-invalid',
 ] as const
 export type JwsErrorCode = (typeof jwsErrorCodes)[number] | JsonErrorCode
-
-/** Values of `alg` (RFC 7518, 3.1). There is neither `none` nor one with a shared secret, so no key can pass as that. */
-export type JwsAlgorithm = 'ES256' | 'RS256'
-
-interface Algorithm {
-  readonly hash: 'sha256'
-  readonly keyType: 'ec' | 'rsa'
-  readonly curve?: 'prime256v1'
-  /** Of r and s, one after the other (RFC 7518, 3.4); of RSA as many as the key has. */
-  readonly signatureBytes?: number
-}
-
-/** RFC 7518, 3.3 */
-const MIN_RSA_BITS = 2048
-
-const algorithms: Readonly<Record<JwsAlgorithm, Algorithm>> = {
-  ES256: { hash: 'sha256', keyType: 'ec', curve: 'prime256v1', signatureBytes: 64 },
-  RS256: { hash: 'sha256', keyType: 'rsa' },
-}
 
 /**
  * Takes a token apart. Its algorithm has to be among `allowed`, which is the caller's list and never the token's. Throws
@@ -81,31 +65,29 @@ function decode(part: string, name: string): Buffer {
 
 /** Returns when `key` made the signature, and throws otherwise. */
 export function verifyJws({ algorithm, signingInput, signature }: Jws, key: KeyObject): void {
-  const { hash, signatureBytes } = algorithms[algorithm]
+  const { signatureBytes } = rulesOf(algorithm)
   checkKey(algorithm, key, 'public')
   if (signatureBytes !== undefined && signature.length !== signatureBytes)
     throw refusal(
       'jws-signature-length',
       `has a signature of ${signature.length} bytes, one of ${algorithm} has ${signatureBytes}`,
     )
-  if (!isSignature(hash, signingInput, key, signature))
+  if (!isSignature(algorithm, signingInput, key, signature))
     throw refusal('jws-signature-invalid', 'has a signature that was not made with the key it names')
 }
 
 /** OpenSSL refuses an r or s that is not from 1 to n - 1. */
-function isSignature(hash: string, data: Buffer, key: KeyObject, signature: Buffer): boolean {
+function isSignature(algorithm: JwsAlgorithm, data: Buffer, key: KeyObject, signature: Buffer): boolean {
+  const { hash, options } = rulesOf(algorithm)
   try {
-    return verify(hash, data, { key, dsaEncoding: 'ieee-p1363' }, signature)
+    return verify(hash, data, { key, ...options }, signature)
   } catch {
     return false
   }
 }
 
-/** OpenSSL goes by the key alone: without this a token could name one algorithm and be signed by another. */
 function checkKey(algorithm: JwsAlgorithm, key: KeyObject, type: 'public' | 'private'): void {
-  const { keyType, curve } = algorithms[algorithm]
-  const { namedCurve, modulusLength = MIN_RSA_BITS } = key.asymmetricKeyDetails ?? {}
-  if (key.type !== type || key.asymmetricKeyType !== keyType || namedCurve !== curve || modulusLength < MIN_RSA_BITS)
+  if (key.type !== type || !keyFits(algorithm, key))
     throw refusal('jws-key-mismatch', `names ${algorithm}, which is not what its key is for`)
 }
 
@@ -113,10 +95,8 @@ function checkKey(algorithm: JwsAlgorithm, key: KeyObject, type: 'public' | 'pri
 export function signJws(header: JsonObject, payload: JsonObject, algorithm: JwsAlgorithm, key: KeyObject): string {
   checkKey(algorithm, key, 'private')
   const signingInput = `${encode({ ...header, alg: algorithm })}.${encode(payload)}`
-  const signature = sign(algorithms[algorithm].hash, Buffer.from(signingInput, 'latin1'), {
-    key,
-    dsaEncoding: 'ieee-p1363',
-  })
+  const { hash, options } = rulesOf(algorithm)
+  const signature = sign(hash, Buffer.from(signingInput, 'latin1'), { key, ...options })
   return `${signingInput}.${signature.toString('base64url')}`
 }
 

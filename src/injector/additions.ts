@@ -108,6 +108,7 @@ function sidecarContainer({ settings, pod, appPorts, probes }: Addition): Fields
         OUTRIDER_ADVERTISE_ADDRESS: '$(POD_IP)',
         OUTRIDER_HEALTH: `[::]:${ports.health}`,
         OUTRIDER_OUTBOUND: `127.0.0.1:${ports.outbound}`,
+        OUTRIDER_STATE_DIR: `${STATE_PATH}/sidecar`,
         OUTRIDER_WORKLOAD_API_SOCKET: `${RUN_PATH}/workload.sock`,
         ...listeners(mode, appPorts),
         // Kubernetes expands `$(NAME)` in these values; `$$` is a dollar.

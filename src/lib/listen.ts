@@ -8,6 +8,12 @@ const reasons: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'this machine does not have that address',
 }
 
+/**
+ * Connections that wait to be accepted; the kernel cuts it to net.core.somaxconn, 4096 by default. Node's 511 are too few when
+ * thousands of sidecars come back at the same moment: those that find no place try again after 1, 3 and 7 seconds.
+ */
+const BACKLOG = 4096
+
 /** Whose a port is: of one server, or of one in each of several threads, of which one founds and the others join. */
 export type PortSharing = 'alone' | 'founds' | 'joins'
 
@@ -24,7 +30,7 @@ export async function listen(
   const failure = `${option}: cannot listen on ${formatAddress({ host, port })}`
   // To share a port is to share it with any program of the same user: whoever founds makes sure that nobody has it.
   if (sharing === 'founds' && port !== 0) await claim({ host, port }, failure, option)
-  await listening(server, { host, port, reusePort: sharing !== 'alone' }, failure, option)
+  await listening(server, { host, port, backlog: BACKLOG, reusePort: sharing !== 'alone' }, failure, option)
   const bound = server.address()
   return { host, port: typeof bound === 'object' && bound !== null ? bound.port : port }
 }

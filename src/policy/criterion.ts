@@ -1,5 +1,5 @@
 import type { Query } from './query.ts'
-import { not, type Truth } from './truth.ts'
+import type { Truth } from './truth.ts'
 
 /** One named condition of a compiled rule, for its action. */
 export interface Criterion {
@@ -10,14 +10,14 @@ export interface Criterion {
   /** How many comparisons it takes at most: sets count as one, lists by their length. */
   readonly checks: number
   /** What is unknown is taken as the action of the rule says. */
-  readonly holds: (query: Query) => boolean
+  holds(query: Query): boolean
   /** Of a criterion that stands for several fields: those that do not hold, when it does not. */
-  readonly failures?: (query: Query) => readonly string[]
+  failures?(query: Query): readonly string[]
 }
 
 export interface CriterionForm {
   readonly name: string
-  readonly layer7?: true
+  readonly layer7?: boolean
   readonly checks?: number
   /** How the action takes what is unknown. */
   readonly onUnknown: boolean
@@ -37,20 +37,54 @@ export function criterion(
 }
 
 /** Whether what a list is about is in the list; `undefined` when the request does not have it. */
-export type Membership = (query: Query) => Truth | undefined
+export type Member<T> = (values: T, query: Query) => Truth | undefined
 
-/** A list of values: something that is absent is in no list. */
-export function within(form: CriterionForm, member: Membership): Criterion {
-  return criterion(form, (query) => member(query) ?? false)
+/**
+ * A list of values. Most criteria are such, and there may be tens of thousands: an object of one shape without closures takes
+ * a third of the memory, which decisions have to read.
+ */
+class ListCriterion<T> implements Criterion {
+  readonly name: string
+  readonly layer7: boolean
+  readonly checks: number
+  readonly #onUnknown: boolean
+  readonly #negated: boolean
+  readonly #values: T
+  readonly #member: Member<T>
+
+  constructor(
+    { name, layer7 = false, checks = 1, onUnknown }: CriterionForm,
+    negated: boolean,
+    values: T,
+    member: Member<T>,
+  ) {
+    this.name = name
+    this.layer7 = layer7
+    this.checks = checks
+    this.#onUnknown = onUnknown
+    this.#negated = negated
+    this.#values = values
+    this.#member = member
+  }
+
+  holds(query: Query): boolean {
+    if (this.layer7 && query.isConnection) return this.#onUnknown
+    const is = this.#member(this.#values, query)
+    if (is === true) return !this.#negated
+    if (is === false) return this.#negated
+    // What is absent is in no list; whether it is in none of a `not...` list is unknown.
+    return is === undefined && !this.#negated ? false : this.#onUnknown
+  }
 }
 
-/** A `not...` list: whether something that is absent is in none of it is unknown. */
-export function without(form: CriterionForm, member: Membership): Criterion {
-  return criterion(form, (query) => not(member(query) ?? 'unknown'))
+/** A list of values, or a `not...` list: see `Criterion.holds` for what is absent or unknown. */
+export function listCriterion<T>(form: CriterionForm, negated: boolean, values: T, member: Member<T>): Criterion {
+  return new ListCriterion(form, negated, values, member)
 }
 
 export function allHold(criteria: readonly Criterion[], query: Query): boolean {
-  for (const criterion of criteria) if (!criterion.holds(query)) return false
+  // By index: an iterator is half of the time that a decision takes.
+  for (let at = 0; at < criteria.length; at += 1) if (!criteria[at]!.holds(query)) return false
   return true
 }
 

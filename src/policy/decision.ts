@@ -7,8 +7,11 @@ export type Principal =
   | { readonly kind: 'peer'; readonly id: SpiffeId }
   | { readonly kind: 'anonymous'; readonly why: AnonymousReason }
 
-/** The listener takes nobody with TLS, or this caller came without it to one that takes both. */
-export type AnonymousReason = 'plaintext-port' | 'plaintext-permissive'
+/**
+ * The listener takes nobody with TLS, or this caller came without it to one that takes both; or who asks about a request of somebody
+ * else (external authorization) names nobody.
+ */
+export type AnonymousReason = 'plaintext-port' | 'plaintext-permissive' | 'no-principal'
 
 /** A token that a request proved: believed, in time, and its bearer's own where it is bound. */
 export interface TokenIdentity {
@@ -62,14 +65,19 @@ export interface RuleRef {
   readonly rule: string
 }
 
+/** `namespace/policy/rule`: how logs and people name a rule. */
+export function ruleName({ policy, rule }: RuleRef): string {
+  return `${policy.namespace}/${policy.name}/${rule}`
+}
+
 declare const permitted: unique symbol
 
 /** What follows from policies that decide nothing; absent when nothing does. */
 export interface Observations {
   /** The AUDIT rules that matched. */
-  readonly audits?: readonly RuleRef[]
+  readonly audits?: readonly RuleRef[] | undefined
   /** What would have been decided with the policies in force that are only a dry run, where that is different. */
-  readonly shadow?: { readonly kind: 'permit' | 'denial'; readonly rule: RuleRef | undefined }
+  readonly shadow?: { readonly kind: 'permit' | 'denial'; readonly rule: RuleRef | undefined } | undefined
 }
 
 /** Proof that a request was authorized. Only `decide` makes one; forwarding asks for one. */

@@ -1,3 +1,4 @@
+import { lockoutPlans } from '../ratelimit/lockout.ts'
 import type { LimitPlan } from '../ratelimit/plan.ts'
 import type { DecisionRequest } from './decision.ts'
 import { Query } from './query.ts'
@@ -11,13 +12,13 @@ export interface CompiledLimit {
 
 /** The limits of one workload. */
 export class LimitTable {
-  /** Every plan, for `BucketKeeper.retain`. */
+  /** Every plan that needs buckets, those of the lockout among them, for `BucketKeeper.retain`. */
   readonly plans: readonly LimitPlan[]
   readonly #always: readonly LimitPlan[]
   readonly #sometimes: readonly CompiledLimit[]
 
   constructor(limits: readonly CompiledLimit[]) {
-    this.plans = limits.map(({ plan }) => plan)
+    this.plans = [...limits.map(({ plan }) => plan), ...lockoutPlans]
     this.#always = limits.filter(({ to }) => to === undefined).map(({ plan }) => plan)
     this.#sometimes = limits.filter(({ to }) => to !== undefined)
   }

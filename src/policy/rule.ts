@@ -2,8 +2,10 @@ import { allHold, type Criterion, failuresOf } from './criterion.ts'
 import type { FailedCondition, RuleRef } from './decision.ts'
 import type { IdPattern } from '../identity/match.ts'
 import type { SpiffeId, TrustDomain } from '../identity/spiffe-id.ts'
+import type { GrpcMethods } from './match/grpc.ts'
 import type { HostPattern } from './match/host.ts'
 import type { PathPattern } from './match/path.ts'
+import type { PrincipalMatcher } from './match/principal.ts'
 import type { Action } from './model.ts'
 import type { Query } from './query.ts'
 
@@ -17,11 +19,33 @@ export interface SourceMatcher {
   readonly serviceAccounts: ReadonlySet<string> | undefined
   /** Absent: of any. The own one where the rule names none but has `namespaces` or `serviceAccounts`. */
   readonly trustDomains: ReadonlySet<TrustDomain> | undefined
+  readonly principals: PrincipalMatcher | undefined
+  readonly apiKeyOwners: ReadonlySet<string> | undefined
+}
+
+/** None, one, or several texts: one is most frequent, and needs no set then. */
+export type Exact<T extends string> = undefined | T | ReadonlySet<T>
+
+export function exactOf<T extends string>(texts: readonly T[]): Exact<T> {
+  return texts.length > 1 ? new Set(texts) : texts[0]
+}
+
+export function isExactly<T extends string>(exact: Exact<T>, text: T): boolean {
+  return typeof exact === 'object' ? exact.has(text) : exact === text
+}
+
+export function textsOf<T extends string>(exact: Exact<T>): Iterable<T> {
+  return typeof exact === 'object' ? exact : exact === undefined ? [] : [exact]
 }
 
 export interface IdSet {
-  readonly exact: ReadonlySet<SpiffeId>
+  readonly exact: Exact<SpiffeId>
   readonly patterns: readonly Exclude<IdPattern, { kind: 'exact' }>[]
+}
+
+export interface PathSet {
+  readonly exact: Exact<string>
+  readonly others: readonly PathPattern[]
 }
 
 /**
@@ -32,7 +56,8 @@ export interface OperationMatcher {
   readonly criteria: readonly Criterion[]
   readonly hosts: readonly HostPattern[] | undefined
   readonly ports: ReadonlySet<number> | undefined
-  readonly paths: readonly PathPattern[] | undefined
+  readonly paths: PathSet | undefined
+  readonly grpc: GrpcMethods | undefined
 }
 
 /** When a rule is in force, in milliseconds since 1970: from, and before. */
@@ -44,6 +69,8 @@ export interface Window {
 /** A rule, compiled for its action: all that may be unknown is taken as that action says. */
 export interface CompiledRule {
   readonly ref: RuleRef
+  /** Index in its policy. */
+  readonly place: number
   readonly action: Action
   /** Absent: everybody, also the anonymous. */
   readonly from: readonly SourceMatcher[] | undefined
@@ -63,19 +90,31 @@ export function takesUnknownAs(action: Action): boolean {
   return action !== 'ALLOW'
 }
 
-export function matchesRule(rule: CompiledRule, query: Query): boolean {
+/** For one `operation` of the rule, or for any when none is given. */
+export function matchesRule(rule: CompiledRule, query: Query, operation?: OperationMatcher): boolean {
   return (
     !rule.unknown &&
     (rule.window === undefined || isInForce(rule.window, query.nowMs)) &&
+    (operation === undefined ? matchesTo(rule, query) : matchesOperation(operation, query)) &&
     matchesFrom(rule, query) &&
-    (rule.to === undefined || rule.to.some((operation) => matchesOperation(operation, query))) &&
     allHold(rule.when, query)
   )
+}
+
+function matchesTo({ to }: CompiledRule, query: Query): boolean {
+  return to === undefined || to.some((operation) => matchesOperation(operation, query))
 }
 
 /** Without a clock nothing that is bound to a time is in force. */
 export function isInForce({ fromMs, toMs }: Window, nowMs: number | undefined): boolean {
   return nowMs !== undefined && nowMs >= fromMs && nowMs < toMs
+}
+
+/** The order of rules: by their policies, which are of one namespace, and in these by place. */
+export function byPlace(a: CompiledRule, b: CompiledRule): number {
+  const one = a.ref.policy.name
+  const other = b.ref.policy.name
+  return one === other ? a.place - b.place : one < other ? -1 : 1
 }
 
 export function matchesFrom(rule: CompiledRule, query: Query): boolean {

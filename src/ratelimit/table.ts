@@ -57,6 +57,11 @@ export class BucketTable implements Buckets {
     return this.#isOf(this.#found, digest) ? this.#tats[this.#found]! : 0
   }
 
+  /** Whether `read` found neither the key nor room for it. */
+  get crowded(): boolean {
+    return this.#found < 0
+  }
+
   write(key: string, tat: number): void {
     const slot = this.#found
     if (slot < 0) {

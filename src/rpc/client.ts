@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { createSecureContext, type DetailedPeerCertificate, type PeerCertificate } from 'node:tls'
+import { createSecureContext } from 'node:tls'
 import grpc from '@grpc/grpc-js'
 import { type Address, formatAddress } from '../lib/address.ts'
 import type { TrustBundleSet } from '../identity/bundle.ts'
@@ -12,9 +12,13 @@ import { linkedCertificates } from '../lib/presented-chain.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { ApplyRequest } from '../wire/outrider/admin/v1/ApplyRequest.ts'
 import type { ApplyResponse__Output } from '../wire/outrider/admin/v1/ApplyResponse.ts'
+import type { CreateApiKeyRequest } from '../wire/outrider/admin/v1/CreateApiKeyRequest.ts'
+import type { CreatedApiKey__Output } from '../wire/outrider/admin/v1/CreatedApiKey.ts'
 import type { AuthorityList__Output } from '../wire/outrider/admin/v1/AuthorityList.ts'
 import type { AuthorityStepRequest } from '../wire/outrider/admin/v1/AuthorityStepRequest.ts'
 import type { ControlStatus__Output } from '../wire/outrider/admin/v1/ControlStatus.ts'
+import type { CanaryEvent__Output } from '../wire/outrider/admin/v1/CanaryEvent.ts'
+import type { CanaryRequest } from '../wire/outrider/admin/v1/CanaryRequest.ts'
 import type { CreatedToken__Output } from '../wire/outrider/admin/v1/CreatedToken.ts'
 import type { CreateTokenRequest } from '../wire/outrider/admin/v1/CreateTokenRequest.ts'
 import type { DeleteRequest } from '../wire/outrider/admin/v1/DeleteRequest.ts'
@@ -24,6 +28,8 @@ import type { GetRequest } from '../wire/outrider/admin/v1/GetRequest.ts'
 import type { BundleDocument__Output } from '../wire/outrider/admin/v1/BundleDocument.ts'
 import type { GetBundleRequest } from '../wire/outrider/admin/v1/GetBundleRequest.ts'
 import type { GetStatusRequest } from '../wire/outrider/admin/v1/GetStatusRequest.ts'
+import type { ListApiKeysRequest } from '../wire/outrider/admin/v1/ListApiKeysRequest.ts'
+import type { ListApiKeysResponse__Output } from '../wire/outrider/admin/v1/ListApiKeysResponse.ts'
 import type { ListRequest } from '../wire/outrider/admin/v1/ListRequest.ts'
 import type { ListResponse__Output } from '../wire/outrider/admin/v1/ListResponse.ts'
 import type { ListSidecarsRequest } from '../wire/outrider/admin/v1/ListSidecarsRequest.ts'
@@ -32,8 +38,11 @@ import type { ListTokensRequest } from '../wire/outrider/admin/v1/ListTokensRequ
 import type { ListTokensResponse__Output } from '../wire/outrider/admin/v1/ListTokensResponse.ts'
 import type { PrepareAuthorityRequest } from '../wire/outrider/admin/v1/PrepareAuthorityRequest.ts'
 import type { ResourceEvent__Output } from '../wire/outrider/admin/v1/ResourceEvent.ts'
+import type { RevokeApiKeyRequest } from '../wire/outrider/admin/v1/RevokeApiKeyRequest.ts'
+import type { RevokeApiKeyResponse__Output } from '../wire/outrider/admin/v1/RevokeApiKeyResponse.ts'
 import type { RevokeTokenRequest } from '../wire/outrider/admin/v1/RevokeTokenRequest.ts'
 import type { RevokeTokenResponse__Output } from '../wire/outrider/admin/v1/RevokeTokenResponse.ts'
+import type { RotateApiKeyRequest } from '../wire/outrider/admin/v1/RotateApiKeyRequest.ts'
 import type { StoredResource__Output } from '../wire/outrider/admin/v1/StoredResource.ts'
 import type { WatchRequest } from '../wire/outrider/admin/v1/WatchRequest.ts'
 import type { AttestRequest } from '../wire/outrider/identity/v1/AttestRequest.ts'
@@ -52,7 +61,7 @@ import type { X509SVIDResponse__Output } from '../wire/X509SVIDResponse.ts'
 import { fromServiceError } from './errors.ts'
 import { WORKLOAD_HEADER } from './handler.ts'
 import { protocols } from './load.ts'
-import { privateKeyPem, rootsPem, serverRefusal } from './peer.ts'
+import { privateKeyPem, rootsPem, serverRefusal, withIssuers } from './peer.ts'
 
 /** The client's end of a stream from the server. `onEnd` is called once; with an error unless the status was OK. */
 export interface ClientStream<In> {
@@ -153,6 +162,7 @@ export function connectControl(options: ControlClientOptions): ControlClient {
 /** What the command line asks for, on the Unix socket of the control server. */
 export interface AdminClient extends Promised<AdminMethods> {
   watch(request: WatchRequest): ClientStream<ResourceEvent__Output>
+  applyCanary(): ClientDuplex<CanaryRequest, CanaryEvent__Output>
   close(): void
 }
 
@@ -164,6 +174,10 @@ interface AdminMethods {
   createToken(request: CreateTokenRequest): CreatedToken__Output
   listTokens(request: ListTokensRequest): ListTokensResponse__Output
   revokeToken(request: RevokeTokenRequest): RevokeTokenResponse__Output
+  createApiKey(request: CreateApiKeyRequest): CreatedApiKey__Output
+  rotateApiKey(request: RotateApiKeyRequest): CreatedApiKey__Output
+  revokeApiKey(request: RevokeApiKeyRequest): RevokeApiKeyResponse__Output
+  listApiKeys(request: ListApiKeysRequest): ListApiKeysResponse__Output
   listSidecars(request: ListSidecarsRequest): ListSidecarsResponse__Output
   getStatus(request: GetStatusRequest): ControlStatus__Output
   getBundle(request: GetBundleRequest): BundleDocument__Output
@@ -192,6 +206,10 @@ export function connectAdmin(socketPath: string): AdminClient {
     createToken: (request) => unary(socketPath, (...rest) => client.createToken(request, ...rest)),
     listTokens: (request) => unary(socketPath, (...rest) => client.listTokens(request, ...rest)),
     revokeToken: (request) => unary(socketPath, (...rest) => client.revokeToken(request, ...rest)),
+    createApiKey: (request) => unary(socketPath, (...rest) => client.createApiKey(request, ...rest)),
+    rotateApiKey: (request) => unary(socketPath, (...rest) => client.rotateApiKey(request, ...rest)),
+    revokeApiKey: (request) => unary(socketPath, (...rest) => client.revokeApiKey(request, ...rest)),
+    listApiKeys: (request) => unary(socketPath, (...rest) => client.listApiKeys(request, ...rest)),
     listSidecars: (request) => unary(socketPath, (...rest) => client.listSidecars(request, ...rest)),
     getStatus: (request) => unary(socketPath, (...rest) => client.getStatus(request, ...rest)),
     getBundle: (request) => unary(socketPath, (...rest) => client.getBundle(request, ...rest)),
@@ -201,6 +219,7 @@ export function connectAdmin(socketPath: string): AdminClient {
     taintAuthority: (request) => unary(socketPath, (...rest) => client.taintAuthority(request, ...rest)),
     revokeAuthority: (request) => unary(socketPath, (...rest) => client.revokeAuthority(request, ...rest)),
     watch: (request) => reading(client.watch(request), socketPath),
+    applyCanary: () => duplex(client.applyCanary(), socketPath),
     close: () => client.close(),
   }
 }
@@ -225,12 +244,6 @@ function secured(
       return serverRefusal(peer, serverId)
     },
   })
-}
-
-/** grpc-js types the certificate of its callback without the issuers that Node gives there (`onConnectSecure`). */
-function withIssuers(certificate: PeerCertificate): DetailedPeerCertificate {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
-  return certificate as DetailedPeerCertificate
 }
 
 /** A client of a SPIFFE Workload API. Failed calls end with the error that rpc/errors.ts makes. */

@@ -2,8 +2,11 @@ import type grpc from '@grpc/grpc-js'
 import { OutriderError } from '../lib/errors.ts'
 import type { AdminServiceHandlers } from '../wire/outrider/admin/v1/AdminService.ts'
 import type { IdentityServiceHandlers } from '../wire/outrider/identity/v1/IdentityService.ts'
-import type { PolicyServiceHandlers } from '../wire/outrider/policy/v1/PolicyService.ts'
+import type { EncodedPolicyUpdate } from '../wire/outrider/policy/v1/EncodedPolicyUpdate.ts'
+import type { SubscribeRequest__Output } from '../wire/outrider/policy/v1/SubscribeRequest.ts'
 import type { SecretDiscoveryServiceHandlers } from '../wire/envoy/service/secret/v3/SecretDiscoveryService.ts'
+import type { AuthorizationHandlers as AuthorizationServiceHandlers } from '../wire/envoy/service/auth/v3/Authorization.ts'
+import type { HealthHandlers as GrpcHealthHandlers } from '../wire/grpc/health/v1/Health.ts'
 import type { SpiffeWorkloadAPIHandlers } from '../wire/SpiffeWorkloadAPI.ts'
 import { toStatus } from './errors.ts'
 import { protocols } from './load.ts'
@@ -39,11 +42,16 @@ export interface IdentityHandlers {
 }
 
 export interface PolicyHandlers {
-  readonly subscribe: Bidi<PolicyServiceHandlers['Subscribe'], AuthenticatedCaller>
+  /** Its updates are `PolicyUpdate`s on the wire. */
+  readonly subscribe: (
+    stream: ServerDuplex<SubscribeRequest__Output, EncodedPolicyUpdate>,
+    caller: AuthenticatedCaller,
+  ) => void
 }
 
 export interface AdminHandlers {
   readonly apply: Unary<AdminServiceHandlers['Apply'], Caller>
+  readonly applyCanary: Bidi<AdminServiceHandlers['ApplyCanary'], Caller>
   readonly get: Unary<AdminServiceHandlers['Get'], Caller>
   readonly list: Unary<AdminServiceHandlers['List'], Caller>
   readonly delete: Unary<AdminServiceHandlers['Delete'], Caller>
@@ -51,6 +59,10 @@ export interface AdminHandlers {
   readonly createToken: Unary<AdminServiceHandlers['CreateToken'], Caller>
   readonly listTokens: Unary<AdminServiceHandlers['ListTokens'], Caller>
   readonly revokeToken: Unary<AdminServiceHandlers['RevokeToken'], Caller>
+  readonly createApiKey: Unary<AdminServiceHandlers['CreateApiKey'], Caller>
+  readonly rotateApiKey: Unary<AdminServiceHandlers['RotateApiKey'], Caller>
+  readonly revokeApiKey: Unary<AdminServiceHandlers['RevokeApiKey'], Caller>
+  readonly listApiKeys: Unary<AdminServiceHandlers['ListApiKeys'], Caller>
   readonly listSidecars: Unary<AdminServiceHandlers['ListSidecars'], Caller>
   readonly getStatus: Unary<AdminServiceHandlers['GetStatus'], Caller>
   readonly getBundle: Unary<AdminServiceHandlers['GetBundle'], Caller>
@@ -75,6 +87,16 @@ export interface SecretHandlers {
   readonly streamSecrets: Bidi<SecretDiscoveryServiceHandlers['StreamSecrets'], LocalCaller>
   readonly deltaSecrets: Bidi<SecretDiscoveryServiceHandlers['DeltaSecrets'], LocalCaller>
   readonly fetchSecrets: Unary<SecretDiscoveryServiceHandlers['FetchSecrets'], LocalCaller>
+}
+
+/** External authorization as an Envoy asks for it. */
+export interface AuthorizationHandlers {
+  readonly check: Unary<AuthorizationServiceHandlers['Check'], Caller>
+}
+
+/** Whether we serve, for who asks before calling. */
+export interface HealthHandlers {
+  readonly check: Unary<GrpcHealthHandlers['Check'], Caller>
 }
 
 /** What is known of a call before its handler runs. */
@@ -122,9 +144,11 @@ export function attestService(attest: IdentityHandlers['attest']): BoundService 
 }
 
 export function policyService(handlers: PolicyHandlers): BoundService {
+  const { PolicyService, EncodedPolicyUpdate } = protocols().policy
+  const { Subscribe } = PolicyService.service
   return {
-    definition: protocols().policy.PolicyService.service,
-    bind: (context): PolicyServiceHandlers => ({
+    definition: { Subscribe: { ...Subscribe, responseSerialize: EncodedPolicyUpdate.serialize } },
+    bind: (context): grpc.UntypedServiceImplementation => ({
       Subscribe: duplex(context, 'Subscribe', requireIdentity, handlers.subscribe),
     }),
   }
@@ -135,6 +159,7 @@ export function adminService(handlers: AdminHandlers): BoundService {
     definition: protocols().admin.AdminService.service,
     bind: (context): AdminServiceHandlers => ({
       Apply: unary(context, 'Apply', anyone, handlers.apply),
+      ApplyCanary: duplex(context, 'ApplyCanary', anyone, handlers.applyCanary),
       Get: unary(context, 'Get', anyone, handlers.get),
       List: unary(context, 'List', anyone, handlers.list),
       Delete: unary(context, 'Delete', anyone, handlers.delete),
@@ -142,6 +167,10 @@ export function adminService(handlers: AdminHandlers): BoundService {
       CreateToken: unary(context, 'CreateToken', anyone, handlers.createToken),
       ListTokens: unary(context, 'ListTokens', anyone, handlers.listTokens),
       RevokeToken: unary(context, 'RevokeToken', anyone, handlers.revokeToken),
+      CreateApiKey: unary(context, 'CreateApiKey', anyone, handlers.createApiKey),
+      RotateApiKey: unary(context, 'RotateApiKey', anyone, handlers.rotateApiKey),
+      RevokeApiKey: unary(context, 'RevokeApiKey', anyone, handlers.revokeApiKey),
+      ListApiKeys: unary(context, 'ListApiKeys', anyone, handlers.listApiKeys),
       ListSidecars: unary(context, 'ListSidecars', anyone, handlers.listSidecars),
       GetStatus: unary(context, 'GetStatus', anyone, handlers.getStatus),
       GetBundle: unary(context, 'GetBundle', anyone, handlers.getBundle),
@@ -175,6 +204,20 @@ export function secretService(handlers: SecretHandlers): BoundService {
       DeltaSecrets: duplex(context, 'DeltaSecrets', requireLocal, handlers.deltaSecrets),
       FetchSecrets: unary(context, 'FetchSecrets', requireLocal, handlers.fetchSecrets),
     }),
+  }
+}
+
+export function authorizationService(handlers: AuthorizationHandlers): BoundService {
+  return {
+    definition: protocols().authorization.Authorization.service,
+    bind: (context): AuthorizationServiceHandlers => ({ Check: unary(context, 'Check', anyone, handlers.check) }),
+  }
+}
+
+export function healthService(handlers: HealthHandlers): BoundService {
+  return {
+    definition: protocols().health.Health.service,
+    bind: (context): GrpcHealthHandlers => ({ Check: unary(context, 'Check', anyone, handlers.check) }),
   }
 }
 

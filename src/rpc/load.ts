@@ -3,6 +3,8 @@ import grpc from '@grpc/grpc-js'
 import protobuf from 'protobufjs/light.js'
 import type { ProtoGrpcType as AdminProto } from '../wire/admin.ts'
 import { contract } from '../wire/contract.ts'
+import type { ProtoGrpcType as AuthorizationProto } from '../wire/external_auth.ts'
+import type { ProtoGrpcType as HealthProto } from '../wire/health.ts'
 import type { ProtoGrpcType as IdentityProto } from '../wire/identity.ts'
 import type { ProtoGrpcType as PolicyProto } from '../wire/policy.ts'
 import type { ProtoGrpcType as SecretsProto } from '../wire/sds.ts'
@@ -12,6 +14,8 @@ import type { ProtoGrpcType as WorkloadProto } from '../wire/workload.ts'
 type Identity = IdentityProto['outrider']['identity']['v1']
 type Policy = PolicyProto['outrider']['policy']['v1']
 type Admin = AdminProto['outrider']['admin']['v1']
+type Authorization = AuthorizationProto['envoy']['service']['auth']['v3']
+type Health = HealthProto['grpc']['health']['v1']
 type Secrets = SecretsProto['envoy']['service']['secret']['v3']
 type Tls = TlsProto['envoy']['extensions']['transport_sockets']['tls']['v3']
 
@@ -21,12 +25,15 @@ export interface Protocols {
     readonly IssuedSvid: Pick<Identity['IssuedSvid'], 'serialize' | 'deserialize'>
   }
   readonly policy: Pick<Policy, 'PolicyService'> & {
+    readonly EncodedPolicyUpdate: Pick<Policy['EncodedPolicyUpdate'], 'serialize' | 'deserialize'>
     readonly Resource: Pick<Policy['Resource'], 'serialize' | 'deserialize'>
   }
   readonly admin: Pick<Admin, 'AdminService'> & {
     readonly ApplyRefusal: Pick<Admin['ApplyRefusal'], 'serialize' | 'deserialize'>
   }
   readonly workload: Pick<WorkloadProto, 'SpiffeWorkloadAPI'>
+  readonly authorization: Pick<Authorization, 'Authorization'>
+  readonly health: Pick<Health, 'Health'>
   readonly secrets: Pick<Secrets, 'SecretDiscoveryService'> & {
     readonly Secret: Pick<Tls['Secret'], 'serialize' | 'deserialize'>
     readonly SPIFFECertValidatorConfig: Pick<Tls['SPIFFECertValidatorConfig'], 'serialize' | 'deserialize'>
@@ -53,6 +60,7 @@ export function protocols(): Protocols {
       },
       policy: {
         PolicyService: client('outrider.policy.v1.PolicyService'),
+        EncodedPolicyUpdate: codecOf(root.lookupType('outrider.policy.v1.EncodedPolicyUpdate')),
         Resource: codecOf(root.lookupType('outrider.policy.v1.Resource')),
       },
       admin: {
@@ -60,6 +68,8 @@ export function protocols(): Protocols {
         ApplyRefusal: codecOf(root.lookupType('outrider.admin.v1.ApplyRefusal')),
       },
       workload: { SpiffeWorkloadAPI: client('SpiffeWorkloadAPI') },
+      authorization: { Authorization: client('envoy.service.auth.v3.Authorization') },
+      health: { Health: client('grpc.health.v1.Health') },
       secrets: {
         SecretDiscoveryService: client('envoy.service.secret.v3.SecretDiscoveryService'),
         Secret: codecOf(root.lookupType(`${TLS}.Secret`)),

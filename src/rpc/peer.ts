@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import type { TLSSocket } from 'node:tls'
+import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls'
 import type { TrustBundleSet } from '../identity/bundle.ts'
 import type { SpiffeId } from '../identity/spiffe-id.ts'
 import { type RefusedPeer, type VerifiedPeer, verifyPeer } from '../identity/verify.ts'
@@ -11,7 +11,7 @@ import { presentedChain } from '../lib/presented-chain.ts'
 
 export interface AnonymousPeer {
   readonly kind: 'anonymous'
-  readonly why: 'no-client-certificate' | 'unix-socket'
+  readonly why: 'no-client-certificate' | 'unix-socket' | 'loopback'
 }
 
 /** Whose SVID it was until it expired. */
@@ -58,7 +58,7 @@ export interface RenewingCaller extends Caller {
 /** Whom a server believes. */
 export interface Trust {
   readonly bundles: TrustBundleSet
-  /** The intermediates that sign here, DER: of what a client presented, grpc-js shows a handler the leaf alone. */
+  /** The intermediates that sign here, DER. */
   readonly issuers: readonly Buffer[]
 }
 
@@ -75,45 +75,59 @@ export function peerOf(leaf: Buffer | undefined, { bundles, issuers }: Trust, no
   return { ...peer, expired: { id: once.id, serial: once.serial, notAfterMs } }
 }
 
+/** What one connection presented, and what was last found about it. */
+interface Presented {
+  readonly leaf: Buffer | undefined
+  /** The intermediates it showed, where its SVID comes from an issuer below our roots that is not ours. */
+  readonly issuers: readonly Buffer[] | undefined
+  peer: Peer
+  /** `peer` holds for these, from then on and until its certificates expire. */
+  trust: Trust
+  sinceMs: number
+}
+
 /**
- * What a handler is not shown of open connections. Why a certificate was refused: grpc-js shows one only when OpenSSL accepted
- * it, so that without this an expired one would look like none. And the intermediates that were presented, where a
- * certificate comes from an issuer below our roots that is not ours.
+ * Who is at the other end of the open connections. Read once per connection and not from grpc-js, which shows a handler a
+ * certificate only when OpenSSL accepted it, so that an expired one would look like none; and which would make an object of the
+ * whole certificate for every call.
  */
-export class RefusedConnections {
-  readonly #reasons = new Map<string, RefusedCertificate>()
-  readonly #issuers = new Map<string, readonly Buffer[]>()
+export class PresentedPeers {
+  readonly #open = new Map<string, Presented>()
 
-  /** Called once per connection, after its handshake. */
+  /** Called once per connection, after its handshake. Returns why its certificate is refused. */
   note(socket: TLSSocket, trust: Trust, nowMs: number): RefusedCertificate | undefined {
-    const [leaf, ...presented] = presentedChain(socket)
-    const peer = peerOf(leaf, trust, nowMs)
-    if (peer.kind !== 'refused') return undefined
-    const address = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`
-    const foreign = peerOf(leaf, { ...trust, issuers: presented }, nowMs)
-    socket.once('close', () => {
-      this.#reasons.delete(address)
-      this.#issuers.delete(address)
-    })
-    if (foreign.kind === 'verified') {
-      this.#issuers.set(address, presented)
-      return undefined
+    const [leaf, ...shown] = presentedChain(socket)
+    let peer = peerOf(leaf, trust, nowMs)
+    let issuers: readonly Buffer[] | undefined
+    if (peer.kind === 'refused') {
+      const foreign = peerOf(leaf, { ...trust, issuers: shown }, nowMs)
+      if (foreign.kind === 'verified') issuers = shown
+      // An SVID that has expired may be of before the day on which our intermediate was certified anew.
+      if (foreign.kind === 'verified' || (foreign.kind === 'refused' && foreign.expired !== undefined)) peer = foreign
     }
-    // An SVID that has expired may be of before the day on which our intermediate was certified anew.
-    const reason = foreign.kind === 'refused' && foreign.expired !== undefined ? foreign : peer
-    this.#reasons.set(address, reason)
-    return reason
+    // The second lock: what OpenSSL did not accept counts as not shown, whatever we found.
+    if (peer.kind === 'verified' && !socket.authorized) peer = { kind: 'anonymous', why: 'no-client-certificate' }
+    const address = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`
+    const presented = { leaf, issuers, peer, trust, sinceMs: nowMs }
+    this.#open.set(address, presented)
+    socket.once('close', () => {
+      // Its address may be that of another connection by now.
+      if (this.#open.get(address) === presented) this.#open.delete(address)
+    })
+    return peer.kind === 'refused' ? peer : undefined
   }
 
-  /** What the certificate of a connection is verified with; `address` as grpc-js names a peer. */
-  trustOf(address: string, trust: Trust): Trust {
-    const issuers = this.#issuers.get(address)
-    return issuers === undefined ? trust : { ...trust, issuers }
-  }
-
-  /** `address` as grpc-js names a peer. */
-  reason(address: string): RefusedCertificate | undefined {
-    return this.#reasons.get(address)
+  /** Who makes a call on this connection, now: it may outlive its certificate. `address` as grpc-js names a peer. */
+  peerAt(address: string, trust: Trust, nowMs: number): Peer {
+    const presented = this.#open.get(address)
+    if (presented === undefined) return { kind: 'anonymous', why: 'no-client-certificate' }
+    const { leaf, issuers, peer, sinceMs } = presented
+    // What was refused once stays refused on this connection.
+    if (peer.kind !== 'verified') return peer
+    if (presented.trust === trust && nowMs >= sinceMs && nowMs <= peer.notAfterMs) return peer
+    const found = peerOf(leaf, issuers === undefined ? trust : { ...trust, issuers }, nowMs)
+    if (found.kind === 'verified') Object.assign(presented, { peer: found, trust, sinceMs: nowMs })
+    return found
   }
 }
 
@@ -167,4 +181,10 @@ export function rootsPem(bundles: TrustBundleSet): string {
 
 export function privateKeyPem(key: KeyObject): string {
   return key.export({ type: 'pkcs8', format: 'pem' }).toString()
+}
+
+/** grpc-js types the certificate of its callback without the issuers that Node gives there (`onConnectSecure`). */
+export function withIssuers(certificate: PeerCertificate): DetailedPeerCertificate {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+  return certificate as DetailedPeerCertificate
 }

@@ -13,7 +13,7 @@ import { listen, listenOnSocket } from '../lib/listen.ts'
 import type { PeerCredentials } from '../lib/peer-credentials.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { BoundService, HandlerContext } from './handler.ts'
-import { type Caller, peerOf, RefusedConnections, type Trust } from './peer.ts'
+import { type Caller, PresentedPeers, type Trust } from './peer.ts'
 import type { Endable } from './stream.ts'
 
 /** What a TLS server shows and whom it believes. */
@@ -40,6 +40,8 @@ export interface ServerLimits {
   /** Largest message that is read, in bytes. */
   readonly maxMessageBytes: number
   readonly maxConnections: number
+  /** Calls at once on one connection; 32 when not given. */
+  readonly maxStreams?: number
 }
 
 export interface RpcServer extends Drainable {
@@ -74,15 +76,12 @@ export async function serveTls(
   limits: ServerLimits,
   clock: Clock,
   events: ServerEvents,
+  option = 'listen',
 ): Promise<RpcServer> {
-  const refused = new RefusedConnections()
+  const peers = new PresentedPeers()
   const callerOf: HandlerContext['callerOf'] = (call) => {
-    const leaf = call.getAuthContext().sslPeerCertificate?.raw
     const address = call.getPeer()
-    return {
-      peer: refused.reason(address) ?? peerOf(leaf, refused.trustOf(address, credentials.current), clock.now()),
-      source: address.replace(/:\d+$/, ''),
-    }
+    return { peer: peers.peerAt(address, credentials.current, clock.now()), source: address.replace(/:\d+$/, '') }
   }
   const engine = new Engine(services, limits, callerOf, events)
   const server = createTlsServer({
@@ -98,13 +97,27 @@ export async function serveTls(
   })
   const unsubscribe = credentials.subscribe((next) => server.setSecureContext(secureContext(next)))
   server.on('secureConnection', (socket: TLSSocket) => {
-    const peer = refused.note(socket, credentials.current, clock.now())
+    const peer = peers.note(socket, credentials.current, clock.now())
     if (peer !== undefined) events.peerRefused(sourceOf(socket), peer)
     engine.accept(socket)
   })
   server.on('tlsClientError', (cause, socket) => events.handshakeFailed(sourceOf(socket), cause))
   server.on('close', unsubscribe)
-  return engine.run(server, formatAddress(await listen(server, where, 'listen')))
+  return engine.run(server, formatAddress(await listen(server, where, option)))
+}
+
+/** Serves gRPC without TLS, to whoever is on this machine; `where` has to be a loopback address. Errors: `listen-failed`. */
+export async function serveLoopback(
+  where: Address,
+  option: string,
+  services: readonly BoundService[],
+  limits: ServerLimits,
+  events: ServerEvents,
+): Promise<RpcServer> {
+  const caller: Caller = { peer: { kind: 'anonymous', why: 'loopback' }, source: where.host }
+  const engine = new Engine(services, limits, () => caller, events)
+  const server = createServer((socket) => engine.accept(socket))
+  return engine.run(server, formatAddress(await listen(server, where, option)))
 }
 
 /** Who may open a Unix socket, and what is known of who did. */
@@ -214,7 +227,7 @@ class Engine {
       'grpc.keepalive_time_ms': KEEPALIVE_MS,
       'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
       'grpc.max_connection_idle_ms': IDLE_MS,
-      'grpc.max_concurrent_streams': MAX_STREAMS,
+      'grpc.max_concurrent_streams': limits.maxStreams ?? MAX_STREAMS,
       'grpc.max_receive_message_length': limits.maxMessageBytes,
       'grpc-node.max_session_memory': MAX_SESSION_MB,
     })

@@ -10,17 +10,22 @@ import type { Watch } from '../lib/watch.ts'
 import type { Credentials } from '../mtls/credentials.ts'
 import { anyDistrust, revokedSvids, withdrawnAuthorities } from '../mtls/distrust.ts'
 import { Terminator } from '../mtls/server.ts'
+import type { Lockout } from '../ratelimit/lockout.ts'
 import type { RateLimiter } from '../ratelimit/limiter.ts'
 import { AccessLog, type AccessLogSink } from '../telemetry/access-log.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { sidecarMetrics } from '../telemetry/names.ts'
 import type { MetricsOf } from '../telemetry/registry.ts'
 import { pooledHex } from '../telemetry/trace.ts'
+import { ApiKeyUses } from './authentication/api-key-uses.ts'
+import { openAuthentication, openProviders, type TokenSources } from './authentication/open.ts'
 import { Connections } from './connections.ts'
+import { ExternalServers } from './external/servers.ts'
 import { collectStartUp } from './garbage.ts'
 import { Grants } from './grants.ts'
 import { type InboundListener, openInbound } from './inbound/listener.ts'
 import { type MeshEndpoints, type OutboundListener, openEndpoints, openOutbound } from './outbound/listener.ts'
+import { PolicyClock } from './policy-clock.ts'
 import { type Runtime, shareOf } from './runtime.ts'
 import type { Snapshot } from './snapshot/snapshot.ts'
 import { Load, type Tallies } from './tally.ts'
@@ -35,6 +40,8 @@ export interface DataPlaneOptions {
   readonly metrics: MetricsOf<typeof sidecarMetrics>
   readonly accessLog: AccessLogSink
   readonly limiter: RateLimiter
+  /** Of sources of wrong API keys. */
+  readonly lockout: Lockout
   readonly tallies: Tallies
   /** How many data planes the process has. */
   readonly planes: number
@@ -42,11 +49,14 @@ export interface DataPlaneOptions {
 
 /** How long peers get to learn that we drain before idle connections are closed in their face. */
 const WITHDRAWAL_MS = 2_000
+/** Questions of the process to one external authorization server that may be under way. */
+const MAX_EXTERNAL_QUESTIONS = 1000
 
 /** All that serves traffic in one thread: its listeners, their connections, and the pools behind them. */
 export class DataPlane {
   readonly connections: Connections = new Connections()
   readonly tlsFailures: TlsFailures
+  readonly apiKeyUses: ApiKeyUses = new ApiKeyUses()
   readonly #options: DataPlaneOptions
   readonly #accessLog: AccessLog
   readonly #inbound: InboundListener[] = []
@@ -55,6 +65,9 @@ export class DataPlane {
   #mesh: MeshEndpoints | undefined
   #terminator: Terminator | undefined
   #grants: Grants | undefined
+  #policyClock: PolicyClock | undefined
+  #external: ExternalServers | undefined
+  #authentication: ReturnType<typeof openAuthentication> | undefined
 
   constructor(options: DataPlaneOptions) {
     const { config, clock, log, metrics, accessLog } = options
@@ -67,11 +80,29 @@ export class DataPlane {
   async open(
     credentials: Watch<Credentials>,
     { policy }: Pick<Snapshot, 'policy'>,
+    sources: TokenSources,
     ports: PortSharing,
   ): Promise<OpenPorts> {
-    const { config, clock, random, log, metrics, limiter, tallies, planes } = this.#options
+    const { config, clock, random, log, metrics, limiter, lockout, tallies, planes } = this.#options
     const grants = new Grants(policy, clock, log)
     this.#grants = grants
+    this.#policyClock = new PolicyClock(policy, clock, () => grants.recheck())
+    const distrust = anyDistrust(withdrawnAuthorities(credentials), revokedSvids(policy))
+    const maxQuestions = shareOf(MAX_EXTERNAL_QUESTIONS, { planes })
+    const external = new ExternalServers({ policy, credentials, distrust, clock, log, metrics, maxQuestions })
+    this.#external = external
+    const providers = openProviders(config, clock)
+    this.#authentication = openAuthentication({
+      config,
+      clock,
+      log,
+      metrics,
+      sources,
+      providers,
+      planes,
+      lockout,
+      apiKeyUses: this.apiKeyUses,
+    })
     const runtime: Runtime = {
       config,
       clock,
@@ -82,9 +113,11 @@ export class DataPlane {
       randomHex: pooledHex((bytes) => randomFillSync(bytes)),
       credentials,
       policy,
+      authenticator: this.#authentication.authenticator,
       connections: this.connections,
       grants,
-      distrust: anyDistrust(withdrawnAuthorities(credentials), revokedSvids(policy)),
+      distrust,
+      external,
       tlsFailures: this.tlsFailures,
       budget: new BodyBudget(shareOf(config.maxHeldBytes, { planes })),
       load: new Load(tallies.claim()),
@@ -146,7 +179,10 @@ export class DataPlane {
     for (const listener of this.#listeners()) listener.release()
     this.#mesh?.release()
     this.#terminator?.close()
+    this.#policyClock?.close()
     this.#grants?.close()
+    this.#external?.close()
+    this.#authentication?.close()
     this.tlsFailures.close()
     await this.#accessLog.close()
   }

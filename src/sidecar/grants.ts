@@ -1,4 +1,4 @@
-import type { Clock } from '../lib/clock.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
 import type { Watch } from '../lib/watch.ts'
 import type { CompiledPolicy } from '../policy/compile.ts'
 import type { Logger } from '../telemetry/log.ts'
@@ -6,6 +6,8 @@ import type { Refusal } from './refusal.ts'
 
 /** Grants that are asked about in one turn of the event loop: what else is due waits no longer than for these. */
 const GRANTS_PER_TURN = 256
+/** Rounds for what ends by itself are at least so far apart: many tokens, each with its own end, cause no more of them. */
+const LEAST_ROUND_MS = 1000
 
 /** What is under way by a permit: a request, a WebSocket, a TCP connection. Of one `Grants` at most, and there once. */
 export abstract class Grant {
@@ -13,6 +15,12 @@ export abstract class Grant {
   asked = 0
   before: Grant | undefined
   behind: Grant | undefined
+  /** Wall-clock time from which what it was granted for is believed no more; infinite when there is no such time. */
+  readonly endsAtMs: number
+
+  constructor(endsAtMs: number = Number.POSITIVE_INFINITY) {
+    this.endsAtMs = endsAtMs
+  }
 
   /** Why `policy` would not grant it at `nowMs` (wall clock); `undefined` when it would. */
   abstract refusedBy(policy: CompiledPolicy, nowMs: number): Refusal | undefined
@@ -21,7 +29,8 @@ export abstract class Grant {
 }
 
 /**
- * Late rejection: what is under way is asked about again when the policy changes, and ended where it is no longer allowed.
+ * Late rejection: what is under way is asked about again when the policy changes, or a token ends, and ended where it is no
+ * longer allowed.
  * Each grant is a request in flight, so `maxInFlight` bounds them.
  *
  * A list linked through the grants themselves, because every request is in it for its time. It is in the order in which they
@@ -39,6 +48,9 @@ export class Grants {
   #round = 0
   #next: NodeJS.Immediate | undefined
   #withdrawn = 0
+  /** When the first of them ends by itself, and the timer for it. */
+  #endsAtMs = Number.POSITIVE_INFINITY
+  #end: Timer | undefined
 
   constructor(policy: Watch<CompiledPolicy>, clock: Clock, log: Logger) {
     this.#policy = policy
@@ -49,6 +61,11 @@ export class Grants {
 
   /** Takes what the policy of this moment has granted. */
   add(grant: Grant): void {
+    this.#append(grant)
+    this.#awaitEnd(grant)
+  }
+
+  #append(grant: Grant): void {
     grant.asked = this.#round
     grant.before = this.#last
     if (this.#last === undefined) this.#first = grant
@@ -75,6 +92,18 @@ export class Grants {
   close(): void {
     this.#unsubscribe()
     clearImmediate(this.#next)
+    this.#end?.cancel()
+  }
+
+  #awaitEnd({ endsAtMs }: Grant): void {
+    if (endsAtMs >= this.#endsAtMs) return
+    this.#end?.cancel()
+    this.#endsAtMs = endsAtMs
+    this.#end = this.#clock.after(Math.max(LEAST_ROUND_MS, endsAtMs - this.#clock.now()), () => {
+      // The round finds the next one.
+      this.#endsAtMs = Number.POSITIVE_INFINITY
+      this.recheck()
+    })
   }
 
   #turn(): void {
@@ -88,9 +117,12 @@ export class Grants {
         return
       }
       this.remove(grant)
-      this.add(grant)
+      this.#append(grant)
       const refusal = grant.refusedBy(policy, nowMs)
-      if (refusal === undefined) continue
+      if (refusal === undefined) {
+        this.#awaitEnd(grant)
+        continue
+      }
       this.#withdrawn += 1
       grant.withdraw(refusal)
     }

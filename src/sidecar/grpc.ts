@@ -30,7 +30,7 @@ const UNAVAILABLE = 14
 const UNAUTHENTICATED = 16
 
 /** The gRPC status for the HTTP status of a refusal. */
-function grpcStatusOf(status: number): number {
+export function grpcStatusOf(status: number): number {
   switch (status) {
     case 400:
       return INVALID_ARGUMENT

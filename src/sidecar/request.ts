@@ -6,17 +6,20 @@ import {
   type StreamFault,
   type StreamFaultCode,
 } from '../http/exchange.ts'
+import { changeHeaders, type HeaderChange } from '../http/header-changes.ts'
 import { type Headers, headerValue } from '../http/headers.ts'
 import { Exchange, type ExchangeOwner } from '../http/pump.ts'
 import type { Timer } from '../lib/clock.ts'
 import { unreachable } from '../lib/unreachable.ts'
-import type { RuleRef } from '../policy/decision.ts'
+import { type DecisionRequest, ruleName, type RuleRef } from '../policy/decision.ts'
 import type { AccessSource } from '../telemetry/access-log.ts'
 import { requestIdOf, type TraceHop, traceHop } from '../telemetry/trace.ts'
 import type { Waiter } from './upstream/pool.ts'
 import { grpcTimeoutMs, isGrpc } from './grpc.ts'
 import type { Grant } from './grants.ts'
 import type { RequestMeter } from './meter.ts'
+import { accessFacts } from './access-facts.ts'
+import { isOwnField, ORIGINAL_PROTOCOL } from './own-fields.ts'
 import { type Refusal, type RefusalCode, refusals, refuse } from './refusal.ts'
 import { refusalTrailers, respond } from './respond.ts'
 import type { Runtime } from './runtime.ts'
@@ -40,32 +43,6 @@ export interface Attempt extends Waiter {
 /** RFC 9110 section 9.2.2: sending these twice is the same as sending them once. */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
-/**
- * Says on the hop that the client speaks HTTP/1.1, so that its request reaches the application as such. Whoever sets it
- * chooses no more than that.
- */
-export const ORIGINAL_PROTOCOL = 'x-outrider-protocol'
-
-/** Fields that only we may set: what a client sends in them is never forwarded. By length first: most names differ there. */
-function isOwnField(name: string): boolean {
-  switch (name.length) {
-    case 11:
-      return name === 'traceparent' || name === 'client-cert'
-    case 12:
-      return name === 'x-request-id'
-    case 17:
-      return name === 'client-cert-chain'
-    case 18:
-      return name === 'x-outrider-refusal'
-    case 19:
-      return name === ORIGINAL_PROTOCOL
-    case 23:
-      return name === 'x-forwarded-client-cert'
-    default:
-      return false
-  }
-}
-
 /** One request from its head to its end: what was found out about it on the way, and the report when it is over. */
 export class Request implements ExchangeOwner {
   readonly head: RequestHead
@@ -83,6 +60,8 @@ export class Request implements ExchangeOwner {
   /** Who is asked, as a label of metrics. */
   destination = 'unknown'
   rule: RuleRef | undefined
+  /** What the policy was asked. */
+  asked: DecisionRequest | undefined
   upstream: string | undefined
   /** Fields to add to the response, flat. */
   responseHeaders: Headers | undefined
@@ -90,6 +69,9 @@ export class Request implements ExchangeOwner {
   attempt: Attempt | undefined
   /** What it goes on by; among the grants of the runtime until it is over. */
   grant: Grant | undefined
+  /** What becomes of the fields of the response. */
+  responseChanges: readonly HeaderChange[] = []
+  #departure: AbortController | undefined
   #protocol: HttpVersion | undefined
   #refusal: Refusal | undefined
   #status = 0
@@ -116,10 +98,16 @@ export class Request implements ExchangeOwner {
     return this.#protocol
   }
 
-  /** The client's end-to-end fields without those that only we may set, and ours, with `name` when it has a value. */
-  forwardedHeaders(name: string, value: string | undefined): Headers {
+  /** Aborted when the request is over, such as when its client leaves. Made when it is first asked for: only who waits needs it. */
+  departure(): AbortSignal {
+    this.#departure ??= new AbortController()
+    if (this.exchange.finished) this.#departure.abort()
+    return this.#departure.signal
+  }
+
+  /** End-to-end fields without those that only we may set, and ours, with `name` when it has a value. */
+  forwardedHeaders(name: string, value: string | undefined, given: Headers = this.head.headers): Headers {
     const headers: string[] = []
-    const given = this.head.headers
     for (let index = 0; index < given.length; index += 2) {
       const field = given[index]!
       if (isOwnField(field) || (field === 'tracestate' && !this.trace.continued)) continue
@@ -137,7 +125,7 @@ export class Request implements ExchangeOwner {
     if (detail !== undefined)
       this.#source.runtime.log.debug({ requestId: this.requestId, code, detail }, 'request refused')
     const { head, body } = respond(refusal, this.requestId, this.#source.explain, this.grpc)
-    this.#status = refusals[code].status
+    this.#status = refusal.answer?.status ?? refusals[code].status
     this.exchange.refuse(head, body)
   }
 
@@ -163,8 +151,11 @@ export class Request implements ExchangeOwner {
   onResponseHead(head: ResponseHead): ResponseHead {
     this.#status = head.status
     const added = this.responseHeaders
-    if (added === undefined || head.status === 101) return head
-    return { status: head.status, headers: head.headers.concat(added), bodyLength: head.bodyLength, close: head.close }
+    const changes = this.responseChanges
+    if ((added === undefined && changes.length === 0) || head.status === 101) return head
+    const changed = changes.length === 0 ? head.headers : changeHeaders(head.headers, changes)
+    const headers = added === undefined ? changed : changed.concat(added)
+    return { status: head.status, headers, bodyLength: head.bodyLength, close: head.close }
   }
 
   onUpstreamFault(fault: StreamFault): void {
@@ -193,6 +184,7 @@ export class Request implements ExchangeOwner {
   onFinished(fault: StreamFault | undefined): void {
     const { runtime, meter } = this.#source
     this.#deadline?.cancel()
+    this.#departure?.abort()
     if (this.grant !== undefined) runtime.grants.remove(this.grant)
     const durationMs = runtime.clock.monotonic() - this.#startMs
     const refusal = this.#refusal?.code ?? fault?.code
@@ -225,6 +217,7 @@ export class Request implements ExchangeOwner {
       ...(nearest === undefined ? {} : { nearest: { rule: ruleName(nearest.rule), failed: nearest.failed } }),
       ...(limit === undefined ? {} : { rateLimit: limit }),
       ...(this.upstream === undefined ? {} : { upstream: this.upstream }),
+      ...(this.asked === undefined ? {} : { facts: accessFacts(this.asked, this.grpc, runtime) }),
       bytesReceived: this.exchange.requestBytes,
       bytesSent: this.exchange.responseBytes,
       durationMs,
@@ -252,10 +245,6 @@ function refusalOf({ code }: StreamFault): RefusalCode {
     default:
       return unreachable(code)
   }
-}
-
-export function ruleName({ policy, rule }: RuleRef): string {
-  return `${policy.namespace}/${policy.name}/${rule}`
 }
 
 function withoutQuery(target: string): string {

@@ -13,9 +13,11 @@ import type { Logger } from '../telemetry/log.ts'
 import type { sidecarMetrics } from '../telemetry/names.ts'
 import type { MetricsOf } from '../telemetry/registry.ts'
 import type { RandomHex } from '../telemetry/trace.ts'
+import type { Authenticator } from './authentication/authenticator.ts'
 import type { Connections } from './connections.ts'
 import type { Grants } from './grants.ts'
 import type { Load, Tallies } from './tally.ts'
+import type { ExternalServers } from './external/servers.ts'
 import type { TlsFailures } from './tls-failures.ts'
 
 /** What both directions of the data path share in one thread. */
@@ -32,9 +34,13 @@ export interface Runtime {
   readonly connections: Connections
   /** What is under way on inbound connections. */
   readonly grants: Grants
+  /** Proves who the users of requests are. */
+  readonly authenticator: Authenticator
   /** Whom we believe no longer. */
   readonly distrust: Distrust
   readonly tlsFailures: TlsFailures
+  /** Who else is asked about requests. */
+  readonly external: ExternalServers
   /** What HTTP/2 peers sent and nobody has taken yet, against `maxHeldBytes`. */
   readonly budget: BodyBudget
   /** Requests in flight in the whole process. */

@@ -13,9 +13,12 @@ import { sidecarMetrics } from '../telemetry/names.ts'
 import { createMetrics } from '../telemetry/registry.ts'
 import { adminPages } from './admin/pages.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
+import { KeySetKeeper } from './authentication/key-sets.ts'
+import { openProviders } from './authentication/open.ts'
 import { adoptIdentity } from './adopt-identity.ts'
 import { establishIdentity, type Identity } from '../enrolment/identity.ts'
 import { type HealthServer, serveHealth } from './health/serve.ts'
+import { HealthReporter } from './health-report.ts'
 import { LastGood } from './last-good/last-good.ts'
 import { listen, stopListening } from '../lib/listen.ts'
 import { OwnTraffic } from './own-traffic.ts'
@@ -26,6 +29,9 @@ import { TrustReporter } from './trust-report.ts'
 import type { OpenPorts, Traffic } from './traffic.ts'
 import { WorkerGroup } from './workers/group.ts'
 import { serveWorkloadApi } from './workload-api/serve.ts'
+import { ApiKeyReporter } from './api-key-report.ts'
+import { type ExtAuthz, openExtAuthz } from './ext-authz/open.ts'
+import { SinkInTurns } from './workers/lines.ts'
 
 export interface SidecarOptions {
   readonly config: SidecarConfig
@@ -45,6 +51,8 @@ export interface Sidecar {
   readonly outboundServices: readonly Address[]
   readonly admin: Address
   readonly health: Address | undefined
+  /** Where external authorization is served, when it is. */
+  readonly extAuthz: string | undefined
   /** Unready, then finishes what is in flight, for `drainTimeoutMs` at most. Resolves with whether all finished in time. */
   drain(): Promise<boolean>
 }
@@ -60,7 +68,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   }
   const registry = createMetrics(sidecarMetrics, clock)
   const { metrics } = registry
-  const accessLog = fileSink(config.accessLogPath)
+  const accessLog = new SinkInTurns(fileSink(config.accessLogPath))
   const workers =
     config.workers === 'auto' ? Math.min(availableParallelism(), sidecarOptions.workers.max) : config.workers
   const traffic: Traffic =
@@ -68,14 +76,32 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       ? new OwnTraffic({ config, clock, random, log, metrics, accessLog })
       : new WorkerGroup({ config, workers, clock, random, log, metrics, accessLog })
   const snapshot = new Snapshot(clock, traffic.buckets, metrics, log)
+  const providers = openProviders(config, clock)
+  const keySets = new KeySetKeeper({
+    policy: snapshot.policy,
+    fetchKeys: (uri, signal) => providers.fetchKeys(uri, signal),
+    clock,
+    random,
+    log,
+    metrics,
+  })
   let notReady: string | undefined = 'no identity yet'
   let identity: Identity | undefined
   let lastGood: LastGood | undefined
   let workloadApi: Drainable | undefined
   let subscription: Subscription | undefined
   let reporter: TrustReporter | undefined
+  const health = new HealthReporter({
+    counted: async () => [registry.snapshot(), ...(await traffic.metrics())],
+    revision: () => snapshot.revision,
+    send: (report) => subscription?.health(report),
+    clock,
+    onFailed: (error) => log.error({ error }, 'requests could not be counted for the control server'),
+  })
+  let apiKeyReporter: ApiKeyReporter | undefined
+  let extAuthz: ExtAuthz | undefined
   let unfollow: (() => void) | undefined
-  let health: HealthServer | undefined
+  let healthServer: HealthServer | undefined
 
   const unready = (): string | undefined => lastGood?.fault ?? notReady ?? traffic.notReady
   let leaving = false
@@ -94,17 +120,22 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     notReady: unready,
     announceDrain,
     traffic,
+    keySets: keySets.states,
   })
   const adminServer = createAdminServer(pages, log)
 
   const release = async (): Promise<void> => {
     workloadApi?.destroy()
     reporter?.close()
+    health.close()
+    apiKeyReporter?.close()
+    extAuthz?.destroy()
     unfollow?.()
     await lastGood?.close()
     subscription?.close()
+    keySets.close()
     identity?.close()
-    health?.close()
+    healthServer?.close()
     adminServer.closeAllConnections()
     await stopListening(adminServer)
     registry.destroy()
@@ -116,7 +147,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       const targets = parseProbeTargets(config.probes ?? '')
       if (typeof targets === 'string') throw new TypeError(targets)
       const notLive = (): Promise<string | undefined> => traffic.notLive()
-      health = await serveHealth({ address: config.health, targets, notReady: unready, notLive, clock, log })
+      healthServer = await serveHealth({ address: config.health, targets, notReady: unready, notLive, clock, log })
     }
     lastGood = await LastGood.open({ config, snapshot, clock, log })
     const establish = config.identitySource === 'control' ? establishIdentity : adoptIdentity
@@ -131,6 +162,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       open: () => client.subscribe(),
       snapshot,
       whenInForce: (inForce) => traffic.whenInForce(inForce),
+      onHealthAsked: (everyMs) => health.every(everyMs),
       sidecarId: config.sidecarId === '' ? hostname() : config.sidecarId,
       programVersion,
       clock,
@@ -138,7 +170,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     })
     lastGood.follow(identity, subscription)
     await waitFor(snapshot.policy, () => snapshot.revision > 0, signal)
-    const { inbound, outbound, outboundServices } = await traffic.open(source.credentials, snapshot)
+    const { inbound, outbound, outboundServices } = await traffic.open(source.credentials, snapshot, keySets)
     const followed = subscription
     unfollow = onNewSvid(source.credentials, () => followed.reopen())
     reporter = new TrustReporter({
@@ -147,6 +179,22 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       send: (report) => followed.trust(report),
       clock,
       onFailed: (error) => log.error({ error }, 'connections could not be counted for the control server'),
+    })
+    apiKeyReporter = new ApiKeyReporter({
+      take: () => traffic.takeApiKeyUses(),
+      send: (use) => followed.apiKeysUsed(use),
+      clock,
+      onFailed: (error) => log.error({ error }, 'uses of API keys could not be told to the control server'),
+    })
+    extAuthz = await openExtAuthz({
+      config,
+      provers: () => traffic.provers(),
+      policy: snapshot.policy,
+      credentials: source.credentials,
+      accessLog,
+      clock,
+      log,
+      metrics,
     })
     subscription.listening(inbound.map((listener, index) => advertised(config, config.inbound[index]!, listener)))
     if (leaving) subscription.draining()
@@ -158,11 +206,13 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       outbound,
       outboundServices,
       admin,
-      health: health?.address,
+      health: healthServer?.address,
+      extAuthz: extAuthz?.address,
       async drain() {
         announceDrain()
         // Its streams are told; what is left of it goes with the rest.
         void workloadApi?.close()
+        void extAuthz?.close()
         const inTime = await traffic.drain()
         await release()
         return inTime

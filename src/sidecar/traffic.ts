@@ -3,7 +3,9 @@ import type { Watch } from '../lib/watch.ts'
 import type { Credentials } from '../mtls/credentials.ts'
 import type { BucketKeeper } from '../ratelimit/buckets.ts'
 import type { MetricSnapshot } from '../telemetry/merge.ts'
+import type { KeySetKeeper } from './authentication/key-sets.ts'
 import type { AuthorityUses } from './trust-report.ts'
+import type { Provers } from './authentication/open.ts'
 import type { ConnectionRecord } from './connections.ts'
 import type { Snapshot } from './snapshot/snapshot.ts'
 import type { TlsFailureRecord } from './tls-failures.ts'
@@ -29,8 +31,8 @@ export interface ServedTlsFailure extends TlsFailureRecord {
 export interface Traffic {
   /** Is told the limits of each policy before it is in force. */
   readonly buckets: BucketKeeper
-  /** Opens the ports, and follows credentials and policy. Rejects with the first failure, and leaves nothing open. */
-  open(credentials: Watch<Credentials>, snapshot: Snapshot): Promise<OpenPorts>
+  /** Opens the ports, and follows credentials, policy and the keys of issuers. Rejects with the first failure, and leaves nothing open. */
+  open(credentials: Watch<Credentials>, snapshot: Snapshot, keySets: KeySetKeeper): Promise<OpenPorts>
   /** Calls back when every request that begins is decided with the present policy. */
   whenInForce(inForce: () => void): void
   /** Undefined when all of it serves, else what does not. */
@@ -42,6 +44,10 @@ export interface Traffic {
   tlsFailures(): Promise<readonly ServedTlsFailure[]>
   /** Open mutual TLS connections that peers have opened, by the root that the SVID of one side ends at. */
   authorityUses(): Promise<AuthorityUses>
+  /** What the main thread proves users with, of one memory with the threads that serve; once `open` was called. */
+  provers(): Provers
+  /** Which API keys were good since this was last asked, by the IDs of their secrets, and when last. */
+  takeApiKeyUses(): Promise<ReadonlyMap<string, number>>
   /** What was counted in other threads. Rejects when one does not answer. */
   metrics(): Promise<readonly MetricSnapshot[]>
   /** Finishes what is in flight, for `drainTimeoutMs` at most. Resolves with whether all finished in time. */

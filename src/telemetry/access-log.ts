@@ -6,11 +6,33 @@ export type AccessSource =
   | { readonly kind: 'peer'; readonly id: string }
   | { readonly kind: 'anonymous'; readonly why: string }
 
+/** What the policy was asked about a request, beside the fields of every line: enough to ask another policy. */
+export interface AccessFacts {
+  /** SPIFFE ID of the workload that was asked for. */
+  readonly workload: string
+  /** Port of the application. */
+  readonly port: number
+  readonly host?: string | undefined
+  /** IP address that the connection came from. */
+  readonly address?: string | undefined
+  readonly sni?: string | undefined
+  readonly grpc: boolean
+  /** Who the user was, of tokens no more than that; absent: nobody looked. */
+  readonly user?:
+    | {
+        readonly tokens: readonly { readonly issuer: string; readonly subject: string | undefined }[]
+        readonly apiKey: { readonly id: string; readonly owner: string; readonly scopes: readonly string[] } | undefined
+      }
+    | undefined
+  /** The headers that the operator wants to see, each with its values. */
+  readonly headers: readonly (readonly [name: string, values: readonly string[]])[]
+}
+
 /** One request, at its end. See docs/reference/access-log.md for each field. */
 export interface AccessRecord {
   /** When the request began, in milliseconds since the Unix epoch. */
   readonly timeMs: number
-  readonly reporter: 'inbound' | 'outbound'
+  readonly reporter: 'inbound' | 'outbound' | 'ext-authz'
   readonly requestId: string
   readonly traceId: string
   readonly source: AccessSource
@@ -36,6 +58,8 @@ export interface AccessRecord {
   readonly durationMs: number
   /** Address of the endpoint that was used. */
   readonly upstream?: string
+  /** Of a request that a policy was asked about. */
+  readonly facts?: AccessFacts
 }
 
 export type AccessLogMode = 'denials' | 'all' | 'off'
@@ -202,5 +226,33 @@ function formatLine(record: AccessRecord, formatTime: FormatTime): string {
   line += `,"bytes_received":${record.bytesReceived},"bytes_sent":${record.bytesSent}`
   line += `,"duration_ms":${Math.round(record.durationMs * 1000) / 1000}`
   if (record.upstream !== undefined) line += `,"upstream":${quote(record.upstream)}`
+  if (record.facts !== undefined) line += formatFacts(record.facts)
   return `${line}}\n`
+}
+
+function formatFacts({ workload, port, host, address, sni, grpc, user, headers }: AccessFacts): string {
+  let line = `,"workload":${quote(workload)},"port":${port}`
+  if (host !== undefined) line += `,"host":${quote(host)}`
+  if (address !== undefined) line += `,"address":${quote(address)}`
+  if (sni !== undefined) line += `,"sni":${quote(sni)}`
+  if (grpc) line += ',"grpc":true'
+  if (user !== undefined) {
+    const tokens = user.tokens.map(({ issuer, subject }) =>
+      quoteAll(subject === undefined ? [issuer] : [issuer, subject]),
+    )
+    line += `,"tokens":[${tokens.join(',')}]`
+    if (user.apiKey !== undefined) {
+      const { id, owner, scopes } = user.apiKey
+      line += `,"api_key":${quote(id)},"api_key_owner":${quote(owner)},"api_key_scopes":${quoteAll(scopes)}`
+    }
+  }
+  if (headers.length > 0) {
+    const members = headers.map(([name, values]) => `${quote(name)}:${quoteAll(values)}`)
+    line += `,"headers":{${members.join(',')}}`
+  }
+  return line
+}
+
+function quoteAll(texts: readonly string[]): string {
+  return `[${texts.map(quote).join(',')}]`
 }

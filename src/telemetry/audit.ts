@@ -15,6 +15,11 @@ export interface AuditEvent {
     | 'trust-domain-dropped'
     | 'token-created'
     | 'token-revoked'
+    | 'api-key-created'
+    | 'api-key-rotated'
+    | 'api-key-revoked'
+    | 'api-key-applied'
+    | 'api-key-deleted'
     | 'authority-prepared'
     | 'authority-activated'
     | 'authority-tainted'
@@ -33,6 +38,12 @@ export interface AuditEvent {
   readonly selectors?: readonly string[]
   readonly dnsNames?: readonly string[]
   readonly tokenId?: string
+  /** `namespace/name` of an ApiKey. */
+  readonly apiKey?: string
+  /** IDs of secrets of it. */
+  readonly secretIds?: readonly string[]
+  /** Of an ApiKey. */
+  readonly owner?: string
   /** Whom a JWT-SVID is for. */
   readonly audience?: readonly string[]
   /** `kid` of what signed a JWT-SVID. */

@@ -166,6 +166,34 @@ export const sidecarMetrics = {
       policy: 'namespace/name of the AuthorizationPolicy that decided, or `none`',
     },
   },
+  apiKeys: {
+    name: 'outrider_api_keys_total',
+    type: 'counter',
+    help: 'API keys that were shown: good ones, and why the others were refused.',
+    labels: { result: ['good', 'apikey-malformed', 'apikey-unknown', 'apikey-expired', 'apikey-locked-out'] },
+  },
+  externalChecks: {
+    name: 'outrider_external_checks_total',
+    type: 'counter',
+    help: 'Questions to external authorization servers by what came of them; `allowed-without-answer` is a weakening (onFailure: allow).',
+    labels: {
+      server: 'namespace/name of an ExternalAuthorization',
+      result: ['allowed', 'denied', 'timeout', 'unavailable', 'overloaded', 'malformed', 'allowed-without-answer'],
+    },
+  },
+  externalCheckDuration: {
+    name: 'outrider_external_check_duration_seconds',
+    type: 'histogram',
+    help: 'From the question to an external authorization server to its answer or the end of waiting, in seconds.',
+    labels: {},
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10],
+  },
+  extAuthzChecks: {
+    name: 'outrider_ext_authz_checks_total',
+    type: 'counter',
+    help: 'Questions that others, such as an Envoy, asked this sidecar as their external authorization server.',
+    labels: { decision: ['allow', 'deny'], refusal: 'the code of the refusal, `none` where the request is allowed' },
+  },
   rateLimited: {
     name: 'outrider_rate_limited_total',
     type: 'counter',
@@ -293,6 +321,27 @@ export const sidecarMetrics = {
     help: 'Worker threads that ended unexpectedly and were replaced.',
     labels: {},
   },
+  tokens: {
+    name: 'outrider_tokens_total',
+    type: 'counter',
+    help: 'Tokens of users that requests showed, by what became of them. `remembered`: proven a moment ago, or known to be not good.',
+    labels: {
+      kind: ['jwt', 'introspection'],
+      result: ['verified', 'remembered', 'active', 'inactive', 'refused', 'failed'],
+    },
+  },
+  keySetRefreshes: {
+    name: 'outrider_key_set_refreshes_total',
+    type: 'counter',
+    help: 'Questions for the keys of an issuer, by what became of them.',
+    labels: { key_set: 'the address of a JWK Set of the policy', result: '`fetched`, or the code of an error' },
+  },
+  keySetFetched: {
+    name: 'outrider_key_set_fetched_timestamp_seconds',
+    type: 'gauge',
+    help: 'When the keys of an issuer last came, in seconds since the Unix epoch; 0: never, or they are no longer asked for.',
+    labels: { key_set: 'the address of a JWK Set of the policy' },
+  },
   accessLogDropped: {
     name: 'outrider_access_log_dropped_total',
     type: 'counter',
@@ -324,6 +373,18 @@ export const controlMetrics = {
     type: 'gauge',
     help: 'Sidecars with an open policy stream.',
     labels: {},
+  },
+  sidecars: {
+    name: 'outrider_sidecars',
+    type: 'gauge',
+    help: 'Sidecars by what is known of them, once a second; lagging: a change has waited for them for more than 10 seconds.',
+    labels: { state: ['synced', 'pending', 'lagging', 'nacked', 'draining', 'disconnected'] },
+  },
+  canaries: {
+    name: 'outrider_canaries_total',
+    type: 'counter',
+    help: 'Changes that were given to some sidecars first, by what became of them.',
+    labels: { result: ['promoted', 'rolled_back'] },
   },
   storeRevision: {
     name: 'outrider_store_revision',

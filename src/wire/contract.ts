@@ -13,6 +13,12 @@ export const contract: object = {
                       "requestType": "ApplyRequest",
                       "responseType": "ApplyResponse"
                     },
+                    "ApplyCanary": {
+                      "requestType": "CanaryRequest",
+                      "requestStream": true,
+                      "responseType": "CanaryEvent",
+                      "responseStream": true
+                    },
                     "Get": {
                       "requestType": "GetRequest",
                       "responseType": "StoredResource"
@@ -41,6 +47,22 @@ export const contract: object = {
                     "RevokeToken": {
                       "requestType": "RevokeTokenRequest",
                       "responseType": "RevokeTokenResponse"
+                    },
+                    "CreateApiKey": {
+                      "requestType": "CreateApiKeyRequest",
+                      "responseType": "CreatedApiKey"
+                    },
+                    "RotateApiKey": {
+                      "requestType": "RotateApiKeyRequest",
+                      "responseType": "CreatedApiKey"
+                    },
+                    "RevokeApiKey": {
+                      "requestType": "RevokeApiKeyRequest",
+                      "responseType": "RevokeApiKeyResponse"
+                    },
+                    "ListApiKeys": {
+                      "requestType": "ListApiKeysRequest",
+                      "responseType": "ListApiKeysResponse"
                     },
                     "ListSidecars": {
                       "requestType": "ListSidecarsRequest",
@@ -101,6 +123,183 @@ export const contract: object = {
                     },
                     "dryRun": {
                       "type": "bool",
+                      "id": 2
+                    }
+                  }
+                },
+                "CanaryRequest": {
+                  "oneofs": {
+                    "message": {
+                      "oneof": [
+                        "start",
+                        "abort"
+                      ]
+                    }
+                  },
+                  "fields": {
+                    "start": {
+                      "type": "CanaryStart",
+                      "id": 1
+                    },
+                    "abort": {
+                      "type": "CanaryAbort",
+                      "id": 2
+                    }
+                  }
+                },
+                "CanaryStart": {
+                  "oneofs": {
+                    "_maxDenials": {
+                      "oneof": [
+                        "maxDenials"
+                      ]
+                    }
+                  },
+                  "fields": {
+                    "documents": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    },
+                    "percent": {
+                      "type": "uint32",
+                      "id": 2
+                    },
+                    "watch": {
+                      "type": "google.protobuf.Duration",
+                      "id": 3
+                    },
+                    "maxDenials": {
+                      "type": "uint64",
+                      "id": 4,
+                      "options": {
+                        "proto3_optional": true
+                      }
+                    },
+                    "allowQuiet": {
+                      "type": "bool",
+                      "id": 5
+                    }
+                  }
+                },
+                "CanaryAbort": {
+                  "fields": {}
+                },
+                "CanaryEvent": {
+                  "fields": {
+                    "step": {
+                      "type": "Step",
+                      "id": 1
+                    },
+                    "revision": {
+                      "type": "uint64",
+                      "id": 2
+                    },
+                    "canaries": {
+                      "rule": "repeated",
+                      "type": "CanarySidecar",
+                      "id": 3
+                    },
+                    "withoutCanary": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 4
+                    },
+                    "health": {
+                      "rule": "repeated",
+                      "type": "CanaryHealth",
+                      "id": 5
+                    },
+                    "reasons": {
+                      "rule": "repeated",
+                      "type": "CanaryReason",
+                      "id": 6
+                    },
+                    "outcomes": {
+                      "rule": "repeated",
+                      "type": "ApplyOutcome",
+                      "id": 7
+                    },
+                    "unsettled": {
+                      "type": "uint32",
+                      "id": 8
+                    }
+                  },
+                  "nested": {
+                    "Step": {
+                      "values": {
+                        "STEP_UNSPECIFIED": 0,
+                        "STEP_STARTED": 1,
+                        "STEP_PUSHED": 2,
+                        "STEP_WATCHING": 3,
+                        "STEP_HEALTH": 4,
+                        "STEP_PROMOTED": 5,
+                        "STEP_ROLLING_BACK": 6,
+                        "STEP_ROLLED_BACK": 7
+                      }
+                    }
+                  }
+                },
+                "CanarySidecar": {
+                  "fields": {
+                    "spiffeId": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "sidecarId": {
+                      "type": "string",
+                      "id": 2
+                    }
+                  }
+                },
+                "CanaryHealth": {
+                  "fields": {
+                    "spiffeId": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "canaries": {
+                      "type": "TrafficHealth",
+                      "id": 2
+                    },
+                    "before": {
+                      "type": "TrafficHealth",
+                      "id": 3
+                    },
+                    "rest": {
+                      "type": "TrafficHealth",
+                      "id": 4
+                    }
+                  }
+                },
+                "TrafficHealth": {
+                  "fields": {
+                    "requests": {
+                      "type": "uint64",
+                      "id": 1
+                    },
+                    "denied": {
+                      "type": "uint64",
+                      "id": 2
+                    },
+                    "appErrors": {
+                      "type": "uint64",
+                      "id": 3
+                    },
+                    "ownErrors": {
+                      "type": "uint64",
+                      "id": 4
+                    }
+                  }
+                },
+                "CanaryReason": {
+                  "fields": {
+                    "code": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "message": {
+                      "type": "string",
                       "id": 2
                     }
                   }
@@ -367,6 +566,190 @@ export const contract: object = {
                 "RevokeTokenResponse": {
                   "fields": {}
                 },
+                "CreateApiKeyRequest": {
+                  "fields": {
+                    "namespace": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "name": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "owner": {
+                      "type": "string",
+                      "id": 3
+                    },
+                    "scopes": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 4
+                    },
+                    "workloads": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 5
+                    },
+                    "lifetime": {
+                      "type": "google.protobuf.Duration",
+                      "id": 6
+                    }
+                  }
+                },
+                "RotateApiKeyRequest": {
+                  "fields": {
+                    "namespace": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "name": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "overlap": {
+                      "type": "google.protobuf.Duration",
+                      "id": 3
+                    },
+                    "lifetime": {
+                      "type": "google.protobuf.Duration",
+                      "id": 4
+                    }
+                  }
+                },
+                "CreatedApiKey": {
+                  "fields": {
+                    "id": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "key": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "revision": {
+                      "type": "uint64",
+                      "id": 3
+                    },
+                    "notAfter": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 4
+                    },
+                    "previousNotAfter": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 5
+                    }
+                  }
+                },
+                "RevokeApiKeyRequest": {
+                  "fields": {
+                    "namespace": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "name": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "id": {
+                      "type": "string",
+                      "id": 3
+                    }
+                  }
+                },
+                "RevokeApiKeyResponse": {
+                  "fields": {
+                    "ids": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 1
+                    },
+                    "revision": {
+                      "type": "uint64",
+                      "id": 2
+                    }
+                  }
+                },
+                "ListApiKeysRequest": {
+                  "fields": {
+                    "namespace": {
+                      "type": "string",
+                      "id": 1
+                    }
+                  }
+                },
+                "ListApiKeysResponse": {
+                  "fields": {
+                    "keys": {
+                      "rule": "repeated",
+                      "type": "ListedApiKey",
+                      "id": 1
+                    }
+                  }
+                },
+                "ListedApiKey": {
+                  "fields": {
+                    "namespace": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "name": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "owner": {
+                      "type": "string",
+                      "id": 3
+                    },
+                    "scopes": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 4
+                    },
+                    "workloads": {
+                      "rule": "repeated",
+                      "type": "string",
+                      "id": 5
+                    },
+                    "secrets": {
+                      "rule": "repeated",
+                      "type": "ListedSecret",
+                      "id": 6
+                    }
+                  }
+                },
+                "ListedSecret": {
+                  "fields": {
+                    "id": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "state": {
+                      "type": "State",
+                      "id": 2
+                    },
+                    "createdAt": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 3
+                    },
+                    "notAfter": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 4
+                    },
+                    "lastUsed": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 5
+                    }
+                  },
+                  "nested": {
+                    "State": {
+                      "values": {
+                        "STATE_UNSPECIFIED": 0,
+                        "STATE_GOOD": 1,
+                        "STATE_EXPIRED": 2
+                      }
+                    }
+                  }
+                },
                 "ListSidecarsRequest": {
                   "fields": {}
                 },
@@ -434,6 +817,14 @@ export const contract: object = {
                     "svidNotBefore": {
                       "type": "google.protobuf.Timestamp",
                       "id": 13
+                    },
+                    "pendingMs": {
+                      "type": "uint64",
+                      "id": 14
+                    },
+                    "canary": {
+                      "type": "bool",
+                      "id": 15
                     }
                   },
                   "nested": {
@@ -444,7 +835,8 @@ export const contract: object = {
                         "STATE_PENDING": 2,
                         "STATE_NACKED": 3,
                         "STATE_DRAINING": 4,
-                        "STATE_DISCONNECTED": 5
+                        "STATE_DISCONNECTED": 5,
+                        "STATE_LAGGING": 6
                       }
                     }
                   }
@@ -901,7 +1293,9 @@ export const contract: object = {
                         "nack",
                         "listening",
                         "draining",
-                        "trustReport"
+                        "trustReport",
+                        "healthReport",
+                        "apiKeyUse"
                       ]
                     }
                   },
@@ -929,6 +1323,35 @@ export const contract: object = {
                     "trustReport": {
                       "type": "TrustReport",
                       "id": 6
+                    },
+                    "healthReport": {
+                      "type": "HealthReport",
+                      "id": 7
+                    },
+                    "apiKeyUse": {
+                      "type": "ApiKeyUse",
+                      "id": 10
+                    }
+                  }
+                },
+                "ApiKeyUse": {
+                  "fields": {
+                    "secrets": {
+                      "rule": "repeated",
+                      "type": "UsedSecret",
+                      "id": 1
+                    }
+                  }
+                },
+                "UsedSecret": {
+                  "fields": {
+                    "id": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "lastUsed": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 2
                     }
                   }
                 },
@@ -951,6 +1374,30 @@ export const contract: object = {
                     "at": {
                       "type": "google.protobuf.Timestamp",
                       "id": 4
+                    }
+                  }
+                },
+                "HealthReport": {
+                  "fields": {
+                    "revision": {
+                      "type": "uint64",
+                      "id": 1
+                    },
+                    "requests": {
+                      "type": "uint64",
+                      "id": 2
+                    },
+                    "denied": {
+                      "type": "uint64",
+                      "id": 3
+                    },
+                    "appErrors": {
+                      "type": "uint64",
+                      "id": 4
+                    },
+                    "ownErrors": {
+                      "type": "uint64",
+                      "id": 5
                     }
                   }
                 },
@@ -1103,6 +1550,36 @@ export const contract: object = {
                       "rule": "repeated",
                       "type": "ResourceName",
                       "id": 4
+                    },
+                    "reportHealthEveryMs": {
+                      "type": "uint32",
+                      "id": 5
+                    }
+                  }
+                },
+                "EncodedPolicyUpdate": {
+                  "fields": {
+                    "revision": {
+                      "type": "uint64",
+                      "id": 1
+                    },
+                    "nonce": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "changed": {
+                      "rule": "repeated",
+                      "type": "bytes",
+                      "id": 3
+                    },
+                    "removed": {
+                      "rule": "repeated",
+                      "type": "ResourceName",
+                      "id": 4
+                    },
+                    "reportHealthEveryMs": {
+                      "type": "uint32",
+                      "id": 5
                     }
                   }
                 },
@@ -1956,6 +2433,53 @@ export const contract: object = {
               "nested": {
                 "v3": {
                   "nested": {
+                    "SocketAddress": {
+                      "oneofs": {
+                        "portSpecifier": {
+                          "oneof": [
+                            "portValue"
+                          ]
+                        }
+                      },
+                      "fields": {
+                        "address": {
+                          "type": "string",
+                          "id": 2
+                        },
+                        "portValue": {
+                          "type": "uint32",
+                          "id": 3
+                        }
+                      }
+                    },
+                    "Pipe": {
+                      "fields": {
+                        "path": {
+                          "type": "string",
+                          "id": 1
+                        }
+                      }
+                    },
+                    "Address": {
+                      "oneofs": {
+                        "address": {
+                          "oneof": [
+                            "socketAddress",
+                            "pipe"
+                          ]
+                        }
+                      },
+                      "fields": {
+                        "socketAddress": {
+                          "type": "SocketAddress",
+                          "id": 1
+                        },
+                        "pipe": {
+                          "type": "Pipe",
+                          "id": 2
+                        }
+                      }
+                    },
                     "Node": {
                       "fields": {
                         "id": {
@@ -1991,6 +2515,73 @@ export const contract: object = {
                         },
                         "typedConfig": {
                           "type": "google.protobuf.Any",
+                          "id": 2
+                        }
+                      }
+                    },
+                    "HeaderValue": {
+                      "fields": {
+                        "key": {
+                          "type": "string",
+                          "id": 1
+                        },
+                        "value": {
+                          "type": "string",
+                          "id": 2
+                        },
+                        "rawValue": {
+                          "type": "bytes",
+                          "id": 3
+                        }
+                      }
+                    },
+                    "HeaderMap": {
+                      "fields": {
+                        "headers": {
+                          "rule": "repeated",
+                          "type": "HeaderValue",
+                          "id": 1
+                        }
+                      }
+                    },
+                    "HeaderValueOption": {
+                      "fields": {
+                        "header": {
+                          "type": "HeaderValue",
+                          "id": 1
+                        },
+                        "append": {
+                          "type": "google.protobuf.BoolValue",
+                          "id": 2
+                        },
+                        "appendAction": {
+                          "type": "HeaderAppendAction",
+                          "id": 3
+                        },
+                        "keepEmptyValue": {
+                          "type": "bool",
+                          "id": 4
+                        }
+                      },
+                      "nested": {
+                        "HeaderAppendAction": {
+                          "values": {
+                            "APPEND_IF_EXISTS_OR_ADD": 0,
+                            "ADD_IF_ABSENT": 1,
+                            "OVERWRITE_IF_EXISTS_OR_ADD": 2,
+                            "OVERWRITE_IF_EXISTS": 3
+                          }
+                        }
+                      }
+                    },
+                    "QueryParameter": {
+                      "fields": {
+                        "key": {
+                          "type": "string",
+                          "id": 1
+                        },
+                        "value": {
+                          "type": "string",
                           "id": 2
                         }
                       }
@@ -2090,6 +2681,229 @@ export const contract: object = {
         },
         "service": {
           "nested": {
+            "auth": {
+              "nested": {
+                "v3": {
+                  "nested": {
+                    "AttributeContext": {
+                      "fields": {
+                        "source": {
+                          "type": "Peer",
+                          "id": 1
+                        },
+                        "destination": {
+                          "type": "Peer",
+                          "id": 2
+                        },
+                        "request": {
+                          "type": "Request",
+                          "id": 4
+                        },
+                        "contextExtensions": {
+                          "keyType": "string",
+                          "type": "string",
+                          "id": 10
+                        },
+                        "tlsSession": {
+                          "type": "TLSSession",
+                          "id": 12
+                        }
+                      },
+                      "nested": {
+                        "Peer": {
+                          "fields": {
+                            "address": {
+                              "type": "envoy.config.core.v3.Address",
+                              "id": 1
+                            },
+                            "service": {
+                              "type": "string",
+                              "id": 2
+                            },
+                            "labels": {
+                              "keyType": "string",
+                              "type": "string",
+                              "id": 3
+                            },
+                            "principal": {
+                              "type": "string",
+                              "id": 4
+                            },
+                            "certificate": {
+                              "type": "string",
+                              "id": 5
+                            }
+                          }
+                        },
+                        "Request": {
+                          "fields": {
+                            "time": {
+                              "type": "google.protobuf.Timestamp",
+                              "id": 1
+                            },
+                            "http": {
+                              "type": "HttpRequest",
+                              "id": 2
+                            }
+                          }
+                        },
+                        "HttpRequest": {
+                          "fields": {
+                            "id": {
+                              "type": "string",
+                              "id": 1
+                            },
+                            "method": {
+                              "type": "string",
+                              "id": 2
+                            },
+                            "headers": {
+                              "keyType": "string",
+                              "type": "string",
+                              "id": 3
+                            },
+                            "headerMap": {
+                              "type": "envoy.config.core.v3.HeaderMap",
+                              "id": 13
+                            },
+                            "path": {
+                              "type": "string",
+                              "id": 4
+                            },
+                            "host": {
+                              "type": "string",
+                              "id": 5
+                            },
+                            "scheme": {
+                              "type": "string",
+                              "id": 6
+                            },
+                            "query": {
+                              "type": "string",
+                              "id": 7
+                            },
+                            "fragment": {
+                              "type": "string",
+                              "id": 8
+                            },
+                            "size": {
+                              "type": "int64",
+                              "id": 9
+                            },
+                            "protocol": {
+                              "type": "string",
+                              "id": 10
+                            },
+                            "body": {
+                              "type": "string",
+                              "id": 11
+                            },
+                            "rawBody": {
+                              "type": "bytes",
+                              "id": 12
+                            }
+                          }
+                        },
+                        "TLSSession": {
+                          "fields": {
+                            "sni": {
+                              "type": "string",
+                              "id": 1
+                            }
+                          }
+                        }
+                      }
+                    },
+                    "Authorization": {
+                      "methods": {
+                        "Check": {
+                          "requestType": "CheckRequest",
+                          "responseType": "CheckResponse"
+                        }
+                      }
+                    },
+                    "CheckRequest": {
+                      "fields": {
+                        "attributes": {
+                          "type": "AttributeContext",
+                          "id": 1
+                        }
+                      }
+                    },
+                    "DeniedHttpResponse": {
+                      "fields": {
+                        "status": {
+                          "type": "envoy.type.v3.HttpStatus",
+                          "id": 1
+                        },
+                        "headers": {
+                          "rule": "repeated",
+                          "type": "envoy.config.core.v3.HeaderValueOption",
+                          "id": 2
+                        },
+                        "body": {
+                          "type": "string",
+                          "id": 3
+                        }
+                      }
+                    },
+                    "OkHttpResponse": {
+                      "fields": {
+                        "headers": {
+                          "rule": "repeated",
+                          "type": "envoy.config.core.v3.HeaderValueOption",
+                          "id": 2
+                        },
+                        "headersToRemove": {
+                          "rule": "repeated",
+                          "type": "string",
+                          "id": 5
+                        },
+                        "responseHeadersToAdd": {
+                          "rule": "repeated",
+                          "type": "envoy.config.core.v3.HeaderValueOption",
+                          "id": 6
+                        },
+                        "queryParametersToSet": {
+                          "rule": "repeated",
+                          "type": "envoy.config.core.v3.QueryParameter",
+                          "id": 7
+                        },
+                        "queryParametersToRemove": {
+                          "rule": "repeated",
+                          "type": "string",
+                          "id": 8
+                        }
+                      }
+                    },
+                    "CheckResponse": {
+                      "oneofs": {
+                        "httpResponse": {
+                          "oneof": [
+                            "deniedResponse",
+                            "okResponse"
+                          ]
+                        }
+                      },
+                      "fields": {
+                        "status": {
+                          "type": "google.rpc.Status",
+                          "id": 1
+                        },
+                        "deniedResponse": {
+                          "type": "DeniedHttpResponse",
+                          "id": 2
+                        },
+                        "okResponse": {
+                          "type": "OkHttpResponse",
+                          "id": 3
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            },
             "discovery": {
               "nested": {
                 "v3": {
@@ -2248,6 +3062,68 @@ export const contract: object = {
                           "responseType": "envoy.service.discovery.v3.DiscoveryResponse"
                         }
                       }
+                    }
+                  }
+                }
+              }
+            }
+          }
+        },
+        "type": {
+          "nested": {
+            "v3": {
+              "nested": {
+                "HttpStatus": {
+                  "fields": {
+                    "code": {
+                      "type": "uint32",
+                      "id": 1
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "grpc": {
+      "nested": {
+        "health": {
+          "nested": {
+            "v1": {
+              "nested": {
+                "HealthCheckRequest": {
+                  "fields": {
+                    "service": {
+                      "type": "string",
+                      "id": 1
+                    }
+                  }
+                },
+                "HealthCheckResponse": {
+                  "fields": {
+                    "status": {
+                      "type": "ServingStatus",
+                      "id": 1
+                    }
+                  },
+                  "nested": {
+                    "ServingStatus": {
+                      "values": {
+                        "UNKNOWN": 0,
+                        "SERVING": 1,
+                        "NOT_SERVING": 2,
+                        "SERVICE_UNKNOWN": 3
+                      }
+                    }
+                  }
+                },
+                "Health": {
+                  "methods": {
+                    "Check": {
+                      "requestType": "HealthCheckRequest",
+                      "responseType": "HealthCheckResponse"
                     }
                   }
                 }
@@ -2458,6 +3334,78 @@ export const contract: object = {
                 "value": {
                   "type": "bytes",
                   "id": 2
+                }
+              }
+            },
+            "DoubleValue": {
+              "fields": {
+                "value": {
+                  "type": "double",
+                  "id": 1
+                }
+              }
+            },
+            "FloatValue": {
+              "fields": {
+                "value": {
+                  "type": "float",
+                  "id": 1
+                }
+              }
+            },
+            "Int64Value": {
+              "fields": {
+                "value": {
+                  "type": "int64",
+                  "id": 1
+                }
+              }
+            },
+            "UInt64Value": {
+              "fields": {
+                "value": {
+                  "type": "uint64",
+                  "id": 1
+                }
+              }
+            },
+            "Int32Value": {
+              "fields": {
+                "value": {
+                  "type": "int32",
+                  "id": 1
+                }
+              }
+            },
+            "UInt32Value": {
+              "fields": {
+                "value": {
+                  "type": "uint32",
+                  "id": 1
+                }
+              }
+            },
+            "BoolValue": {
+              "fields": {
+                "value": {
+                  "type": "bool",
+                  "id": 1
+                }
+              }
+            },
+            "StringValue": {
+              "fields": {
+                "value": {
+                  "type": "string",
+                  "id": 1
+                }
+              }
+            },
+            "BytesValue": {
+              "fields": {
+                "value": {
+                  "type": "bytes",
+                  "id": 1
                 }
               }
             },

@@ -7,6 +7,7 @@ import type { Ack as _outrider_policy_v1_Ack, Ack__Output as _outrider_policy_v1
 import type { ApiKeyAcceptance as _outrider_policy_v1_ApiKeyAcceptance, ApiKeyAcceptance__Output as _outrider_policy_v1_ApiKeyAcceptance__Output } from './outrider/policy/v1/ApiKeyAcceptance.ts';
 import type { ApiKeySecret as _outrider_policy_v1_ApiKeySecret, ApiKeySecret__Output as _outrider_policy_v1_ApiKeySecret__Output } from './outrider/policy/v1/ApiKeySecret.ts';
 import type { ApiKeySpec as _outrider_policy_v1_ApiKeySpec, ApiKeySpec__Output as _outrider_policy_v1_ApiKeySpec__Output } from './outrider/policy/v1/ApiKeySpec.ts';
+import type { ApiKeyUse as _outrider_policy_v1_ApiKeyUse, ApiKeyUse__Output as _outrider_policy_v1_ApiKeyUse__Output } from './outrider/policy/v1/ApiKeyUse.ts';
 import type { AuthorityUse as _outrider_policy_v1_AuthorityUse, AuthorityUse__Output as _outrider_policy_v1_AuthorityUse__Output } from './outrider/policy/v1/AuthorityUse.ts';
 import type { AuthorizationPolicySpec as _outrider_policy_v1_AuthorizationPolicySpec, AuthorizationPolicySpec__Output as _outrider_policy_v1_AuthorizationPolicySpec__Output } from './outrider/policy/v1/AuthorizationPolicySpec.ts';
 import type { AuthorizationRule as _outrider_policy_v1_AuthorizationRule, AuthorizationRule__Output as _outrider_policy_v1_AuthorizationRule__Output } from './outrider/policy/v1/AuthorizationRule.ts';
@@ -14,9 +15,11 @@ import type { BundleInForce as _outrider_policy_v1_BundleInForce, BundleInForce_
 import type { ClaimToHeader as _outrider_policy_v1_ClaimToHeader, ClaimToHeader__Output as _outrider_policy_v1_ClaimToHeader__Output } from './outrider/policy/v1/ClaimToHeader.ts';
 import type { Condition as _outrider_policy_v1_Condition, Condition__Output as _outrider_policy_v1_Condition__Output } from './outrider/policy/v1/Condition.ts';
 import type { Draining as _outrider_policy_v1_Draining, Draining__Output as _outrider_policy_v1_Draining__Output } from './outrider/policy/v1/Draining.ts';
+import type { EncodedPolicyUpdate as _outrider_policy_v1_EncodedPolicyUpdate, EncodedPolicyUpdate__Output as _outrider_policy_v1_EncodedPolicyUpdate__Output } from './outrider/policy/v1/EncodedPolicyUpdate.ts';
 import type { Endpoint as _outrider_policy_v1_Endpoint, Endpoint__Output as _outrider_policy_v1_Endpoint__Output } from './outrider/policy/v1/Endpoint.ts';
 import type { ExternalAuthorizationSpec as _outrider_policy_v1_ExternalAuthorizationSpec, ExternalAuthorizationSpec__Output as _outrider_policy_v1_ExternalAuthorizationSpec__Output } from './outrider/policy/v1/ExternalAuthorizationSpec.ts';
 import type { HeaderLocation as _outrider_policy_v1_HeaderLocation, HeaderLocation__Output as _outrider_policy_v1_HeaderLocation__Output } from './outrider/policy/v1/HeaderLocation.ts';
+import type { HealthReport as _outrider_policy_v1_HealthReport, HealthReport__Output as _outrider_policy_v1_HealthReport__Output } from './outrider/policy/v1/HealthReport.ts';
 import type { Hello as _outrider_policy_v1_Hello, Hello__Output as _outrider_policy_v1_Hello__Output } from './outrider/policy/v1/Hello.ts';
 import type { InboundListener as _outrider_policy_v1_InboundListener, InboundListener__Output as _outrider_policy_v1_InboundListener__Output } from './outrider/policy/v1/InboundListener.ts';
 import type { Introspection as _outrider_policy_v1_Introspection, Introspection__Output as _outrider_policy_v1_Introspection__Output } from './outrider/policy/v1/Introspection.ts';
@@ -43,6 +46,7 @@ import type { TimeMatch as _outrider_policy_v1_TimeMatch, TimeMatch__Output as _
 import type { TokenAcceptance as _outrider_policy_v1_TokenAcceptance, TokenAcceptance__Output as _outrider_policy_v1_TokenAcceptance__Output } from './outrider/policy/v1/TokenAcceptance.ts';
 import type { TokenLocation as _outrider_policy_v1_TokenLocation, TokenLocation__Output as _outrider_policy_v1_TokenLocation__Output } from './outrider/policy/v1/TokenLocation.ts';
 import type { TrustReport as _outrider_policy_v1_TrustReport, TrustReport__Output as _outrider_policy_v1_TrustReport__Output } from './outrider/policy/v1/TrustReport.ts';
+import type { UsedSecret as _outrider_policy_v1_UsedSecret, UsedSecret__Output as _outrider_policy_v1_UsedSecret__Output } from './outrider/policy/v1/UsedSecret.ts';
 import type { ValueMatch as _outrider_policy_v1_ValueMatch, ValueMatch__Output as _outrider_policy_v1_ValueMatch__Output } from './outrider/policy/v1/ValueMatch.ts';
 import type { Violation as _outrider_policy_v1_Violation, Violation__Output as _outrider_policy_v1_Violation__Output } from './outrider/policy/v1/Violation.ts';
 import type { WorkloadSpec as _outrider_policy_v1_WorkloadSpec, WorkloadSpec__Output as _outrider_policy_v1_WorkloadSpec__Output } from './outrider/policy/v1/WorkloadSpec.ts';
@@ -65,6 +69,7 @@ export interface ProtoGrpcType {
         ApiKeyAcceptance: MessageTypeDefinition<_outrider_policy_v1_ApiKeyAcceptance, _outrider_policy_v1_ApiKeyAcceptance__Output>
         ApiKeySecret: MessageTypeDefinition<_outrider_policy_v1_ApiKeySecret, _outrider_policy_v1_ApiKeySecret__Output>
         ApiKeySpec: MessageTypeDefinition<_outrider_policy_v1_ApiKeySpec, _outrider_policy_v1_ApiKeySpec__Output>
+        ApiKeyUse: MessageTypeDefinition<_outrider_policy_v1_ApiKeyUse, _outrider_policy_v1_ApiKeyUse__Output>
         AuthorityUse: MessageTypeDefinition<_outrider_policy_v1_AuthorityUse, _outrider_policy_v1_AuthorityUse__Output>
         AuthorizationPolicySpec: MessageTypeDefinition<_outrider_policy_v1_AuthorizationPolicySpec, _outrider_policy_v1_AuthorizationPolicySpec__Output>
         AuthorizationRule: MessageTypeDefinition<_outrider_policy_v1_AuthorizationRule, _outrider_policy_v1_AuthorizationRule__Output>
@@ -72,9 +77,11 @@ export interface ProtoGrpcType {
         ClaimToHeader: MessageTypeDefinition<_outrider_policy_v1_ClaimToHeader, _outrider_policy_v1_ClaimToHeader__Output>
         Condition: MessageTypeDefinition<_outrider_policy_v1_Condition, _outrider_policy_v1_Condition__Output>
         Draining: MessageTypeDefinition<_outrider_policy_v1_Draining, _outrider_policy_v1_Draining__Output>
+        EncodedPolicyUpdate: MessageTypeDefinition<_outrider_policy_v1_EncodedPolicyUpdate, _outrider_policy_v1_EncodedPolicyUpdate__Output>
         Endpoint: MessageTypeDefinition<_outrider_policy_v1_Endpoint, _outrider_policy_v1_Endpoint__Output>
         ExternalAuthorizationSpec: MessageTypeDefinition<_outrider_policy_v1_ExternalAuthorizationSpec, _outrider_policy_v1_ExternalAuthorizationSpec__Output>
         HeaderLocation: MessageTypeDefinition<_outrider_policy_v1_HeaderLocation, _outrider_policy_v1_HeaderLocation__Output>
+        HealthReport: MessageTypeDefinition<_outrider_policy_v1_HealthReport, _outrider_policy_v1_HealthReport__Output>
         Hello: MessageTypeDefinition<_outrider_policy_v1_Hello, _outrider_policy_v1_Hello__Output>
         InboundListener: MessageTypeDefinition<_outrider_policy_v1_InboundListener, _outrider_policy_v1_InboundListener__Output>
         Introspection: MessageTypeDefinition<_outrider_policy_v1_Introspection, _outrider_policy_v1_Introspection__Output>
@@ -101,6 +108,7 @@ export interface ProtoGrpcType {
         TokenAcceptance: MessageTypeDefinition<_outrider_policy_v1_TokenAcceptance, _outrider_policy_v1_TokenAcceptance__Output>
         TokenLocation: MessageTypeDefinition<_outrider_policy_v1_TokenLocation, _outrider_policy_v1_TokenLocation__Output>
         TrustReport: MessageTypeDefinition<_outrider_policy_v1_TrustReport, _outrider_policy_v1_TrustReport__Output>
+        UsedSecret: MessageTypeDefinition<_outrider_policy_v1_UsedSecret, _outrider_policy_v1_UsedSecret__Output>
         ValueMatch: MessageTypeDefinition<_outrider_policy_v1_ValueMatch, _outrider_policy_v1_ValueMatch__Output>
         Violation: MessageTypeDefinition<_outrider_policy_v1_Violation, _outrider_policy_v1_Violation__Output>
         WorkloadSpec: MessageTypeDefinition<_outrider_policy_v1_WorkloadSpec, _outrider_policy_v1_WorkloadSpec__Output>

@@ -11,6 +11,7 @@ import { flagOf, type Option, type OptionTable, variableOf } from '../../src/con
 import { sidecarOptions } from '../../src/config/sidecar.ts'
 import { rangeOf } from '../../src/config/value.ts'
 import { protocolFaults } from '../../src/http/protocol-fault.ts'
+import { lintRules } from '../../src/policy/lint/finding.ts'
 import { refusals } from '../../src/sidecar/refusal.ts'
 import {
   controlMetrics,
@@ -122,6 +123,7 @@ const exitMeanings: Readonly<Record<keyof typeof exitCode, string>> = {
   notFound: 'what was asked for is not there',
   unreachable: 'the control server does not answer',
   conflict: 'the state there is not the one the command wanted',
+  rolledBack: 'a canary was taken back, and nothing was stored',
   interrupted: 'ended by SIGINT or SIGTERM before it was done',
 }
 
@@ -142,11 +144,24 @@ ${helps.join('\n')}`
 }
 
 /** The generated pages by their path. */
+function lintPage(): string {
+  const rows = Object.entries(lintRules).map(([code, { level, doc }]) => [`\`${code}\``, level, doc])
+  return `${GENERATED}# Findings of lint
+
+What \`outrider policy lint\` says about resources that are valid. Findings say what is proven: a rule that is reported as dead, denied
+or shadowed can be taken out, and all of them together, without a change of any decision. That a rule has no finding proves nothing.
+An error makes the exit code 1; a warning does with \`--strict\`. Errors about documents that are applied are shown by \`outrider apply\`,
+which stores nothing because of them only with \`--strict\`.
+
+${table(['code', 'level', 'what was found'], rows)}`
+}
+
 export const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/options.md': optionsPage,
   'docs/reference/metrics.md': metricsPage,
   'docs/reference/refusals.md': refusalsPage,
   'docs/reference/cli.md': cliPage,
+  'docs/reference/lint.md': lintPage,
 }
 
 if (import.meta.main) {

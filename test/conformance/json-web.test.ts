@@ -1,10 +1,14 @@
-// Wycheproof's vectors of JWS, JWK and JWE. We take ES256 alone and compact serialization alone.
+// Wycheproof's vectors of JWS, JWK and JWE. JWT-SVIDs take ES256 alone, tokens of users ten algorithms; both take compact
+// serialization alone.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { parseBundle, type TrustBundleSet } from '../../src/identity/bundle.ts'
 import { parseJwtBundleDocument } from '../../src/identity/bundle-document.ts'
+import { parseJsonObject } from '../../src/identity/json.ts'
+import { keysFor, noKeys, readJwkSet } from '../../src/identity/jwk-set.ts'
 import { parseJws, verifyJws } from '../../src/identity/jws.ts'
+import { jwsAlgorithms } from '../../src/identity/jws-algorithm.ts'
 import { verifyJwtSvid } from '../../src/identity/jwt-svid.ts'
 import { packageRoot } from '../../src/lib/package-root.ts'
 import { OutriderError } from '../../src/lib/errors.ts'
@@ -90,6 +94,18 @@ function accepts({ token }: Vector, bundles: TrustBundleSet): boolean {
   return taken === true
 }
 
+/** As `accepts`, as a token of a user: with every algorithm that there is, and the keys of a JWK Set. */
+function acceptsForUser({ token, key }: Vector): boolean {
+  const keys = outcome(() => readJwkSet(parseJsonObject(publicSet(key)))) ?? noKeys
+  const taken = outcome(() => {
+    const jws = parseJws(token, jwsAlgorithms, 8192)
+    const kid = jws.header['kid']
+    const candidates = keysFor(keys, typeof kid === 'string' ? kid : undefined, jws.algorithm)
+    return candidates.some((candidate) => outcome(() => verifyJws(jws, candidate.key) ?? true) === true)
+  })
+  return taken === true
+}
+
 function algorithmOf({ token }: Vector): string {
   const header = Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()
   return /"alg" ?: ?"([^"]*)"/.exec(header)?.[1] ?? 'none that is read'
@@ -125,6 +141,38 @@ for (const file of ['json_web_signature_test.json', 'json_web_key_test.json', 'j
     const list = [...others].map(([algorithm, count]) => `${algorithm} ${count}`).join(', ')
     console.log(
       `note: ${file}: ${counts.forged} forged refused, ${counts.taken} valid of ES256 taken; valid but refused, since ES256 is the only algorithm: ${list || 'none'}`,
+    )
+  })
+}
+
+for (const file of ['json_web_signature_test.json', 'json_web_key_test.json', 'json_web_crypto_test.json']) {
+  t.test(`${file}, as tokens of users`, async (t) => {
+    const path = join(folder, file)
+    if (!existsSync(path)) {
+      t.pass('not run: the vectors are not there')
+      return
+    }
+    const counts = { forged: 0, taken: 0, otherAlgorithm: 0, keyForOther: 0 }
+    for (const vector of readVectors(path)) {
+      const accepted = acceptsForUser(vector)
+      const algorithm = algorithmOf(vector)
+      if (!vector.valid) {
+        if (accepted) t.fail(`forged: ${vector.name}`)
+        counts.forged += 1
+      } else if (!jwsAlgorithms.some((known) => known === algorithm)) {
+        if (accepted) t.fail(`another algorithm: ${vector.name}`)
+        counts.otherAlgorithm += 1
+      } else if (isRecord(vector.key) && 'alg' in vector.key && vector.key['alg'] !== algorithm) {
+        // RFC 7517, 4.4: the key says what it is for. Some say ES521.
+        if (accepted) t.fail(`a key for something else: ${vector.name}`)
+        counts.keyForOther += 1
+      } else {
+        t.ok(accepted, vector.name)
+        counts.taken += 1
+      }
+    }
+    console.log(
+      `note: ${file}, as tokens of users: ${counts.forged} forged refused, ${counts.taken} valid taken; valid but refused: ${counts.otherAlgorithm} with a shared secret or encrypted, ${counts.keyForOther} whose key is for another algorithm`,
     )
   })
 }

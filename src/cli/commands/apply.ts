@@ -4,23 +4,35 @@ import { REFUSAL_TRAILER, trailerOf } from '../../rpc/errors.ts'
 import { protocols } from '../../rpc/load.ts'
 import type { ApplyOutcome__Output } from '../../wire/outrider/admin/v1/ApplyOutcome.ts'
 import { namespaceOption, socketOption, withAdmin } from '../admin.ts'
+import { canaryOf, canaryOptions, describeEvent, runCanary } from '../canary.ts'
 import { type Command, defineCommand, exitCode, type Output, outputOption } from '../command.ts'
+import { findingLines, lintProposed } from '../policy/proposed.ts'
 import { type Json, print, printable } from '../output.ts'
 import { filesOption, type LocatedDocument, readResources } from '../resource-files.ts'
 
 export const command: Command = defineCommand({
   name: 'apply',
   summary: 'Create or change resources',
-  usage: '-f FILE... [--dry-run]',
+  usage: `-f FILE... [--dry-run] [--strict]
+-f FILE... --canary PERCENT [--watch DURATION] [--max-denials COUNT] [--allow-quiet]`,
   options: {
     file: filesOption,
     'dry-run': { type: 'boolean', doc: 'check against the control server, store nothing' },
+    strict: {
+      type: 'boolean',
+      doc: 'store nothing when "outrider policy lint" finds an error; without it that is a warning',
+    },
+    ...canaryOptions,
     namespace: namespaceOption,
     output: outputOption,
     socket: socketOption,
   },
   async run(context) {
-    const { options, stdout, stderr } = context
+    const { options, stdout, stderr, signal } = context
+    const canary = canaryOf(options)
+    if (canary !== undefined && options['dry-run'] === true) {
+      throw new OutriderError('usage-canary', 'give --canary or --dry-run')
+    }
     const { documents, errors } = await readResources(options.file, context.stdin)
     for (const { file, line, column, message } of errors) {
       stderr.write(`${file}:${line}:${column}: ${printable(message)}\n`)
@@ -28,9 +40,29 @@ export const command: Command = defineCommand({
     if (errors.length > 0) return exitCode.refused
     if (documents.length === 0) throw new OutriderError('usage-file', 'there is no resource in these files')
     const dryRun = options['dry-run'] === true
-    const texts = documents.map(({ document }) => JSON.stringify(inNamespace(document.value, options.namespace)))
+    const proposed = documents.map(({ file, document }) => ({
+      file,
+      document: { ...document, value: inNamespace(document.value, options.namespace) },
+    }))
+    const texts = proposed.map(({ document }) => JSON.stringify(document.value))
+    const findings = await lintProposed(proposed, context, options.strict === true)
+    for (const finding of findings) stderr.write(findingLines(finding))
+    if (options.strict === true && findings.length > 0) {
+      stderr.write(
+        `nothing was stored: lint found ${findings.length === 1 ? 'one error' : `${findings.length} errors`}\n`,
+      )
+      return exitCode.refused
+    }
     try {
-      const { revision, outcomes } = await withAdmin(context, (admin) => admin.apply({ documents: texts, dryRun }))
+      const { revision, outcomes, step } = await withAdmin(
+        // The client has to outlive the signal until the canary is taken back.
+        canary === undefined ? context : { ...context, signal: new AbortController().signal },
+        async (admin) =>
+          canary === undefined
+            ? { ...(await admin.apply({ documents: texts, dryRun })), step: 'STEP_PROMOTED' as const }
+            : runCanary(admin, { ...canary, documents: texts }, signal, (event) => stderr.write(describeEvent(event))),
+      )
+      if (step !== 'STEP_PROMOTED') return signal.aborted ? exitCode.interrupted : exitCode.rolledBack
       const rows = outcomes.map(({ ref, change }) => ({
         kind: ref?.kind ?? '',
         namespace: ref?.namespace ?? '',

@@ -1,5 +1,6 @@
 import { controlOptions, loadControlConfig } from '../../config/control.ts'
 import { startControl } from '../../control/control.ts'
+import { boundYoungGeneration } from '../../control/garbage.ts'
 import { drain } from '../../lib/drain.ts'
 import { loadPeerCredentials } from '../../lib/peer-credentials.ts'
 import { createLogger } from '../../telemetry/log.ts'
@@ -29,6 +30,7 @@ export const command: Command = defineCommand({
         programVersion: programVersion(),
         ...(credentialsOf && { credentialsOf }),
       })
+      boundYoungGeneration()
       const { grpcAddress: grpc, adminSocket, adminAddress: admin = null, bundleEndpoint } = server
       stdout.write(`${JSON.stringify({ ready: 'control', grpc, adminSocket, admin, bundleEndpoint })}\n`)
       await untilAborted(signal)

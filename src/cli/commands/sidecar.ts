@@ -37,6 +37,7 @@ export const command: Command = defineCommand({
         outboundServices: sidecar.outboundServices.map(formatAddress),
         admin: formatAddress(sidecar.admin),
         health: sidecar.health === undefined ? null : formatAddress(sidecar.health),
+        ...(sidecar.extAuthz === undefined ? {} : { extAuthz: sidecar.extAuthz }),
       }
       stdout.write(`${JSON.stringify(ready)}\n`)
       await untilAborted(signal)

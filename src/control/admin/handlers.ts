@@ -3,14 +3,11 @@ import { formatBundleDocument } from '../../identity/bundle-document.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import { defaultNamespace, type Kind, kinds, type ResourceName } from '../../policy/model.ts'
-import { REFUSAL_TRAILER, withTrailer } from '../../rpc/errors.ts'
 import type { AdminHandlers } from '../../rpc/handler.ts'
-import { protocols } from '../../rpc/load.ts'
 import { timestampOf } from '../../lib/protobuf-time.ts'
 import { formatJoinToken, TOKEN_SECRET_BYTES } from '../../rpc/token.ts'
 import type { AuditLog } from '../../telemetry/audit.ts'
 import type { Logger } from '../../telemetry/log.ts'
-import type { ApplyOutcome } from '../../wire/outrider/admin/v1/ApplyOutcome.ts'
 import type { ControlStatus } from '../../wire/outrider/admin/v1/ControlStatus.ts'
 import type { ResourceRef__Output } from '../../wire/outrider/admin/v1/ResourceRef.ts'
 import type { Token } from '../../wire/outrider/admin/v1/Token.ts'
@@ -18,16 +15,17 @@ import type { CertificateAuthority } from '../ca/certificate-authority.ts'
 import type { Federation } from '../federation/federation.ts'
 import { hashSecret } from '../identity/attest/join-token.ts'
 import type { OwnIdentity } from '../own-identity.ts'
+import { apiKeyHandlers } from './api-keys.ts'
 import { authorityHandlers } from './authorities.ts'
-import type { Outcome, Refused } from '../publish/admit.ts'
 import type { Mesh } from '../publish/mesh.ts'
-import { publish, withdraw } from '../publish/path.ts'
+import { publish, publishInTurns, withdraw } from '../publish/path.ts'
 import type { Sessions } from '../publish/sessions.ts'
 import type { SidecarRegistry } from '../sidecars.ts'
 import type { TokenRecord } from '../store/store.ts'
+import type { Canaries } from './canary.ts'
 import { listSidecars } from './ledger.ts'
 import { watchResources } from './watch.ts'
-import { wireFederated, wireRef, wireStored } from './wire.ts'
+import { refusal, wireFederated, wireOutcome, wireStored } from './wire.ts'
 
 export interface AdminParts {
   readonly mesh: Mesh
@@ -35,6 +33,7 @@ export interface AdminParts {
   readonly identity: OwnIdentity
   readonly sessions: Sessions
   readonly sidecars: SidecarRegistry
+  readonly canaries: Canaries
   readonly federation: Federation
   readonly audit: AuditLog
   /** Makes the store forget what is of no use any more. */
@@ -56,23 +55,29 @@ const MAX_LIST_BYTES = 60 * 1024 * 1024
 
 /** What operators may do. There is no permission to check: who can open the socket is the owner. */
 export function adminHandlers(parts: AdminParts): AdminHandlers {
-  const { mesh, authority, identity, sessions, sidecars, federation, audit, log } = parts
+  const { mesh, authority, identity, sessions, sidecars, canaries, federation, audit, log } = parts
   const { store, catalogue, clock } = mesh
   const watch = watchResources(store)
-  const auditRevocation = (event: 'revocation-applied' | 'revocation-deleted', name: ResourceName): void => {
-    if (name.kind === 'Revocation') audit.record({ event, revocation: `${name.namespace}/${name.name}` })
+  /** Of kinds that say whom nobody may believe any more, and whom everybody may. */
+  const auditChange = (verb: 'applied' | 'deleted', { kind, namespace, name }: ResourceName): void => {
+    if (kind === 'Revocation') audit.record({ event: `revocation-${verb}`, revocation: `${namespace}/${name}` })
+    if (kind === 'ApiKey') audit.record({ event: `api-key-${verb}`, apiKey: `${namespace}/${name}` })
   }
   return {
-    apply: ({ documents, dryRun }) => {
-      const result = publish(documents, mesh, dryRun)
+    apply: async ({ documents, dryRun }) => {
+      const result = dryRun
+        ? publish(documents, mesh, true)
+        : await publishInTurns(documents, mesh, () => canaries.checkFree(documents.map(kindOf)))
       if (result.kind === 'refused') throw refusal(result)
       const { revision, outcomes } = result
       if (!dryRun) {
         log.info({ revision, documents: documents.length }, 'resources applied')
-        for (const { name, change } of outcomes) if (change !== 'unchanged') auditRevocation('revocation-applied', name)
+        for (const { name, change } of outcomes) if (change !== 'unchanged') auditChange('applied', name)
       }
       return { revision, outcomes: outcomes.map(wireOutcome) }
     },
+
+    applyCanary: canaries.apply,
 
     get: ({ ref }) => {
       const name = resourceName(ref)
@@ -94,9 +99,10 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
     delete: ({ ref }) => {
       const name = resourceName(ref)
       if (store.get(name) === undefined) notFound(name)
+      canaries.checkFree([name.kind])
       const revision = withdraw(name, mesh)
       log.info({ revision, ...name }, 'resource deleted')
-      auditRevocation('revocation-deleted', name)
+      auditChange('deleted', name)
       return { revision }
     },
 
@@ -110,7 +116,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
         throw new OutriderError('token-ttl', 'a join token lives from 1 second to 24 hours', { place: 'ttl' })
       }
       parts.prune()
-      if (store.listTokens().length >= MAX_TOKENS) {
+      if (store.countTokens() >= MAX_TOKENS) {
         throw new OutriderError('too-many-tokens', `there are ${MAX_TOKENS} join tokens, and that is the limit`)
       }
       const { spiffeId } = workload.spec
@@ -135,7 +141,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       return {}
     },
 
-    listSidecars: () => ({ sidecars: listSidecars(sidecars, sessions) }),
+    listSidecars: () => ({ sidecars: listSidecars(sidecars, sessions, canaries) }),
 
     getStatus: (): ControlStatus => ({
       trustDomain: authority.trustDomain,
@@ -161,19 +167,19 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       return { trustDomain, document: formatBundleDocument(bundle, parts.bundleRefreshHintMs) }
     },
 
+    ...apiKeyHandlers({ mesh, audit, log, refusal }),
     ...authorityHandlers({ authority, identity, sessions, sidecars, clock, audit, log }),
   }
 }
 
-function refusal({ violations }: Refused): OutriderError {
-  const [first] = violations
-  const more = violations.length > 1 ? `, and ${violations.length - 1} more` : ''
-  const error = new OutriderError(
-    'resources-refused',
-    `document ${(first?.document ?? 0) + 1}: ${first?.field ?? ''}: ${first?.message ?? ''}${more}`,
-  )
-  const encoded = protocols().admin.ApplyRefusal.serialize({ violations: [...violations] })
-  return withTrailer(error, REFUSAL_TRAILER, encoded)
+/** What a text says that it is; whether it is that, admission finds. */
+function kindOf(document: string): unknown {
+  try {
+    const value: unknown = JSON.parse(document)
+    return typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function notFound({ kind, namespace, name }: ResourceName): never {
@@ -195,16 +201,6 @@ function knownKind(text: string): Kind {
 
 function filterOf(kind: string, namespace: string): { kind?: Kind; namespace?: string } {
   return { ...(kind === '' ? {} : { kind: knownKind(kind) }), ...(namespace === '' ? {} : { namespace }) }
-}
-
-const WIRE_CHANGE = {
-  created: 'CHANGE_CREATED',
-  configured: 'CHANGE_CONFIGURED',
-  unchanged: 'CHANGE_UNCHANGED',
-} as const
-
-function wireOutcome({ name, change }: Outcome): ApplyOutcome {
-  return { ref: wireRef(name), change: WIRE_CHANGE[change] }
 }
 
 function wireToken(token: TokenRecord, clock: Clock): Token {

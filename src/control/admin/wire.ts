@@ -1,3 +1,8 @@
+import { OutriderError } from '../../lib/errors.ts'
+import { REFUSAL_TRAILER, withTrailer } from '../../rpc/errors.ts'
+import { protocols } from '../../rpc/load.ts'
+import type { ApplyOutcome } from '../../wire/outrider/admin/v1/ApplyOutcome.ts'
+import type { Outcome, Refused } from '../publish/admit.ts'
 import { nameOf, type ResourceName } from '../../policy/model.ts'
 import { timestampOf } from '../../lib/protobuf-time.ts'
 import type { FederatedDomain as WireFederated } from '../../wire/outrider/admin/v1/FederatedDomain.ts'
@@ -30,4 +35,26 @@ export function wireFederated(domain: FederatedDomain): WireFederated {
     failureCode: failure?.code ?? '',
     failure: failure?.message ?? '',
   }
+}
+
+/** What an operator is told of documents that are not admitted: each violation in a trailer. */
+export function refusal({ violations }: Refused): OutriderError {
+  const [first] = violations
+  const more = violations.length > 1 ? `, and ${violations.length - 1} more` : ''
+  const error = new OutriderError(
+    'resources-refused',
+    `document ${(first?.document ?? 0) + 1}: ${first?.field ?? ''}: ${first?.message ?? ''}${more}`,
+  )
+  const encoded = protocols().admin.ApplyRefusal.serialize({ violations: [...violations] })
+  return withTrailer(error, REFUSAL_TRAILER, encoded)
+}
+
+const WIRE_CHANGE = {
+  created: 'CHANGE_CREATED',
+  configured: 'CHANGE_CONFIGURED',
+  unchanged: 'CHANGE_UNCHANGED',
+} as const
+
+export function wireOutcome({ name, change }: Outcome): ApplyOutcome {
+  return { ref: wireRef(name), change: WIRE_CHANGE[change] }
 }

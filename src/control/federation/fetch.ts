@@ -1,13 +1,11 @@
-import type { IncomingMessage } from 'node:http'
-import { isIP } from 'node:net'
-import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import type { TrustBundleSet } from '../../identity/bundle.ts'
 import { verifyPeer } from '../../identity/verify.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
-import { http } from '../../lib/node-http.ts'
-import { readSmallFile } from '../../lib/small-file.ts'
 import { presentedChain } from '../../lib/presented-chain.ts'
+import { readSmallFile } from '../../lib/small-file.ts'
+import { askOnce, WebFault, type WebFaultKind, type WebRequest } from '../../lib/web-request.ts'
 import type { BundleEndpoint } from '../../policy/model.ts'
 
 export const bundleEndpointErrorCodes = [
@@ -24,10 +22,20 @@ export type BundleEndpointErrorCode = (typeof bundleEndpointErrorCodes)[number]
 
 /** Largest body of an answer; that of a bundle document. */
 const MAX_BODY_BYTES = 1024 * 1024
-const MAX_HEAD_BYTES = 16 * 1024
 /** For the connection, the handshake and the whole answer together. */
 const TIMEOUT_MS = 15_000
 const MAX_CA_FILE_BYTES = 1024 * 1024
+
+/** Where addresses are refused, nobody asks here which: an operator names the endpoint. */
+const codeOf: Readonly<Record<Exclude<WebFaultKind, 'address'>, BundleEndpointErrorCode>> = {
+  unreachable: 'bundle-endpoint-unreachable',
+  timeout: 'bundle-endpoint-timeout',
+  untrusted: 'bundle-endpoint-untrusted',
+  redirect: 'bundle-endpoint-redirect',
+  status: 'bundle-endpoint-status',
+  response: 'bundle-endpoint-response',
+  'too-large': 'bundle-endpoint-too-large',
+}
 
 /**
  * Asks a bundle endpoint once, and gives the body of its answer. Nothing is sent before the endpoint is known to be the one that
@@ -43,55 +51,43 @@ export async function fetchBundle(
 ): Promise<Buffer> {
   const url = new URL(endpoint.url)
   const over = new AbortController()
-  const timer = clock.after(TIMEOUT_MS, () =>
-    over.abort(refusal('bundle-endpoint-timeout', `${url.host} has not answered within ${TIMEOUT_MS / 1000} s`)),
-  )
-  const stop = (): void => over.abort(refusal('bundle-endpoint-unreachable', 'the poll was given up'))
+  const stop = (): void => over.abort(new WebFault('unreachable', 'the poll was given up'))
   signal.addEventListener('abort', stop, { once: true })
   if (signal.aborted) stop()
   try {
-    const socket = await handshake(url, endpoint, over.signal)
-    try {
-      if (endpoint.profile === 'https_spiffe') checkIdentity(socket, url, endpoint.spiffeId, bundles, clock.now())
-      return await get(url, socket, over.signal)
-    } finally {
-      socket.destroy()
-    }
+    const { body } = await askOnce({
+      url,
+      method: 'GET',
+      headers: { accept: 'application/json' },
+      maxBodyBytes: MAX_BODY_BYTES,
+      timeoutMs: TIMEOUT_MS,
+      clock,
+      signal: over.signal,
+      ...trustOf(endpoint, url, bundles, clock),
+    })
+    return body
+  } catch (fault) {
+    if (!(fault instanceof WebFault) || fault.kind === 'address') throw fault
+    throw refusal(codeOf[fault.kind], fault.message, fault.cause)
   } finally {
-    timer.cancel()
     signal.removeEventListener('abort', stop)
   }
 }
 
-function handshake(url: URL, endpoint: BundleEndpoint, signal: AbortSignal): Promise<TLSSocket> {
-  const options = { ...addressOf(url), ...trustOf(endpoint) }
-  return untilAborted(signal, (resolve, reject) => {
-    const socket = connect(options)
-    socket.once('secureConnect', () => resolve(socket))
-    socket.once('close', () => reject(refusal('bundle-endpoint-unreachable', `${url.host} closed the connection`)))
-    // Also of what happens after the handshake: without a listener it would end the process.
-    socket.on('error', (cause: NodeJS.ErrnoException) => reject(connectionError(url, socket, cause)))
-    return () => socket.destroy()
-  })
-}
-
-function addressOf(url: URL): ConnectionOptions {
-  const host = url.hostname.replace(/^\[|\]$/g, '')
+function trustOf(
+  endpoint: BundleEndpoint,
+  url: URL,
+  bundles: TrustBundleSet,
+  clock: Clock,
+): Pick<WebRequest, 'tls' | 'identify'> {
+  if (endpoint.profile !== 'https_spiffe')
+    return endpoint.caFile === undefined ? {} : { tls: { ca: readCaFile(endpoint.caFile) } }
+  const { spiffeId } = endpoint
   return {
-    host,
-    port: url.port === '' ? 443 : Number(url.port),
-    // RFC 6066, section 3: an IP address is no server name.
-    servername: isIP(host) === 0 ? host : '',
-    ALPNProtocols: ['http/1.1'],
-    // SPIFFE Federation standard, section 5.2: TLS as of the intermediate profile of Mozilla, or better.
-    minVersion: 'TLSv1.2',
+    // Verified by `checkIdentity`: the roots of a bundle mean nothing without the trust domain that they are for.
+    tls: { rejectUnauthorized: false, checkServerIdentity: () => undefined },
+    identify: (socket) => checkIdentity(socket, url, spiffeId, bundles, clock.now()),
   }
-}
-
-function trustOf(endpoint: BundleEndpoint): ConnectionOptions {
-  // Verified by `checkIdentity`: the roots of a bundle mean nothing without the trust domain that they are for.
-  if (endpoint.profile === 'https_spiffe') return { rejectUnauthorized: false, checkServerIdentity: () => undefined }
-  return endpoint.caFile === undefined ? {} : { ca: readCaFile(endpoint.caFile) }
 }
 
 /** Anew each time: who replaces the file restarts nothing. */
@@ -105,97 +101,12 @@ function readCaFile(path: string): string {
   }
 }
 
-function connectionError(url: URL, socket: TLSSocket, cause: NodeJS.ErrnoException): OutriderError {
-  const connected = socket.remoteAddress !== undefined
-  return socket.authorizationError !== undefined && socket.authorizationError !== null
-    ? refusal('bundle-endpoint-untrusted', `the certificate of ${url.host} is refused: ${describeError(cause)}`, cause)
-    : refusal(
-        'bundle-endpoint-unreachable',
-        `${connected ? 'no TLS connection' : 'no connection'} to ${url.host}: ${describeError(cause)}`,
-        cause,
-      )
-}
-
 function checkIdentity(socket: TLSSocket, url: URL, spiffeId: string, bundles: TrustBundleSet, nowMs: number): void {
   const peer = verifyPeer(presentedChain(socket), bundles, nowMs)
   if (peer.kind === 'refused')
     throw refusal('bundle-endpoint-untrusted', `${url.host} is refused: ${peer.message} (${peer.code})`)
   if (peer.id !== spiffeId)
     throw refusal('bundle-endpoint-untrusted', `${url.host} is ${peer.id}, and should be ${spiffeId}`)
-}
-
-function get(url: URL, socket: TLSSocket, signal: AbortSignal): Promise<Buffer> {
-  return untilAborted(signal, (resolve, reject) => {
-    const request = http.request({
-      createConnection: () => socket,
-      method: 'GET',
-      path: `${url.pathname}${url.search}`,
-      headers: { host: url.host, accept: 'application/json', 'accept-encoding': 'identity', connection: 'close' },
-      maxHeaderSize: MAX_HEAD_BYTES,
-    })
-    const fail = (cause: unknown): void =>
-      reject(
-        cause instanceof OutriderError
-          ? cause
-          : refusal('bundle-endpoint-response', `the answer of ${url.host} broke off: ${describeError(cause)}`, cause),
-      )
-    request.once('error', fail)
-    request.once('response', (response) => void bodyOf(response, url).then(resolve, fail))
-    request.end()
-    return () => request.destroy()
-  })
-}
-
-async function bodyOf(response: IncomingMessage, url: URL): Promise<Buffer> {
-  const { statusCode = 0, headers } = response
-  if (statusCode >= 300 && statusCode < 400)
-    throw refusal('bundle-endpoint-redirect', `${url.host} answers ${statusCode}; redirects are not followed`)
-  if (statusCode !== 200) throw refusal('bundle-endpoint-status', `${url.host} answers ${statusCode}`)
-  const encoding = headers['content-encoding'] ?? 'identity'
-  if (encoding !== 'identity')
-    throw refusal('bundle-endpoint-response', `${url.host} answers in an encoding that it was not asked for`)
-  const tooLarge = (): OutriderError =>
-    refusal('bundle-endpoint-too-large', `the answer of ${url.host} has more than ${MAX_BODY_BYTES} bytes`)
-  if (Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge()
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of response) {
-    if (!Buffer.isBuffer(chunk)) continue
-    bytes += chunk.length
-    if (bytes > MAX_BODY_BYTES) throw tooLarge()
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
-}
-
-/** A promise that also ends with the reason of `signal`, which is an error of ours; `begin` gives the way to end the work. */
-function untilAborted<T>(
-  signal: AbortSignal,
-  begin: (resolve: (value: T) => void, reject: (reason: unknown) => void) => () => void,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) {
-      reject(signal.reason)
-      return
-    }
-    const onAbort = (): void => {
-      reject(signal.reason)
-      stop()
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    const end = (): void => signal.removeEventListener('abort', onAbort)
-    const stop = begin(
-      (value) => {
-        end()
-        resolve(value)
-      },
-      (reason) => {
-        end()
-        reject(reason)
-        stop()
-      },
-    )
-  })
 }
 
 function refusal<Code extends BundleEndpointErrorCode>(

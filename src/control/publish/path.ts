@@ -1,9 +1,11 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { OutriderError } from '../../lib/errors.ts'
 import type { ResourceName } from '../../policy/model.ts'
 import { type Admitted, admit, admitDeletion, type Refused } from './admit.ts'
 import { commit } from './commit.ts'
 import { diff } from './diff.ts'
 import type { Mesh } from './mesh.ts'
+import type { Overlay } from './overlay.ts'
 import { resolve } from './resolve.ts'
 import { serve } from './serve.ts'
 import type { Session } from './session.ts'
@@ -16,6 +18,25 @@ export function publish(documents: readonly string[], mesh: Mesh, dryRun: boolea
   return { ...admitted, revision }
 }
 
+/**
+ * As `publish`, with a turn of the event loop between the check and the disk: streams that wait for the one need not wait for the
+ * other. When something was stored in that turn, `before` and the check are done again.
+ */
+export async function publishInTurns(
+  documents: readonly string[],
+  mesh: Mesh,
+  before: () => void,
+): Promise<Published | Refused> {
+  before()
+  const { revision } = mesh.store
+  const admitted = admit(documents, mesh)
+  if (admitted.kind === 'refused') return admitted
+  await turn()
+  if (mesh.store.revision === revision) return { ...admitted, revision: commit(admitted.changes, mesh) }
+  before()
+  return publish(documents, mesh, false)
+}
+
 /** Takes one resource away that is there; nothing may name it any more. Returns the revision. */
 export function withdraw(name: ResourceName, mesh: Mesh): number {
   admitDeletion(name, mesh)
@@ -23,8 +44,8 @@ export function withdraw(name: ResourceName, mesh: Mesh): number {
 }
 
 /** From the store to one sidecar. Once per sidecar whenever something that concerns it has changed. */
-export function update(session: Session, mesh: Mesh): void {
-  const wanted = resolve(session.peer.id, mesh)
+export function update(session: Session, mesh: Mesh, overlay?: Overlay): void {
+  const wanted = resolve(session.peer.id, mesh, overlay)
   if (wanted === undefined) throw unregistered(session.peer.id)
   const difference = diff(wanted, session.held)
   serve(session, difference, mesh.store.revision)

@@ -15,6 +15,7 @@ import { MAX_ENDPOINTS } from '../../policy/validate.ts'
 import type { StoredResource } from '../store/store.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Mesh } from './mesh.ts'
+import type { Overlay } from './overlay.ts'
 
 /** A resource as one workload needs it, and the revision in which that form came to be. */
 export interface Versioned {
@@ -26,10 +27,15 @@ export interface Versioned {
 export type WorkloadPolicy = ReadonlyMap<string, Versioned>
 
 /**
- * Third stage: what the workload with this identity needs to know, now. `undefined` when no workload is registered with
- * it.
+ * Third stage: what the workload with this identity needs to know, now; for a canary with the resources of `overlay` in place of
+ * those that are stored. `undefined` when no workload is registered with it.
  */
-export function resolve(id: SpiffeId, mesh: Mesh): WorkloadPolicy | undefined {
+export function resolve(id: SpiffeId, mesh: Mesh, overlay?: Overlay): WorkloadPolicy | undefined {
+  if (overlay === undefined) return resolveWith(id, mesh, undefined)
+  return mesh.catalogue.whatIf(overlay.resources, () => resolveWith(id, mesh, overlay))
+}
+
+function resolveWith(id: SpiffeId, mesh: Mesh, overlay: Overlay | undefined): WorkloadPolicy | undefined {
   const { catalogue, store } = mesh
   const workload = catalogue.workloadOf(id)
   if (workload === undefined) return undefined
@@ -42,7 +48,7 @@ export function resolve(id: SpiffeId, mesh: Mesh): WorkloadPolicy | undefined {
   ]
   for (const source of sources) {
     const name = nameOf(source)
-    const stored = store.get(name)
+    const stored = overlay?.get(name) ?? store.get(name)
     if (stored === undefined) continue
     policy.set(resourceKey(name), { resource: resolved(source, stored, mesh), revision: stored.publishedRevision })
   }

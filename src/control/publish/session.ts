@@ -4,16 +4,18 @@ import type { Clock, Timer } from '../../lib/clock.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import { nameOf, resourceKey } from '../../policy/model.ts'
-import { millisecondsOf } from '../../lib/protobuf-time.ts'
 import type { ServerDuplex } from '../../rpc/stream.ts'
+import type { EncodedPolicyUpdate } from '../../wire/outrider/policy/v1/EncodedPolicyUpdate.ts'
+import type { HealthReport__Output } from '../../wire/outrider/policy/v1/HealthReport.ts'
 import type { Hello__Output } from '../../wire/outrider/policy/v1/Hello.ts'
 import type { InboundListener__Output } from '../../wire/outrider/policy/v1/InboundListener.ts'
 import type { Nack__Output } from '../../wire/outrider/policy/v1/Nack.ts'
-import type { PolicyUpdate } from '../../wire/outrider/policy/v1/PolicyUpdate.ts'
-import type { Resource } from '../../wire/outrider/policy/v1/Resource.ts'
-import type { TrustReport__Output } from '../../wire/outrider/policy/v1/TrustReport.ts'
 import type { SubscribeRequest__Output } from '../../wire/outrider/policy/v1/SubscribeRequest.ts'
+import { type InFlight, refusedBy, violationsOf } from './answer.ts'
 import type { Difference, Held, HeldResource } from './diff.ts'
+import { usesOf } from './api-key-use.ts'
+import { protocolError } from './protocol-error.ts'
+import { type TrustReport, trustOf } from './trust-report.ts'
 
 export interface SessionOptions {
   /** A change waits this long for others, in milliseconds, each of which makes it wait anew ... */
@@ -32,43 +34,30 @@ export interface SessionEvents {
   due(session: Session): void
   listening(session: Session, listeners: readonly InboundListener__Output[]): void
   draining(session: Session): void
+  /** Secrets of API keys by their IDs, and when each was last good there. */
+  apiKeysUsed(session: Session, uses: ReadonlyMap<string, number>): void
+  health(session: Session, report: HealthReport__Output): void
   answered(session: Session, result: 'acked' | 'nacked' | 'stale'): void
   /** A timer of the session threw. Returns what the sidecar may be told. */
   failed(session: Session, thrown: unknown): OutriderError
   closed(session: Session): void
 }
 
-export type SyncState = 'synced' | 'pending' | 'nacked' | 'draining'
+export type SyncState = 'synced' | 'pending' | 'lagging' | 'nacked' | 'draining'
+
+/** Pending for longer than this is lagging. */
+export const LAG_MS = 10_000
 
 const HELLO_TIMEOUT_MS = 10_000
 const MAX_BACKOFF_MS = 60_000
+/** A sidecar that does not answer an update is ended: connected anew, it says what it holds. */
+const ANSWER_TIMEOUT_MS = 60_000
 /** A sidecar that keeps answering what was not asked is broken; its noise must not fill the log. */
 const MAX_STALE_ANSWERS = 32
-const MAX_VIOLATIONS_KEPT = 20
-const MAX_VIOLATION_TEXT = 300
-const MAX_TRUST_ENTRIES = 256
 /** The revision of what a sidecar refused: equal to no other. */
 const BROKEN = -1
 const SIDECAR_ID = /^[\w.-]{1,253}$/
 const PROGRAM_VERSION = /^[\w.+-]{0,64}$/
-
-/** What a sidecar says of the roots; authorities by their SHA-256, hexadecimal. */
-export interface TrustReport {
-  /** Of its bundles, by trust domain. */
-  readonly sequences: ReadonlyMap<string, number>
-  readonly svidAuthority: string
-  /** Open connections by the authority that one side's SVID ends at. */
-  readonly connections: ReadonlyMap<string, number>
-  /** How far the clock of the sidecar is before ours; the time that the report travelled makes it less. */
-  readonly clockAheadMs: number
-}
-
-interface InFlight {
-  readonly nonce: string
-  readonly revision: number
-  readonly changed: readonly HeldResource[]
-  readonly removed: readonly HeldResource['name'][]
-}
 
 /**
  * One policy stream. Knows what its sidecar holds, has at most one update in flight and merges what changes meanwhile
@@ -87,7 +76,7 @@ export class Session {
   /** What the sidecar last said that it believes and depends on. */
   trust: TrustReport | undefined
 
-  readonly #stream: ServerDuplex<SubscribeRequest__Output, PolicyUpdate>
+  readonly #stream: ServerDuplex<SubscribeRequest__Output, EncodedPolicyUpdate>
   readonly #options: SessionOptions
   readonly #events: SessionEvents
   readonly #clock: Clock
@@ -107,9 +96,16 @@ export class Session {
   #retry: Timer | undefined
   #sequence = 0
   #stale = 0
+  /** Since when there is something that the sidecar has not acknowledged, in monotonic milliseconds. */
+  #pendingSinceMs: number | undefined
+  /** Ends the stream when the update in flight stays without an answer. */
+  #answer: Timer | undefined
+  /** How often the sidecar is to report its health, and what it was last told. */
+  #healthEveryMs = 0
+  #toldHealthEveryMs = 0
 
   constructor(
-    stream: ServerDuplex<SubscribeRequest__Output, PolicyUpdate>,
+    stream: ServerDuplex<SubscribeRequest__Output, EncodedPolicyUpdate>,
     peer: VerifiedPeer,
     options: SessionOptions,
     events: SessionEvents,
@@ -145,8 +141,26 @@ export class Session {
 
   get state(): SyncState {
     if (this.#draining) return 'draining'
-    if (this.#inFlight !== undefined || this.#window !== undefined) return 'pending'
+    if (this.#inFlight !== undefined || this.#window !== undefined)
+      return this.pendingMs > LAG_MS ? 'lagging' : 'pending'
     return this.#refused.size > 0 ? 'nacked' : 'synced'
+  }
+
+  /** For how long something has been on its way to the sidecar, in milliseconds; 0 when it has acknowledged all. */
+  get pendingMs(): number {
+    return this.#pendingSinceMs === undefined ? 0 : this.#clock.monotonic() - this.#pendingSinceMs
+  }
+
+  /** From the next update on, which comes soon, the sidecar reports its health so often; 0: never. */
+  askHealth(everyMs: number): void {
+    if (this.#healthEveryMs === everyMs) return
+    this.#healthEveryMs = everyMs
+    this.wake()
+  }
+
+  /** An update is due although nothing may have changed. */
+  get isToBeAsked(): boolean {
+    return this.#healthEveryMs !== this.#toldHealthEveryMs
   }
 
   /** Something that concerns this sidecar has changed: `due` follows when the debounce window closes. */
@@ -154,6 +168,7 @@ export class Session {
     if (this.#phase !== 'open') return
     const now = this.#clock.monotonic()
     this.#windowOpenedMs ??= now
+    this.#pendingSinceMs ??= now
     const { debounceMs, debounceMaxMs } = this.#options
     const delay = Math.min(debounceMs, this.#windowOpenedMs + debounceMaxMs - now)
     if (this.#window !== undefined) this.#cancel(this.#window)
@@ -176,14 +191,24 @@ export class Session {
     return this.#sequence === 0
   }
 
-  /** Sends one update; there must be none in flight. `changed` is on the wire what `difference.changed` is here. */
-  send(revision: number, { changed, removed }: Difference, wire: readonly Resource[]): void {
+  /** Sends one update; there must be none in flight. `encoded` is on the wire what `difference.changed` is here. */
+  send(revision: number, { changed, removed }: Difference, encoded: readonly Buffer[]): void {
     this.#sequence += 1
     const nonce = String(this.#sequence)
     const sent = changed.map(({ resource, revision }) => ({ name: nameOf(resource), revision }))
     this.#inFlight = { nonce, revision, changed: sent, removed }
     this.sentRevision = revision
-    this.#stream.send({ revision, nonce, changed: [...wire], removed: [...removed] })
+    this.#pendingSinceMs ??= this.#clock.monotonic()
+    const reportHealthEveryMs = this.#healthEveryMs
+    this.#toldHealthEveryMs = reportHealthEveryMs
+    this.#answer = this.#after(ANSWER_TIMEOUT_MS, () => {
+      this.end(
+        new OutriderError('update-unanswered', `an update was not answered within ${ANSWER_TIMEOUT_MS / 1000} s`, {
+          retryable: true,
+        }),
+      )
+    })
+    this.#stream.send({ revision, nonce, changed: [...encoded], removed: [...removed], reportHealthEveryMs })
   }
 
   end(error?: OutriderError): void {
@@ -215,6 +240,13 @@ export class Session {
       case 'trustReport':
         this.trust = trustOf(message.trustReport!, this.#clock.now())
         break
+      case 'healthReport':
+        // One that was sent before the sidecar was told to stop.
+        if (this.#healthEveryMs > 0) this.#events.health(this, message.healthReport!)
+        break
+      case 'apiKeyUse':
+        this.#events.apiKeysUsed(this, usesOf(message.apiKeyUse!, this.#clock.now()))
+        break
       case undefined:
         throw protocolError('an empty message, or one of a later version')
     }
@@ -236,8 +268,17 @@ export class Session {
   }
 
   #due(): void {
-    if (this.#inFlight === undefined) this.#events.due(this)
-    else this.#waiting = true
+    if (this.#inFlight !== undefined) {
+      this.#waiting = true
+      return
+    }
+    this.#events.due(this)
+    this.#settle()
+  }
+
+  /** Nothing waits for the sidecar any more, unless something does. */
+  #settle(): void {
+    if (this.#inFlight === undefined && this.#window === undefined) this.#pendingSinceMs = undefined
   }
 
   #answered(nonce: string, nack?: Nack__Output): void {
@@ -249,6 +290,7 @@ export class Session {
       return
     }
     this.#inFlight = undefined
+    if (this.#answer !== undefined) this.#cancel(this.#answer)
     const refused = nack === undefined ? new Set<string>() : refusedBy(nack, update)
     for (const { name, revision } of update.changed) {
       const key = resourceKey(name)
@@ -268,9 +310,10 @@ export class Session {
     if (nack === undefined) this.#acked(update)
     else this.#nacked(nack)
     this.#events.answered(this, nack === undefined ? 'acked' : 'nacked')
-    if (!this.#waiting) return
-    this.#waiting = false
-    this.#due()
+    if (this.#waiting) {
+      this.#waiting = false
+      this.#due()
+    } else this.#settle()
   }
 
   #acked({ revision }: InFlight): void {
@@ -282,11 +325,8 @@ export class Session {
     this.#retry = undefined
   }
 
-  #nacked({ violations }: Nack__Output): void {
-    this.violations = violations.slice(0, MAX_VIOLATIONS_KEPT).map(({ resource, field, code, message }) => {
-      const name = resource === null ? 'update' : resourceKey(resource)
-      return `${name}: ${field}: ${message} (${code})`.slice(0, MAX_VIOLATION_TEXT)
-    })
+  #nacked(nack: Nack__Output): void {
+    this.violations = violationsOf(nack)
     this.#retry ??= this.#after(this.#backoff.next(), () => {
       this.#retry = undefined
       this.#refused.clear()
@@ -320,32 +360,4 @@ export class Session {
     timer.cancel()
     this.#timers.delete(timer)
   }
-}
-
-function trustOf({ bundles, svidAuthority, uses, at }: TrustReport__Output, nowMs: number): TrustReport {
-  if (bundles.length > MAX_TRUST_ENTRIES || uses.length > MAX_TRUST_ENTRIES) {
-    throw protocolError(`a report of trust has at most ${MAX_TRUST_ENTRIES} bundles, and as many authorities`)
-  }
-  return {
-    sequences: new Map(bundles.map(({ trustDomain, sequence }) => [trustDomain, sequence])),
-    svidAuthority: hex(svidAuthority),
-    connections: new Map(uses.map(({ authority, connections }) => [hex(authority), connections])),
-    clockAheadMs: (millisecondsOf(at) ?? nowMs) - nowMs,
-  }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
-}
-
-/** What of an update was refused: what the violations name, or all of it when they name nothing that was sent. */
-function refusedBy({ violations }: Nack__Output, update: InFlight): ReadonlySet<string> {
-  const sent = new Set(update.changed.map(({ name }) => resourceKey(name)))
-  const named = violations.flatMap(({ resource }) => (resource === null ? [] : resourceKey(resource)))
-  const refused = new Set(named.filter((key) => sent.has(key)))
-  return refused.size > 0 ? refused : sent
-}
-
-function protocolError(message: string): OutriderError<'stream-protocol'> {
-  return new OutriderError('stream-protocol', message)
 }

@@ -1,4 +1,3 @@
-import type { SpiffeId } from '../../identity/spiffe-id.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import type { PolicyHandlers } from '../../rpc/handler.ts'
@@ -10,11 +9,23 @@ import type { SidecarRegistry } from '../sidecars.ts'
 import { checkNotRevoked, revocationOf } from './revoked.ts'
 import { concerns } from './catalogue.ts'
 import type { Mesh } from './mesh.ts'
+import type { TrafficHealth } from './canary-judge.ts'
+import type { Overlay } from './overlay.ts'
 import { unregistered, update } from './path.ts'
 import { Session, type SessionEvents, type SessionOptions } from './session.ts'
 
 export interface SessionsOptions extends SessionOptions {
   readonly maxSidecars: number
+}
+
+/** What becomes of the sessions, for who has to follow them. */
+export interface SessionObserver {
+  /** Its sidecar has said who it is, and is given its first update next. */
+  joined(session: Session): void
+  /** After a NACK its violations tell why. */
+  answered(session: Session, result: 'acked' | 'nacked'): void
+  health(session: Session, report: TrafficHealth & { readonly revision: number }): void
+  left(session: Session): void
 }
 
 /** All policy streams of this control server. */
@@ -27,6 +38,9 @@ export class Sessions {
   readonly #log: Logger
   readonly #metrics: ControlMetrics
   readonly #events: SessionEvents
+  /** What some sidecars are given in place of what is stored. */
+  overlay: Overlay | undefined
+  #observer: SessionObserver | undefined
 
   constructor(
     mesh: Mesh,
@@ -44,9 +58,11 @@ export class Sessions {
     this.#metrics = metrics
     this.#events = {
       hello: (session) => this.#admit(session),
-      due: (session) => update(session, mesh),
+      due: (session) => update(session, mesh, this.overlay?.holds(keyOf(session)) ? this.overlay : undefined),
       listening: (session, listeners) => sidecars.listening(session, listeners),
       draining: (session) => sidecars.draining(session),
+      health: (session, report) => this.#observer?.health(session, report),
+      apiKeysUsed: (session, uses) => this.#apiKeysUsed(session, uses),
       answered: (session, result) => this.#answered(session, result),
       failed: (session, thrown) => this.#failed(session, thrown),
       closed: (session) => this.#closed(session),
@@ -72,13 +88,18 @@ export class Sessions {
     return this.#sessions.values()
   }
 
-  get(spiffeId: SpiffeId, sidecarId: string): Session | undefined {
-    return this.#sessions.get(keyOf(spiffeId, sidecarId))
+  get(spiffeId: string, sidecarId: string): Session | undefined {
+    return this.#sessions.get(sessionKey(spiffeId, sidecarId))
+  }
+
+  /** There is one observer at a time; `undefined` ends it. */
+  observe(observer: SessionObserver | undefined): void {
+    this.#observer = observer
   }
 
   #admit(session: Session): void {
     const { maxSidecars } = this.#options
-    const key = keyOf(session.peer.id, session.sidecarId)
+    const key = keyOf(session)
     const previous = this.#sessions.get(key)
     if (previous === undefined && this.#sessions.size >= maxSidecars) {
       throw new OutriderError('too-many-sidecars', `${maxSidecars} sidecars are connected, and that is the limit`, {
@@ -93,6 +114,7 @@ export class Sessions {
     this.#sidecars.connected(session)
     this.#metrics.sidecarsConnected.set(this.#sessions.size)
     this.#log.info(describe(session), 'sidecar connected')
+    this.#observer?.joined(session)
   }
 
   #wake({ changes, touched }: Commit): void {
@@ -113,8 +135,22 @@ export class Sessions {
     }
   }
 
+  /** A sidecar speaks for the keys that its own workload accepts, and for no others. */
+  #apiKeysUsed(session: Session, uses: ReadonlyMap<string, number>): void {
+    const { store, catalogue } = this.#mesh
+    const workload = catalogue.workloadOf(session.peer.id)
+    if (workload === undefined) return
+    const accepted = catalogue
+      .governing(workload.metadata)
+      .flatMap((resource) => (resource.kind === 'ApiKey' ? resource.spec.secrets : []))
+    const known = new Set(accepted.map(({ id }) => id))
+    const counted = new Map([...uses].filter(([id]) => known.has(id)))
+    if (counted.size > 0) store.recordApiKeyUses(counted)
+  }
+
   #answered(session: Session, result: 'acked' | 'nacked' | 'stale'): void {
     this.#metrics.policyPushes.with({ result }).inc()
+    if (result !== 'stale') this.#observer?.answered(session, result)
     const fields = { ...describe(session), revision: session.sentRevision }
     switch (result) {
       case 'acked':
@@ -136,18 +172,24 @@ export class Sessions {
   }
 
   #closed(session: Session): void {
-    const key = keyOf(session.peer.id, session.sidecarId)
+    const key = keyOf(session)
     // A stream that was replaced, or that was not let in, takes nothing with it.
     if (this.#sessions.get(key) !== session) return
     this.#sessions.delete(key)
     this.#sidecars.lost(session)
     this.#metrics.sidecarsConnected.set(this.#sessions.size)
     this.#log.info(describe(session), 'sidecar disconnected')
+    this.#observer?.left(session)
   }
 }
 
-function keyOf(spiffeId: SpiffeId, sidecarId: string): string {
+/** Names a sidecar among all. */
+export function sessionKey(spiffeId: string, sidecarId: string): string {
   return `${spiffeId} ${sidecarId}`
+}
+
+function keyOf({ peer, sidecarId }: Session): string {
+  return sessionKey(peer.id, sidecarId)
 }
 
 function describe({ peer, sidecarId }: Session): { spiffeId: string; sidecarId: string } {

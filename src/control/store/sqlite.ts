@@ -9,11 +9,16 @@ import { storageError } from './storage-error.ts'
 
 /** Marks the file as ours: "ORTR". */
 const APPLICATION_ID = 0x4f52_5452
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 const DAY_MS = 24 * 60 * 60 * 1000
 
 /** 4 GiB of 4 KiB pages: far above what the limits of the control server let in, so that a fault cannot fill the disk. */
 const MAX_PAGES = 1_048_576
+
+/** Since version 2. */
+const API_KEY_USES = `
+  CREATE TABLE api_key_uses (id TEXT PRIMARY KEY, last_used INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`
 
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -33,6 +38,7 @@ const SCHEMA = `
   CREATE TABLE issued (serial TEXT PRIMARY KEY, spiffe_id TEXT NOT NULL, not_after INTEGER NOT NULL)
     STRICT, WITHOUT ROWID;
   CREATE INDEX issued_by_end ON issued (not_after);
+  ${API_KEY_USES}
   INSERT INTO meta VALUES ('revision', 0);
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};
@@ -74,6 +80,10 @@ function check(database: DatabaseSync, file: string): void {
   const application = pragma('application_id')
   if (version === 0 && application === 0 && pragma('schema_version') === 0) {
     database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT`)
+    return
+  }
+  if (application === APPLICATION_ID && version === 1) {
+    database.exec(`BEGIN IMMEDIATE; ${API_KEY_USES} PRAGMA user_version = 2; COMMIT`)
     return
   }
   if (application !== APPLICATION_ID || version !== SCHEMA_VERSION) {
@@ -192,6 +202,11 @@ class SqliteStore implements Store {
     return row === undefined ? undefined : tokenRecord(row)
   }
 
+  countTokens(): number {
+    const row = this.#get('SELECT COUNT(*) AS count FROM tokens')
+    return row === undefined ? 0 : integer(row, 'count')
+  }
+
   listTokens(): readonly TokenRecord[] {
     return this.#all('SELECT * FROM tokens ORDER BY expires_at, id').map(tokenRecord)
   }
@@ -222,6 +237,23 @@ class SqliteStore implements Store {
     this.#unsynced(() => this.#transaction(() => this.#putIssued(issued)))
   }
 
+  recordApiKeyUses(uses: ReadonlyMap<string, number>): void {
+    this.#unsynced(() =>
+      this.#transaction(() => {
+        for (const [id, lastUsedMs] of uses) {
+          this.#run(
+            'INSERT INTO api_key_uses VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET last_used = max(last_used, excluded.last_used)',
+            [id, Math.round(lastUsedMs)],
+          )
+        }
+      }),
+    )
+  }
+
+  apiKeyUses(): ReadonlyMap<string, number> {
+    return new Map(this.#all('SELECT * FROM api_key_uses').map((row) => [text(row, 'id'), integer(row, 'last_used')]))
+  }
+
   sidecars(): readonly SidecarRecord[] {
     return this.#all('SELECT * FROM sidecars ORDER BY spiffe_id, sidecar_id').map((row) => ({
       spiffeId: spiffeId(row),
@@ -242,7 +274,9 @@ class SqliteStore implements Store {
   }
 
   prune(nowMs: number, keepExpiredMs: number): void {
+    const forgotten = this.#apiKeysThatAreNoMore()
     this.#transaction(() => {
+      for (const id of forgotten) this.#run('DELETE FROM api_key_uses WHERE id = ?', [id])
       this.#run('DELETE FROM issued WHERE not_after < ?', [nowMs - keepExpiredMs])
       this.#run('DELETE FROM tokens WHERE expires_at < ?', [nowMs - DAY_MS])
     })
@@ -265,6 +299,14 @@ class SqliteStore implements Store {
 
   #putIssued({ serial, spiffeId, notAfterMs }: IssuedRecord): void {
     this.#run('INSERT INTO issued VALUES (?, ?, ?)', [serial, spiffeId, notAfterMs])
+  }
+
+  #apiKeysThatAreNoMore(): readonly string[] {
+    const present = this.list({ kind: 'ApiKey' }).flatMap(({ resource }) =>
+      resource.kind === 'ApiKey' ? resource.spec.secrets.map(({ id }) => id) : [],
+    )
+    const known = new Set(present)
+    return [...this.apiKeyUses().keys()].filter((id) => !known.has(id))
   }
 
   /** What `work` commits outlives the end of this process at once, and a loss of power a little later. */

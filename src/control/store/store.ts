@@ -76,6 +76,7 @@ export interface Store {
 
   addToken(token: TokenRecord): void
   findToken(id: string): TokenRecord | undefined
+  countTokens(): number
   listTokens(): readonly TokenRecord[]
   /** False when there is no such token that could still be revoked. */
   revokeToken(id: string, nowMs: number): boolean
@@ -86,9 +87,20 @@ export interface Store {
   /** What was issued under this serial, until `prune` forgets it. */
   findIssued(serial: string): IssuedRecord | undefined
 
+  /**
+   * When API keys were last used, by the IDs of their secrets; an earlier time than the one that is known changes nothing. Without
+   * waiting for the disk, as `recordIssued`, and outside the revision.
+   */
+  recordApiKeyUses(uses: ReadonlyMap<string, number>): void
+  /** Milliseconds since the Unix epoch. */
+  apiKeyUses(): ReadonlyMap<string, number>
+
   sidecars(): readonly SidecarRecord[]
   forgetSidecar(spiffeId: SpiffeId, sidecarId: string): void
-  /** Forgets what is of no use any more: certificates that expired `keepExpiredMs` ago, and tokens that ended a day ago. */
+  /**
+   * Forgets what is of no use any more: certificates that expired `keepExpiredMs` ago, tokens that ended a day ago, and the uses of
+   * API keys that are no more.
+   */
   prune(nowMs: number, keepExpiredMs: number): void
   close(): void
 }

@@ -1,11 +1,12 @@
 import { unreachable } from '../../lib/unreachable.ts'
-import { type Criterion, criterion, within } from '../criterion.ts'
+import { type Criterion, criterion, listCriterion } from '../criterion.ts'
 import { compileCel } from '../cel/compile.ts'
 import { matchesHeader, parseHeaderName } from '../match/header.ts'
-import { matchesHost, parseHostPattern } from '../match/host.ts'
+import { type HostPattern, matchesHost, parseHostPattern } from '../match/host.ts'
 import { compileTime, matchesTime } from '../match/time.ts'
 import type { Condition } from '../model.ts'
 import { parseList, parseOne } from '../parse-list.ts'
+import type { Query } from '../query.ts'
 import { compileValueMatch, type RuleScope } from './scope.ts'
 import { claimCriterion } from './tokens.ts'
 
@@ -30,9 +31,7 @@ export function compileCondition(
     const names = parseList(condition.sni, `${field}.sni`, parseHostPattern, violations)
     return names === undefined
       ? undefined
-      : within({ name, onUnknown, checks: names.length }, ({ sni }) =>
-          sni === undefined ? undefined : names.some((pattern) => matchesHost(pattern, sni.toLowerCase())),
-        )
+      : listCriterion({ name, onUnknown, checks: names.length }, false, names, ofSni)
   }
   if ('time' in condition) {
     const time = parseOne(condition.time, `${field}.time.zone`, compileTime, violations)
@@ -45,4 +44,8 @@ export function compileCondition(
     return evaluate === undefined ? undefined : criterion({ name, layer7: true, onUnknown, checks: 16 }, evaluate)
   }
   return unreachable(condition)
+}
+
+function ofSni(names: readonly HostPattern[], { sni }: Query): boolean | undefined {
+  return sni === undefined ? undefined : names.some((pattern) => matchesHost(pattern, sni.toLowerCase()))
 }

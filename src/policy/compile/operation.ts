@@ -1,14 +1,15 @@
-import { type Criterion, type CriterionForm, type Membership, within, without } from '../criterion.ts'
+import { listCriterion } from '../criterion.ts'
+import type { Truth } from '../truth.ts'
 import { type GrpcMethods, grpcMethodsOf, matchesGrpcPath, parseGrpcMethod } from '../match/grpc.ts'
 import { type HostPattern, matchesHost, parseHostPattern } from '../match/host.ts'
 import { parseMethod } from '../match/method.ts'
 import { matchesPath, parsePath, type PathPattern } from '../match/path.ts'
 import { parsePort } from '../match/port.ts'
 import type { OperationMatch } from '../model.ts'
-import { parseEntries, parseList, setOf, type Violations } from '../parse-list.ts'
+import { parseEntries, type Violations } from '../parse-list.ts'
 import type { Query } from '../query.ts'
-import type { OperationMatcher } from '../rule.ts'
-import type { Truth } from '../truth.ts'
+import { exactOf, isExactly, type OperationMatcher, type PathSet } from '../rule.ts'
+import { itself, ListCompiler, type ListForm, SharedLists, toSet } from './lists.ts'
 
 /** A list `to`: of rules, and of whatever else is about some requests only, which says how it takes what is unknown. */
 export function compileOperations(
@@ -16,70 +17,90 @@ export function compileOperations(
   field: string,
   onUnknown: boolean,
   violations: Violations,
+  shared: SharedLists = new SharedLists(),
 ): readonly OperationMatcher[] | undefined {
   return parseEntries(to, `${field}.to`, violations, (operation, at) =>
-    compileOperation(operation, at, onUnknown, violations),
+    compileOperation(operation, new ListCompiler(at, onUnknown, violations, shared)),
   )
 }
 
-function compileOperation(
-  operation: OperationMatch,
-  field: string,
-  onUnknown: boolean,
-  violations: Violations,
-): OperationMatcher {
-  const criteria: Criterion[] = []
-  const read = <K extends keyof OperationMatch, T>(
-    name: K,
-    parse: (value: ValueOf<K>) => T,
-  ): readonly T[] | undefined =>
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the list of that very name
-    parseList(operation[name] as readonly ValueOf<K>[] | undefined, `${field}.${name}`, parse, violations)
-  const add = <T>(
-    values: T | undefined,
-    make: (form: CriterionForm, member: Membership) => Criterion,
-    form: Omit<CriterionForm, 'onUnknown'>,
-    member: (values: T, query: Query) => Truth | undefined,
-  ): void => {
-    if (values !== undefined) criteria.push(make({ onUnknown, ...form }, (query) => member(values, query)))
-  }
-
-  const ports = setOf(read('ports', parsePort))
-  add(ports, within, { name: 'ports' }, ofPorts)
-  add(setOf(read('notPorts', parsePort)), without, { name: 'notPorts' }, ofPorts)
-
-  const hosts = read('hosts', parseHostPattern)
-  const notHosts = read('notHosts', parseHostPattern)
-  add(hosts, within, { name: 'hosts', layer7: true, checks: hosts?.length ?? 1 }, ofHosts)
-  add(notHosts, without, { name: 'notHosts', layer7: true, checks: notHosts?.length ?? 1 }, ofHosts)
-
-  const paths = read('paths', parsePath)
-  const notPaths = read('notPaths', parsePath)
-  add(paths, within, { name: 'paths', layer7: true, checks: paths?.length ?? 1 }, ofPaths)
-  add(notPaths, without, { name: 'notPaths', layer7: true, checks: notPaths?.length ?? 1 }, ofPaths)
-
-  add(setOf(read('methods', parseMethod)), within, { name: 'methods', layer7: true }, ofMethods)
-  add(setOf(read('notMethods', parseMethod)), without, { name: 'notMethods', layer7: true }, ofMethods)
-
-  add(grpcMethods(read('grpcMethods', parseGrpcMethod)), within, { name: 'grpcMethods', layer7: true }, ofGrpc)
-  add(grpcMethods(read('notGrpcMethods', parseGrpcMethod)), without, { name: 'notGrpcMethods', layer7: true }, ofGrpc)
-  return { criteria, hosts, ports, paths }
+function compileOperation(operation: OperationMatch, lists: ListCompiler): OperationMatcher {
+  const { methods, notMethods, grpcMethods, notGrpcMethods } = operation
+  const ports = lists.add(portList, operation.ports, operation.notPorts)
+  const hosts = lists.add(hostList, operation.hosts, operation.notHosts)
+  const paths = lists.add(pathList, operation.paths, operation.notPaths)
+  lists.add(methodList, methods, notMethods)
+  const grpc = lists.add(grpcList, grpcMethods, notGrpcMethods)
+  return { criteria: lists.criteria, hosts, ports, paths, grpc }
 }
 
-type ValueOf<K extends keyof OperationMatch> = NonNullable<OperationMatch[K]>[number]
-/** Whether what is asked for is in the list; `undefined` when the request does not have it. */
-type Member<T> = (list: T, query: Query) => Truth | undefined
+const portList: ListForm<number, number, ReadonlySet<number>> = {
+  name: 'ports',
+  negation: 'notPorts',
+  parse: parsePort,
+  collect: toSet,
+  member: (ports, { port }) => ports.has(port),
+}
 
-const ofPorts: Member<ReadonlySet<number>> = (list, { port }) => list.has(port)
-const ofHosts: Member<readonly HostPattern[]> = (list, { host }) =>
-  host === undefined ? undefined : list.some((pattern) => matchesHost(pattern, host))
-const ofPaths: Member<readonly PathPattern[]> = (list, { path }) =>
-  path === undefined ? undefined : list.some((pattern) => matchesPath(pattern, path))
-const ofMethods: Member<ReadonlySet<string>> = (list, { method }) =>
-  method === undefined ? undefined : list.has(method)
+const hostList: ListForm<string, HostPattern, readonly HostPattern[]> = {
+  name: 'hosts',
+  negation: 'notHosts',
+  layer7: true,
+  parse: parseHostPattern,
+  collect: itself,
+  checks: (hosts) => hosts.length,
+  member: (hosts, { host }) => (host === undefined ? undefined : hosts.some((pattern) => matchesHost(pattern, host))),
+}
 
-function grpcMethods(texts: readonly string[] | undefined): GrpcMethods | undefined {
-  return texts === undefined ? undefined : grpcMethodsOf(texts)
+const pathList: ListForm<string, PathPattern, PathSet> = {
+  name: 'paths',
+  negation: 'notPaths',
+  layer7: true,
+  parse: parsePath,
+  collect: pathSetOf,
+  checks: ({ others }) => 1 + others.length,
+  member: ({ exact, others }, { path }) =>
+    path === undefined ? undefined : isExactly(exact, path) || others.some((pattern) => matchesPath(pattern, path)),
+  shorter: (form, negated, { exact, others }) =>
+    others.length === 0 && typeof exact === 'string'
+      ? listCriterion(form, negated, exact, isPath)
+      : exact === undefined && others.length === 1
+        ? listCriterion(form, negated, others[0]!, isLikePath)
+        : undefined,
+}
+
+function isPath(exact: string, { path }: Query): boolean | undefined {
+  return path === undefined ? undefined : path === exact
+}
+
+function isLikePath(pattern: PathPattern, { path }: Query): boolean | undefined {
+  return path === undefined ? undefined : matchesPath(pattern, path)
+}
+
+function pathSetOf(patterns: readonly PathPattern[]): PathSet {
+  const exact = patterns.filter((pattern) => pattern.kind === 'exact').map(({ path }) => path)
+  const others = patterns.filter((pattern) => pattern.kind !== 'exact')
+  return { exact: exactOf(exact), others: others.length === 0 ? noPatterns : others }
+}
+
+const noPatterns: readonly PathPattern[] = []
+
+const methodList: ListForm<string, string, ReadonlySet<string>> = {
+  name: 'methods',
+  negation: 'notMethods',
+  layer7: true,
+  parse: parseMethod,
+  collect: toSet,
+  member: (methods, { method }) => (method === undefined ? undefined : methods.has(method)),
+}
+
+const grpcList: ListForm<string, string, GrpcMethods> = {
+  name: 'grpcMethods',
+  negation: 'notGrpcMethods',
+  layer7: true,
+  parse: parseGrpcMethod,
+  collect: grpcMethodsOf,
+  member: ofGrpc,
 }
 
 /**

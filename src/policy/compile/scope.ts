@@ -5,6 +5,7 @@ import { parseValuePattern, type ValueMatcher, valueMatcherOf } from '../match/v
 import type { Action, ValueMatch } from '../model.ts'
 import { parseList, type Violations } from '../parse-list.ts'
 import { takesUnknownAs } from '../rule.ts'
+import type { SharedLists } from './lists.ts'
 
 /** What the rules of one policy are compiled with. */
 export interface RuleScope {
@@ -15,12 +16,20 @@ export interface RuleScope {
   readonly action: Action
   readonly onUnknown: boolean
   readonly violations: Violations
+  readonly shared: SharedLists
   /** Regular expressions that the policy may still have. */
   regexesLeft: number
 }
 
-export function ruleScope(home: TrustDomain, namespace: string, action: Action, violations: Violations): RuleScope {
-  return { home, namespace, action, onUnknown: takesUnknownAs(action), violations, regexesLeft: MAX_REGEXES }
+export function ruleScope(
+  home: TrustDomain,
+  namespace: string,
+  action: Action,
+  violations: Violations,
+  shared: SharedLists,
+): RuleScope {
+  const onUnknown = takesUnknownAs(action)
+  return { home, namespace, action, onUnknown, violations, shared, regexesLeft: MAX_REGEXES }
 }
 
 /** Fails, with violations, to `undefined`. */

@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject } from '../../identity/json.ts'
 import { OutriderError } from '../../lib/errors.ts'
+import { checkExternalAddress, needsNoIdentity } from '../external.ts'
 import { parseClaimPath } from '../match/claim.ts'
 import { parseHeaderName } from '../match/header.ts'
 import {
@@ -186,14 +187,21 @@ const apiKeySpec = object({
 const externalAuthorizationSpec = andThen(
   object({
     workloads,
-    address: words,
+    address: text(checkExternalAddress),
     spiffeId: optional(spiffeId),
     timeout: withDefault(duration(10, 10_000, '10ms to 10s'), 200),
     onFailure: withDefault(oneOf(['deny', 'allow']), 'deny'),
     to: conditionOf(operation),
     headers: optional(listOf(headerName, { uniqueBy: (name) => name })),
   }),
-  ({ timeout: timeoutMs, ...rest }) => ({ ...rest, timeoutMs }),
+  ({ timeout: timeoutMs, ...rest }, field, report) =>
+    rest.spiffeId === undefined && !needsNoIdentity(rest.address)
+      ? report({
+          field: pathOf(field, 'spiffeId'),
+          code: 'external-insecure',
+          message: 'a server that is not on this machine is asked over mutual TLS: say who it is',
+        })
+      : { ...rest, timeoutMs },
 )
 
 export const requestAuthentication: Reader<RequestAuthentication> = envelope(

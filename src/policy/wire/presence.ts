@@ -1,11 +1,11 @@
 /** Without what proto3 cannot tell from absent: empty texts and lists, zero, false, null, and the names that say which of a oneof is set. */
 export function present(message: object): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(message).filter(
-      ([, value]) =>
-        value !== '' && value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0),
-    ),
-  )
+  const set: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(message)) {
+    if (value === '' || value === null || value === undefined) continue
+    if (!Array.isArray(value) || value.length > 0) set[name] = value
+  }
+  return set
 }
 
 /**
@@ -17,7 +17,7 @@ export function fieldCount(message: unknown): number {
   if (typeof message !== 'object' || message === null) return 0
   let count = 0
   for (const [name, value] of Object.entries(message)) {
-    if (isSet(name, value)) count += 1 + fieldCount(value)
+    if (isSet(name, value)) count += 1 + (typeof value === 'object' ? fieldCount(value) : 0)
   }
   return count
 }

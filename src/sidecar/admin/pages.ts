@@ -2,14 +2,17 @@ import { createHash } from 'node:crypto'
 import type { Watch } from '../../lib/watch.ts'
 import { toPem } from '../../identity/x509.ts'
 import type { Credentials } from '../../mtls/credentials.ts'
+import type { CompiledPolicy } from '../../policy/compile.ts'
 import { type AdminAnswer, type AdminPages, json, text } from '../../telemetry/admin-server.ts'
 import { type ProcessState, processPages } from '../../telemetry/process-pages.ts'
+import type { KeySetState, KeySetStates } from '../authentication/key-sets.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { presentedText } from '../tls-failures.ts'
 import type { ServedTlsFailure, Traffic } from '../traffic.ts'
 
 export interface AdminSources extends Omit<ProcessState, 'notLive' | 'elsewhere'> {
   readonly snapshot: Snapshot
+  readonly keySets: Watch<KeySetStates>
   readonly traffic: Pick<Traffic, 'connections' | 'tlsFailures' | 'metrics' | 'notLive'>
   readonly announceDrain: () => void
   /** Undefined until the first SVID. */
@@ -38,6 +41,7 @@ export function adminPages(sources: AdminSources): AdminPages {
         ...originOf(snapshot),
         appliedAt: snapshot.appliedAtMs === undefined ? null : new Date(snapshot.appliedAtMs).toISOString(),
         closed: snapshot.policy.current.closed ?? null,
+        weakened: weakenedBy(snapshot.policy.current),
         resources: [...snapshot.held.values()].map((held) =>
           held.ok ? held.resource : { name: held.name, revision: held.revision, violations: held.violations },
         ),
@@ -53,8 +57,28 @@ export function adminPages(sources: AdminSources): AdminPages {
         })),
       ),
     'GET /tls-failures': async () => json((await traffic.tlsFailures()).map(shownFailure)),
+    'GET /key-sets': () => json([...sources.keySets.current].map(shownKeySet)),
     'GET /certs': () => certificates(sources.credentials()?.current),
   }
+}
+
+/** State of the keys that issuers publish at an address. The keys are public. */
+function shownKeySet([uri, { keys, asking, fetchedAtMs, failure }]: readonly [string, KeySetState]): object {
+  return {
+    uri,
+    usable: keys !== undefined,
+    fetchedAt: fetchedAtMs === undefined ? null : new Date(fetchedAtMs).toISOString(),
+    asking,
+    failure: failure ?? null,
+    keys: (keys?.keys ?? []).map(({ keyId, algorithms }) => ({ keyId: keyId ?? null, algorithms })),
+    ignored: keys?.ignored ?? [],
+  }
+}
+
+/** Resources that let in what nobody has allowed. */
+function weakenedBy({ external }: CompiledPolicy): readonly string[] {
+  const open = external.filter(({ onFailure }) => onFailure === 'allow')
+  return open.map(({ label }) => `ExternalAuthorization ${label}: onFailure: allow`)
 }
 
 /** Where the policy is from, how old it is, and until when all of it is in force where that has an end. */

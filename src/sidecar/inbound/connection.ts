@@ -53,6 +53,10 @@ export interface InboundConnection extends HttpSource {
   /** Absent without mutual TLS. */
   readonly foundation: Foundation | undefined
   readonly principal: Principal
+  /** IP address that it comes from. */
+  readonly address: string
+  /** Server name that the client asked for; absent without TLS, and where it asked for none. */
+  readonly sni: string | undefined
   /** The value of x-forwarded-client-cert for each request. */
   readonly clientCertificate: string | undefined
 }

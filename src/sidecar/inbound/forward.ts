@@ -4,6 +4,7 @@ import { type RefusalCode, refuse } from '../refusal.ts'
 import type { Attempt, Request } from '../request.ts'
 import type { UpstreamPool } from '../upstream/pool.ts'
 import type { InboundConnection } from './connection.ts'
+import type { Consulted } from './consult.ts'
 import type { Admitted } from './limit.ts'
 import type { Received } from './receive.ts'
 import type { Target } from './route.ts'
@@ -12,6 +13,7 @@ import type { Target } from './route.ts'
 export function forward(
   _permit: Permit,
   received: Received,
+  consulted: Consulted,
   admitted: Admitted,
   target: Target,
   connection: InboundConnection,
@@ -22,8 +24,10 @@ export function forward(
   const outgoing: RequestHead = {
     method: head.method,
     authority: received.authority,
-    target: received.target,
-    headers: request.forwardedHeaders('x-forwarded-client-cert', connection.clientCertificate),
+    target: consulted.target,
+    headers:
+      consulted.headers ??
+      request.forwardedHeaders('x-forwarded-client-cert', connection.clientCertificate, received.headers),
     bodyLength: head.bodyLength,
     upgrade: head.upgrade,
     acceptsTrailers: head.acceptsTrailers,

@@ -38,6 +38,8 @@ export function identify(secured: Secured, inbound: Inbound): InboundConnection 
     foundation,
     peerName: peer.id,
     principal: { kind: 'peer', id: peer.id },
+    address: addressOf(remote),
+    sni: typeof socket.servername === 'string' && socket.servername !== '' ? socket.servername : undefined,
     reporter: 'inbound',
     source: { kind: 'peer', id: peer.id },
     explain: true,
@@ -83,6 +85,8 @@ export function identifyPlain(detected: Detected, inbound: Inbound): InboundConn
     foundation: undefined,
     peerName: 'anonymous',
     principal: { kind: 'anonymous', why },
+    address: addressOf(remote),
+    sni: undefined,
     reporter: 'inbound',
     source: { kind: 'anonymous', why },
     explain: false,
@@ -96,6 +100,11 @@ export function identifyPlain(detected: Detected, inbound: Inbound): InboundConn
 /** Every normalisation but the strict one cuts them off. */
 function fragmentsOf({ mapping }: Inbound): InboundConnection['fragments'] {
   return mapping.normalise === 'strict' ? 'refuse' : 'allow'
+}
+
+/** Without the port. */
+function addressOf(remote: string): string {
+  return remote.slice(0, remote.lastIndexOf(':'))
 }
 
 /** ALPN (RFC 7301); without it HTTP/1.1. */

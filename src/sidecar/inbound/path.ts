@@ -1,10 +1,14 @@
 import type { Socket } from 'node:net'
 import type { RequestHead, RequestSink, ServerStream } from '../../http/exchange.ts'
+import type { Permit } from '../../policy/decision.ts'
+import { goOnLater } from '../later.ts'
+import type { Refusal } from '../refusal.ts'
 import { Request } from '../request.ts'
 import { accept } from './accept.ts'
-import { authenticate } from './authenticate.ts'
+import { type Authenticated, authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import type { Inbound, InboundConnection } from './connection.ts'
+import { type Consulted, consult } from './consult.ts'
 import { detect } from './detect.ts'
 import { forward } from './forward.ts'
 import { identify, identifyPlain } from './identify.ts'
@@ -42,18 +46,48 @@ export function inboundRequest(head: RequestHead, stream: ServerStream, connecti
   const request = new Request(connection, head, stream)
   const received = receive(request, connection)
   if (received.kind === 'refusal') return refused(request, received)
-  const principal = authenticate(connection)
-  const permit = authorize(principal, received, connection)
+  const authenticated = authenticate(received, connection)
+  if (authenticated instanceof Promise) {
+    const { log } = connection.runtime
+    goOnLater(request, authenticated, log, (user) => known(user, connection))
+    return request.exchange
+  }
+  if (authenticated.kind === 'refusal') return refused(request, authenticated)
+  return known(authenticated, connection)
+}
+
+/** It is known who asks. */
+function known(authenticated: Authenticated, connection: InboundConnection): RequestSink {
+  const { request } = authenticated.received
+  const permit = authorize(authenticated, connection)
   if (permit.kind === 'refusal') return refused(request, permit)
+  const consulted = consult(authenticated, connection)
+  if (consulted instanceof Promise) {
+    const { log } = connection.runtime
+    goOnLater(request, consulted, log, (outcome) => permitted(permit, authenticated, outcome, connection))
+    return request.exchange
+  }
+  if (consulted.kind === 'refusal') return refused(request, consulted)
+  return permitted(permit, authenticated, consulted, connection)
+}
+
+/** All who have a say have allowed it. */
+function permitted(
+  permit: Permit,
+  { principal, received }: Authenticated,
+  consulted: Consulted,
+  connection: InboundConnection,
+): RequestSink {
+  const { request } = received
   const admitted = limit(principal, received, connection)
   if (admitted.kind === 'refusal') return refused(request, admitted)
   const target = route(received, connection)
   if (target.kind === 'refusal') return refused(request, target)
-  forward(permit, received, admitted, target, connection)
+  forward(permit, received, consulted, admitted, target, connection)
   return request.exchange
 }
 
-function refused(request: Request, refusal: Parameters<Request['refuse']>[0]): RequestSink {
+function refused(request: Request, refusal: Refusal): RequestSink {
   request.refuse(refusal)
   return request.exchange
 }

@@ -1,4 +1,5 @@
 import type { RequestHead } from '../../http/exchange.ts'
+import type { Headers } from '../../http/headers.ts'
 import { normaliseAuthority } from '../../policy/host.ts'
 import { type Refusal, refuse } from '../refusal.ts'
 import type { Request } from '../request.ts'
@@ -17,6 +18,8 @@ export interface Received {
   readonly path: string | undefined
   /** Path and query as they will be forwarded. */
   readonly target: string
+  /** End-to-end fields as they will be forwarded, but for those of our own. */
+  readonly headers: Headers
   /** Port of the application. */
   readonly port: number
 }
@@ -33,7 +36,8 @@ export function receive(request: Request, connection: InboundConnection): Receiv
   const { port } = inbound.app
   if (head.method === 'CONNECT') {
     const { authority } = head
-    return { kind: 'received', request, head, host: undefined, authority, path: undefined, target: '', port }
+    const { headers } = head
+    return { kind: 'received', request, head, host: undefined, authority, path: undefined, target: '', headers, port }
   }
   const { host, authority } = normaliseAuthority(head.authority)
   request.authority = authority
@@ -42,5 +46,5 @@ export function receive(request: Request, connection: InboundConnection): Receiv
   const { path, query } = normalised
   request.path = path
   const target = query === '' ? path : path + query
-  return { kind: 'received', request, head, host, authority, path, target, port }
+  return { kind: 'received', request, head, host, authority, path, target, headers: head.headers, port }
 }

@@ -97,7 +97,7 @@ export class Fallback {
     }
     const changed = decodeResources(body)
     this.#unsubscribe = snapshot.policy.subscribe(() => this.#look())
-    takeLastGood({ revision, nonce: '', changed: [...changed], removed: [] }, snapshot, {
+    takeLastGood({ revision, nonce: '', changed: [...changed], removed: [], reportHealthEveryMs: 0 }, snapshot, {
       source: 'last-good',
       syncedAtMs,
       maxAgeMs,

@@ -1,6 +1,7 @@
 import type { ClientConnection, RequestHead } from '../../http/exchange.ts'
 import { type RefusalCode, refuse } from '../refusal.ts'
-import { type Attempt, ORIGINAL_PROTOCOL } from '../request.ts'
+import { ORIGINAL_PROTOCOL } from '../own-fields.ts'
+import type { Attempt } from '../request.ts'
 import type { Balanced } from './balance.ts'
 import type { OutboundConnection } from './connection.ts'
 import type { Received } from './receive.ts'

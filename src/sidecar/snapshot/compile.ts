@@ -3,7 +3,7 @@ import { type CompiledPolicy, compilePolicy, type PolicyInput } from '../../poli
 import type { Violation } from '../../policy/model.ts'
 import { compileRevocations } from '../../policy/revocations.ts'
 import type { Decoded } from './decode.ts'
-import type { HeldResources, SentName } from './snapshot.ts'
+import type { HeldResources, SentName, Snapshot } from './snapshot.ts'
 
 /** What is wrong with which resource, for the NACK. */
 export interface SentViolation extends Violation {
@@ -20,12 +20,15 @@ export interface CompiledResources {
 }
 
 /** Makes what requests are decided with. What cannot be compiled closes what it governs, and is named in `violations`. */
-export function compile(decoded: Decoded): Compiled {
-  return { decoded, ...compileResources(decoded.held) }
+export function compile(decoded: Decoded, { policy }: Snapshot): Compiled {
+  return { decoded, ...compileResources(decoded.held, policy.current) }
 }
 
-/** The same resources make the same policy, wherever they are compiled. */
-export function compileResources(resources: HeldResources): CompiledResources {
+/**
+ * The same resources make the same policy, wherever they are compiled, and whatever was in force `before`: that only saves to
+ * compile what has not changed since.
+ */
+export function compileResources(resources: HeldResources, before?: CompiledPolicy): CompiledResources {
   const policies: PolicyInput['policies'][number][] = []
   const limits: PolicyInput['limits'][number][] = []
   const services: PolicyInput['services'][number][] = []
@@ -75,16 +78,9 @@ export function compileResources(resources: HeldResources): CompiledResources {
     // Who is believed no longer is not believed then either.
     return { policy: { ...closedPolicy(why), revocations: compileRevocations(revocations) }, violations }
   }
-  const compiled = compilePolicy({
-    workload,
-    policies,
-    limits,
-    services,
-    revocations,
-    authentications,
-    apiKeys,
-    external,
-    unreadable,
-  })
+  const compiled = compilePolicy(
+    { workload, policies, limits, services, revocations, authentications, apiKeys, external, unreadable },
+    before,
+  )
   return { policy: compiled.policy, violations: [...violations, ...compiled.violations] }
 }

@@ -2,6 +2,7 @@ import { resourceKey } from '../../policy/model.ts'
 import { fromWire } from '../../policy/wire.ts'
 import type { PolicyUpdate__Output } from '../../wire/outrider/policy/v1/PolicyUpdate.ts'
 import type { SubscribeRequest } from '../../wire/outrider/policy/v1/SubscribeRequest.ts'
+import { heldAfter } from './changes.ts'
 import type { Held, HeldResources, Snapshot } from './snapshot.ts'
 
 /** The full set after an update, each resource read or known to be unreadable. */
@@ -36,8 +37,10 @@ export function decode(update: PolicyUpdate__Output, snapshot: Snapshot): Decode
     const entry: Held = read.ok
       ? { ok: true, name, revision: message.revision, resource: read.resource }
       : { ok: false, name, revision: message.revision, unreadable: read.unreadable, violations: read.violations }
-    snapshot.sent?.note(entry, message)
-    held.set(resourceKey(name), entry)
+    const key = resourceKey(name)
+    const shared = heldAfter(entry, snapshot.held.get(key))
+    snapshot.sent?.note(shared, message)
+    held.set(key, shared)
   }
   return { kind: 'decoded', nonce, revision, held, startedMs }
 }

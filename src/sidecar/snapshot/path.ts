@@ -14,7 +14,7 @@ import type { Origin, Snapshot } from './snapshot.ts'
 export function takeUpdate(update: PolicyUpdate__Output, snapshot: Snapshot): SubscribeRequest {
   const decoded = decode(update, snapshot)
   if (decoded.kind === 'stale') return decoded.nack
-  const compiled = compile(decoded)
+  const compiled = compile(decoded, snapshot)
   return apply(compiled, snapshot, { source: 'control' })
 }
 
@@ -22,6 +22,6 @@ export function takeUpdate(update: PolicyUpdate__Output, snapshot: Snapshot): Su
 export function takeLastGood(update: PolicyUpdate__Output, snapshot: Snapshot, origin: Origin): void {
   const decoded = decode(update, snapshot)
   if (decoded.kind === 'stale') return
-  const compiled = compile(decoded)
+  const compiled = compile(decoded, snapshot)
   apply(compiled, snapshot, origin)
 }

@@ -3,6 +3,8 @@ import type { Clock, Timer } from '../../lib/clock.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import type { ClientDuplex } from '../../rpc/client.ts'
+import type { ApiKeyUse } from '../../wire/outrider/policy/v1/ApiKeyUse.ts'
+import type { HealthReport } from '../../wire/outrider/policy/v1/HealthReport.ts'
 import type { InboundListener } from '../../wire/outrider/policy/v1/InboundListener.ts'
 import type { PolicyUpdate__Output } from '../../wire/outrider/policy/v1/PolicyUpdate.ts'
 import type { TrustReport } from '../../wire/outrider/policy/v1/TrustReport.ts'
@@ -15,13 +17,16 @@ export interface SubscriptionOptions {
   readonly snapshot: Snapshot
   /** Calls back when the policy of the snapshot is in force everywhere. */
   readonly whenInForce: (inForce: () => void) => void
+  /** The control server wants a report of our health so often, in milliseconds; 0: it does not. */
+  readonly onHealthAsked: (everyMs: number) => void
   readonly sidecarId: string
   readonly programVersion: string
   readonly clock: Clock
   readonly random: Random
 }
 
-const RECONNECT = { initialMs: 100, maxMs: 5_000, jitter: 0.5 }
+/** The whole delay is random: sidecars that lose their streams at the same moment do not come back at the same moment. */
+export const RECONNECT = { initialMs: 100, maxMs: 5_000, jitter: 1 }
 
 /**
  * Keeps one policy stream to the control server open. While it is down the policy in force stays in force; after a reconnect
@@ -54,6 +59,17 @@ export class Subscription {
   trust(report: TrustReport): void {
     this.#trust = report
     this.#stream?.send({ trustReport: report })
+  }
+
+  /** What became of our requests; dropped while there is no stream. */
+  health(report: HealthReport): void {
+    this.#stream?.send({ healthReport: report })
+  }
+
+  /** Which API keys were used. False when there is no stream to say it on. */
+  apiKeysUsed(use: ApiKeyUse): boolean {
+    this.#stream?.send({ apiKeyUse: use })
+    return this.#stream !== undefined
   }
 
   /** Begins anew, with the SVID that we have now. */
@@ -93,6 +109,7 @@ export class Subscription {
       this.#refusal = undefined
       snapshot.metrics.controlConnected.set(1)
       const answer = takeUpdate(update, snapshot)
+      this.#options.onHealthAsked(update.reportHealthEveryMs)
       whenInForce(() => {
         if (this.#stream === stream) stream.send(answer)
       })
@@ -112,6 +129,7 @@ export class Subscription {
     this.#stream = undefined
     const { snapshot, clock } = this.#options
     snapshot.metrics.controlConnected.set(0)
+    this.#options.onHealthAsked(0)
     snapshot.outOfStep()
     this.#refusal = isRefusal(error) ? error : undefined
     if (this.#closed) return

@@ -1,27 +1,33 @@
 import { randomBytes } from 'node:crypto'
 import type { SidecarConfig } from '../../config/sidecar.ts'
 import { Backoff } from '../../lib/backoff.ts'
-import type { Clock, Timer } from '../../lib/clock.ts'
+import { type Clock, processMonotonic, type Timer } from '../../lib/clock.ts'
 import { describeError } from '../../lib/errors.ts'
 import type { PortSharing } from '../../lib/listen.ts'
 import type { Random } from '../../lib/random.ts'
-import { LOCK_BYTES, releaseLock } from '../../lib/thread-lock.ts'
+import { LOCK_BYTES, releaseLock, ThreadLock } from '../../lib/thread-lock.ts'
 import type { Watch } from '../../lib/watch.ts'
 import type { Credentials } from '../../mtls/credentials.ts'
-import { TableMaker } from '../../ratelimit/tables.ts'
+import { Lockout } from '../../ratelimit/lockout.ts'
+import { TableMaker, TableStore } from '../../ratelimit/tables.ts'
 import type { AccessLogSink } from '../../telemetry/access-log.ts'
 import type { RootLogger } from '../../telemetry/log.ts'
 import { countsOf, mergeSnapshots, type MetricSnapshot } from '../../telemetry/merge.ts'
 import { processMetrics, sidecarMetrics } from '../../telemetry/names.ts'
 import type { MetricsOf } from '../../telemetry/registry.ts'
+import type { KeySetKeeper } from '../authentication/key-sets.ts'
+import { ApiKeyUses } from '../authentication/api-key-uses.ts'
+import type { Provers } from '../authentication/open.ts'
+import { UsedProofs, usedProofsMemory } from '../authentication/used-proofs.ts'
 import { atPorts } from '../data-plane.ts'
-import type { Snapshot } from '../snapshot/snapshot.ts'
+import { changesBetween } from '../snapshot/changes.ts'
+import type { HeldResources, Snapshot } from '../snapshot/snapshot.ts'
 import type { AuthorityUses } from '../trust-report.ts'
 import type { OpenPorts, ServedConnection, ServedTlsFailure, Traffic } from '../traffic.ts'
 import { clearLoad, loadsMemory } from './balance.ts'
 import { SinkInTurns } from './lines.ts'
 import type { SentPolicy, SharedMemory, ToWorker } from './messages.ts'
-import { sendCredentials } from './sent.ts'
+import { digestWith, sendCredentials } from './sent.ts'
 import { clearTallies, talliesMemory } from './tallies.ts'
 import { WorkerThread } from './thread.ts'
 
@@ -70,11 +76,16 @@ export class WorkerGroup implements Traffic {
   readonly #digestSecret = randomBytes(16).toString('hex')
   readonly #accessLog: SinkInTurns
   #unsubscribe: (() => void)[] = []
+  /** Order of the newest policy, and the resources that it was made of. */
   #policies = 0
+  #held: HeldResources = new Map()
   #awaiting: { readonly order: number; readonly inForce: () => void }[] = []
   #departed: MetricSnapshot = new Map()
-  #sources: { readonly credentials: Watch<Credentials>; readonly snapshot: Snapshot } | undefined
+  #sources:
+    | { readonly credentials: Watch<Credentials>; readonly snapshot: Snapshot; readonly keySets: KeySetKeeper }
+    | undefined
   #config: SidecarConfig
+  #provers: Provers | undefined
   #closing = false
 
   constructor(options: WorkerGroupOptions) {
@@ -88,6 +99,7 @@ export class WorkerGroup implements Traffic {
       lock: new SharedArrayBuffer(LOCK_BYTES),
       tallies: talliesMemory(workers),
       loads: loadsMemory(workers),
+      usedProofs: usedProofsMemory(),
     }
     this.#places = Array.from({ length: workers }, (_, index) => ({
       worker: index + 1,
@@ -100,14 +112,13 @@ export class WorkerGroup implements Traffic {
     }))
   }
 
-  async open(credentials: Watch<Credentials>, snapshot: Snapshot): Promise<OpenPorts> {
-    this.#sources = { credentials, snapshot }
+  async open(credentials: Watch<Credentials>, snapshot: Snapshot, keySets: KeySetKeeper): Promise<OpenPorts> {
+    this.#sources = { credentials, snapshot, keySets }
+    this.#held = snapshot.held
     this.#unsubscribe = [
       credentials.subscribe((value) => this.#tell({ kind: 'credentials', credentials: sendCredentials(value) })),
-      snapshot.policy.subscribe(() => {
-        this.#policies += 1
-        this.#tell({ kind: 'policy', policy: this.#policy(snapshot) })
-      }),
+      snapshot.policy.subscribe(() => this.#tellPolicy(snapshot.held)),
+      keySets.states.subscribe((states) => this.#tell({ kind: 'key-sets', keySets: states })),
       this.#options.log.levels.subscribe((level) => this.#tell({ kind: 'log-level', level })),
     ]
     const [founder, ...others] = this.#places
@@ -159,6 +170,33 @@ export class WorkerGroup implements Traffic {
     return uses
   }
 
+  provers(): Provers {
+    const { config, workers } = this.#options
+    const { snapshot, keySets } = this.#sources!
+    if (this.#provers !== undefined) return this.#provers
+    // One more holder than there are workers.
+    const lock = new ThreadLock(this.#memory.lock, workers + 1)
+    const digest = digestWith(this.#digestSecret)
+    const store = new TableStore({ maxKeys: config.rateLimitMaxKeys, lock, digest })
+    store.adopt(this.buckets.tables)
+    this.#unsubscribe.push(snapshot.policy.subscribe(() => store.adopt(this.buckets.tables)))
+    const usedProofs = new UsedProofs({ memory: this.#memory.usedProofs, lock, digest, monotonic: processMonotonic })
+    this.#provers = {
+      sources: { keySets: keySets.states, wantKeys: (uri) => keySets.want(uri), usedProofs },
+      lockout: new Lockout(processMonotonic, store),
+      apiKeyUses: new ApiKeyUses(),
+    }
+    return this.#provers
+  }
+
+  async takeApiKeyUses(): Promise<ReadonlyMap<string, number>> {
+    const answers = await this.#askAll(async (thread) => (await thread.ask('api-key-uses')).uses)
+    const all = [...answers, this.#provers?.apiKeyUses.take() ?? new Map<string, number>()]
+    const uses = new Map<string, number>()
+    for (const [id, lastMs] of all.flatMap((taken) => [...taken])) uses.set(id, Math.max(lastMs, uses.get(id) ?? 0))
+    return uses
+  }
+
   async metrics(): Promise<readonly MetricSnapshot[]> {
     await this.#askAll(async (thread, place) => {
       const { metrics } = await thread.ask('metrics')
@@ -195,16 +233,26 @@ export class WorkerGroup implements Traffic {
     for (const { thread } of this.#places) thread?.post(message)
   }
 
-  #policy({ held }: Snapshot): SentPolicy {
-    return { order: this.#policies, held, tables: this.buckets.tables }
+  /** Each worker has what was sent before: only what is different now travels, and arrives in the same order. */
+  #tellPolicy(held: HeldResources): void {
+    const changes = changesBetween(this.#held, held)
+    const base = this.#policies
+    this.#policies += 1
+    this.#held = held
+    this.#tell({ kind: 'policy', policy: { order: this.#policies, base, ...changes, tables: this.buckets.tables } })
+  }
+
+  #wholePolicy(): SentPolicy {
+    const changed = [...this.#held]
+    return { order: this.#policies, base: undefined, changed, removed: [], tables: this.buckets.tables }
   }
 
   /** Starts the thread of a place with what is true now; what changes from here on is told to it. */
   async #start(place: Place, ports: PortSharing): Promise<OpenPorts> {
     const { workers, clock, log } = this.#options
-    const { credentials, snapshot } = this.#sources!
+    const { credentials, keySets } = this.#sources!
     const { worker } = place
-    const policy = this.#policy(snapshot)
+    const policy = this.#wholePolicy()
     const start = {
       worker,
       workers,
@@ -215,12 +263,14 @@ export class WorkerGroup implements Traffic {
       digestSecret: this.#digestSecret,
       credentials: sendCredentials(credentials.current),
       policy,
+      keySets: keySets.states.current,
     }
     const thread = new WorkerThread(start, clock, {
       onInForce: (order) => {
         place.order = order
         this.#answerAwaiting()
       },
+      onKeysWanted: (uri) => keySets.want(uri),
       onLines: (kind, lines, written) => {
         if (kind === 'access-log') this.#accessLog.write(lines, (error) => written(error?.message))
         else {

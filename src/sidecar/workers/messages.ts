@@ -6,8 +6,9 @@ import type { Svid } from '../../identity/svid.ts'
 import type { Tables } from '../../ratelimit/tables.ts'
 import type { LogLevel } from '../../telemetry/log.ts'
 import type { MetricSnapshot } from '../../telemetry/merge.ts'
+import type { KeySetStates } from '../authentication/key-sets.ts'
 import type { ConnectionRecord } from '../connections.ts'
-import type { HeldResources } from '../snapshot/snapshot.ts'
+import type { HeldChanges } from '../snapshot/changes.ts'
 import type { TlsFailureRecord } from '../tls-failures.ts'
 import type { OpenPorts } from '../traffic.ts'
 import type { AuthorityUses } from '../trust-report.ts'
@@ -23,6 +24,8 @@ export interface SharedMemory {
   readonly lock: SharedArrayBuffer
   readonly tallies: SharedArrayBuffer
   readonly loads: SharedArrayBuffer
+  /** DPoP proofs that were used. */
+  readonly usedProofs: SharedArrayBuffer
 }
 
 /** What a worker begins with. */
@@ -39,6 +42,7 @@ export interface WorkerStart {
   readonly digestSecret: string
   readonly credentials: SentCredentials
   readonly policy: SentPolicy
+  readonly keySets: KeySetStates
 }
 
 export interface SentCredentials {
@@ -48,11 +52,12 @@ export interface SentCredentials {
   readonly bundles: readonly BundleParts[]
 }
 
-/** All resources, which each worker compiles anew, and the buckets of the rate limits among them. */
-export interface SentPolicy {
+/** Resources, which each worker compiles for itself, and the buckets of the rate limits among them. */
+export interface SentPolicy extends HeldChanges {
   /** Rises with every policy that is sent. */
   readonly order: number
-  readonly held: HeldResources
+  /** Of the policy that this one changes; absent: it is the whole. */
+  readonly base: number | undefined
   readonly tables: Tables
 }
 
@@ -65,12 +70,14 @@ export type Answer =
   | { readonly about: 'life' }
   | { readonly about: 'metrics'; readonly metrics: MetricSnapshot }
   | { readonly about: 'authority-uses'; readonly uses: AuthorityUses }
+  | { readonly about: 'api-key-uses'; readonly uses: ReadonlyMap<string, number> }
   | { readonly about: 'connections'; readonly connections: readonly ConnectionRecord[] }
   | { readonly about: 'tls-failures'; readonly failures: readonly TlsFailureRecord[] }
 
 export type ToWorker =
   | { readonly kind: 'credentials'; readonly credentials: SentCredentials }
   | { readonly kind: 'policy'; readonly policy: SentPolicy }
+  | { readonly kind: 'key-sets'; readonly keySets: KeySetStates }
   | { readonly kind: 'log-level'; readonly level: LogLevel }
   | { readonly kind: 'written'; readonly log: Log; readonly failure: string | undefined }
   | { readonly kind: 'question'; readonly id: number; readonly about: Question }
@@ -81,6 +88,8 @@ export type FromWorker =
   /** It could not open its ports. */
   | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly place: string | undefined }
   | { readonly kind: 'in-force'; readonly order: number }
+  /** A token names a key that is none of those that are published there. */
+  | { readonly kind: 'keys-wanted'; readonly uri: string }
   /** Whole lines. The next ones of this log come after `written`. */
   | { readonly kind: 'lines'; readonly log: Log; readonly lines: string }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer }

@@ -8,6 +8,7 @@ import type { Answer, FromWorker, Log, Question, ToWorker, WorkerStart } from '.
 /** Who started a thread. */
 export interface ThreadOwner {
   onInForce(order: number): void
+  onKeysWanted(uri: string): void
   onLines(log: Log, lines: string, written: (failure?: string) => void): void
   /** Called once, at whatever time it ends, and with why. */
   onEnded(reason: Error): void
@@ -112,6 +113,9 @@ export class WorkerThread {
       }
       case 'in-force':
         this.#owner.onInForce(message.order)
+        break
+      case 'keys-wanted':
+        this.#owner.onKeysWanted(message.uri)
         break
       case 'lines': {
         const { log, lines } = message

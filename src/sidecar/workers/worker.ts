@@ -6,12 +6,15 @@ import { systemRandom } from '../../lib/random.ts'
 import { ThreadLock } from '../../lib/thread-lock.ts'
 import { unreachable } from '../../lib/unreachable.ts'
 import { WatchCell } from '../../lib/watch.ts'
+import { Lockout } from '../../ratelimit/lockout.ts'
 import { RateLimiter } from '../../ratelimit/limiter.ts'
 import { TableStore } from '../../ratelimit/tables.ts'
 import { createLogger } from '../../telemetry/log.ts'
 import { sidecarMetrics } from '../../telemetry/names.ts'
 import { createMetrics } from '../../telemetry/registry.ts'
+import { UsedProofs } from '../authentication/used-proofs.ts'
 import { DataPlane } from '../data-plane.ts'
+import { withChanges } from '../snapshot/changes.ts'
 import { compileResources } from '../snapshot/compile.ts'
 import { Balancer } from './balance.ts'
 import { SentAccessLog, SentLog } from './lines.ts'
@@ -36,7 +39,16 @@ function serve(main: MessagePort, start: WorkerStart): void {
   })
   store.adopt(start.policy.tables)
   const credentials = new WatchCell(receiveCredentials(start.credentials))
-  const policy = new WatchCell(compileResources(start.policy.held).policy)
+  let order = start.policy.order
+  let held = withChanges(new Map(), start.policy)
+  const policy = new WatchCell(compileResources(held).policy)
+  const keySets = new WatchCell(start.keySets)
+  const usedProofs = new UsedProofs({
+    memory: memory.usedProofs,
+    lock: new ThreadLock(memory.lock, worker),
+    digest: digestWith(digestSecret),
+    monotonic: processMonotonic,
+  })
   const plane = new DataPlane({
     config,
     clock,
@@ -45,6 +57,7 @@ function serve(main: MessagePort, start: WorkerStart): void {
     metrics: registry.metrics,
     accessLog,
     limiter: new RateLimiter(processMonotonic, store),
+    lockout: new Lockout(processMonotonic, store),
     tallies: new ThreadTallies(memory.tallies, worker - 1),
     planes: workers,
   })
@@ -74,6 +87,8 @@ function serve(main: MessagePort, start: WorkerStart): void {
         return { about, uses: plane.connections.authorityUses() }
       case 'connections':
         return { about, connections: plane.connections.list() }
+      case 'api-key-uses':
+        return { about, uses: plane.apiKeyUses.take() }
       case 'tls-failures':
         return { about, failures: plane.tlsFailures.list() }
       default:
@@ -94,13 +109,20 @@ function serve(main: MessagePort, start: WorkerStart): void {
         credentials.set(receiveCredentials(message.credentials))
         break
       case 'policy': {
-        const { order, held, tables } = message.policy
-        const compiled = compileResources(held)
+        const { base, tables } = message.policy
+        // It would enforce something that nobody has sent: better to end, and be replaced with the whole.
+        if (base !== order) throw new TypeError(`policy ${message.policy.order} changes ${base}, not ${order}`)
+        order = message.policy.order
+        held = withChanges(held, message.policy)
+        const compiled = compileResources(held, policy.current)
         store.adopt(tables)
         policy.set(compiled.policy)
         post({ kind: 'in-force', order })
         break
       }
+      case 'key-sets':
+        keySets.set(message.keySets)
+        break
       case 'log-level':
         rootLog.level = message.level
         break
@@ -119,7 +141,8 @@ function serve(main: MessagePort, start: WorkerStart): void {
     }
   })
 
-  plane.open(credentials, { policy }, ports).then(
+  const wantKeys = (uri: string): void => post({ kind: 'keys-wanted', uri })
+  plane.open(credentials, { policy }, { keySets, wantKeys, usedProofs }, ports).then(
     (opened) => post({ kind: 'open', ports: opened }),
     (error: unknown) => {
       if (!(error instanceof OutriderError)) throw error

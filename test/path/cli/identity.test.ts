@@ -63,6 +63,7 @@ async function sidecarAdmin(t: Test, ca: TestCa, leaf: TestLeaf | undefined, clo
     credentials: () => credentials,
     announceDrain: () => {},
     notReady: () => undefined,
+    keySets: new WatchCell(new Map()),
     traffic: {
       connections: async () => [],
       tlsFailures: async () => [],

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { run } from '../../../src/cli/run.ts'
+import { WatchCell } from '../../../src/lib/watch.ts'
 import { adminPages } from '../../../src/sidecar/admin/pages.ts'
 import { takeLastGood, takeUpdate } from '../../../src/sidecar/snapshot/path.ts'
 import { Snapshot } from '../../../src/sidecar/snapshot/snapshot.ts'
@@ -28,6 +29,7 @@ async function sidecarAt(t: Test, clock: TestClock): Promise<{ snapshot: Snapsho
     credentials: () => undefined,
     announceDrain: () => {},
     notReady: () => (snapshot.revision === 0 ? 'no policy yet' : undefined),
+    keySets: new WatchCell(new Map()),
     traffic: {
       connections: async () => [],
       tlsFailures: async () => [],

@@ -6,6 +6,7 @@ import { OutriderError } from '../../../src/lib/errors.ts'
 import { REFUSAL_TRAILER, trailerOf } from '../../../src/rpc/errors.ts'
 import { protocols } from '../../../src/rpc/load.ts'
 import { parseJoinToken } from '../../../src/rpc/token.ts'
+import type { PolicyUpdate__Output } from '../../../src/wire/outrider/policy/v1/PolicyUpdate.ts'
 import type { ResourceEvent__Output } from '../../../src/wire/outrider/admin/v1/ResourceEvent.ts'
 import {
   allow,
@@ -194,12 +195,27 @@ t.test('commands: get, list, delete, token, status', async (t) => {
   const sidecar = await control.join('web')
   const stream = sidecar.client.subscribe()
   stream.onEnd(() => {})
-  const updated = new Promise<void>((resolve) => stream.onMessage(() => resolve()))
+  const updated = new Promise<PolicyUpdate__Output>((resolve) => stream.onMessage(resolve))
   stream.send({ hello: { sidecarId: 'web-1', programVersion: '1.0' } })
-  await updated
+  const { nonce, revision } = await updated
   t.match(await outrider(control, ['status']), { code: 0, out: /web-1 +spiffe:\/\/test\.local.+pending/ })
   const { out } = await outrider(control, ['status', '-o', 'json'])
   t.match(JSON.parse(out), { control: { trustDomain: 'test.local' }, sidecars: [{ sidecarId: 'web-1' }] })
+  t.match(
+    await outrider(control, ['status', '--wait', '0ms']),
+    { code: 6, out: /synced 0, pending 1\n/ },
+    'not in time',
+  )
+  t.match(await outrider(control, ['status', '--wait', 'long']), { code: 2, err: /--wait takes a duration/ })
+  control.clock.advance(10_001)
+  t.match(await outrider(control, ['status']), { out: /web-1 .* lagging +- +10s +1\.0 / })
+  control.clock.advance(1000)
+  const page = await control.server.metrics.expose()
+  t.match(page, /^outrider_sidecars\{state="lagging"\} 1$/m)
+  stream.send({ ack: { nonce, revision } })
+  t.match(await outrider(control, ['status', '--wait', '10s']), { code: 0, out: /synced 1\n/ })
+  control.clock.advance(1000)
+  t.match(await control.server.metrics.expose(), /^outrider_sidecars\{state="synced"\} 1$/m)
   stream.cancel()
 
   t.match(await outrider(control, ['delete', '-f', '-'], GOOD), { code: 0, out: /Service.*\n.*Workload/ })

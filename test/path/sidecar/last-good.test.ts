@@ -109,7 +109,7 @@ for (const workers of ['1', '2']) {
     let web = await start(t, address, { stateDir: webDir, token: await control.token('web'), flags: { workers } })
     // The endpoint of `orders` has to be in what is kept.
     const endpoint = `127.0.0.1:${orders.inbound[0]!.port}`
-    control.clock.advance(60_000)
+    control.clock.advance(30_000)
     await until('web knows the endpoint', async () =>
       JSON.stringify(await web.page('/policy')).includes(`"port":${orders.inbound[0]!.port}`),
     )

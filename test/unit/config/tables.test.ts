@@ -115,3 +115,18 @@ t.test('keys of a cluster are nothing without an issuer, and the other way round
     })
   }
 })
+
+t.test('where identity providers may be', async (t) => {
+  const defaults = { sidecarId: 'host-1' }
+  const load = (flags: Readonly<Record<string, string>>) => loadSidecarConfig({ env: {}, flags, defaults })
+  t.equal(load({ 'token-provider-allow': 'id.internal,10.0.0.0/8' }).tokenProviderAllow, 'id.internal,10.0.0.0/8')
+  for (const text of ['10.0.0.0/33', 'a b', '::/129', ',']) {
+    t.throws(() => load({ 'token-provider-allow': text }), { code: 'config-value-malformed' }, text)
+  }
+  t.equal(
+    load({ 'dpop-origins': 'https://a.test,https://[::1]:8443' }).dpopOrigins,
+    'https://a.test,https://[::1]:8443',
+  )
+  for (const text of ['a.test', 'https://a.test/', 'https://a.test/x', 'https://A.test', 'ftp://a.test', 'https://a:b'])
+    t.throws(() => load({ 'dpop-origins': text }), { code: 'config-value-malformed' }, text)
+})

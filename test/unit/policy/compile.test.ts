@@ -119,3 +119,59 @@ t.test('what could not be read closes what it may govern', async (t) => {
   t.ok(allows(without('Service')))
   t.equal(resolveDestination(without('Service').destinations, 'api'), undefined)
 })
+
+t.test('what has not changed is taken over, and the policy in use stays as it was', async (t) => {
+  const rules = ['/a', '/b', '/c'].map((path) => ({ to: [{ paths: [path] }] }))
+  const many = policyOf('ALLOW', rules, 'many')
+  const input = { policies: [many, policyOf('DENY', [{ to: [{ paths: ['/never'] }] }], 'never')], limits: [rateLimit] }
+  const { policy: before } = compile(input)
+  // As it comes over the wire: a copy, in which one rule is another one.
+  const changed = policyOf('ALLOW', structuredClone(rules).with(1, { to: [{ paths: ['/d'] }] }), 'many')
+  const { policy } = compilePolicy(
+    {
+      workload: structuredClone(workload),
+      services: [service],
+      limits: [rateLimit],
+      policies: [input.policies[1]!, changed],
+    },
+    before,
+  )
+  for (const part of ['limits', 'destinations', 'revocations', 'authentication', 'external', 'schedule'] as const)
+    t.equal(policy[part], before[part], part)
+  t.equal(policy.rules.deny, before.rules.deny, 'an index without a change is the same')
+  const [one, other] = [before.rules.allow.rules, policy.rules.allow.rules]
+  t.same(
+    other.map((rule, place) => rule === one[place]),
+    [true, false, true],
+    'rules are compiled again only where they differ',
+  )
+  const kinds = (of: CompiledPolicy): readonly string[] =>
+    ['/a', '/b', '/c', '/d'].map((path) => decide(of, requestOf({ path })).kind)
+  t.same(kinds(before), ['permit', 'permit', 'permit', 'denial'])
+  t.same(kinds(policy), ['permit', 'denial', 'permit', 'permit'])
+
+  const moved = { ...workload, metadata: { ...workload.metadata, namespace: 'bank' } }
+  const elsewhere = compilePolicy({ workload: moved, services: [], limits: [], policies: input.policies }, policy)
+  t.equal(elsewhere.policy.rules.allow.rules.length, 0, 'for another workload nothing of it counts')
+})
+
+t.test('a policy that breaks and is mended closes and opens again', async (t) => {
+  const deny = policyOf('DENY', [{ to: [{ paths: ['/never'] }] }], 'deny')
+  const broken = policyOf('DENY', [...deny.spec.rules, { to: [{ paths: ['no-slash'] }] }], 'deny')
+  const first = compile({ policies: [everything, deny] })
+  const input: PolicyInput = { workload, policies: [everything, broken], limits: [], services: [service] }
+  const second = compilePolicy(input, first.policy)
+  t.match(second.policy.closed, { code: 'policy-broken', detail: /deny/ })
+  t.match(second.violations, [{ field: 'spec.rules[1].to[0].paths[0]', code: 'path-pattern-form' }])
+  const again = compilePolicy(input, second.policy)
+  t.strictSame(again.violations, second.violations, 'as long as it is broken it is told')
+  const third = compilePolicy({ ...input, policies: [everything, deny] }, again.policy)
+  t.equal(third.policy.closed, undefined)
+  t.ok(allows(third.policy))
+  t.match(decide(third.policy, requestOf({ path: '/never' })), { code: 'denied-by-rule' })
+  t.equal(decide(second.policy, requestOf({})).kind, 'denial', 'the broken one is still broken')
+})
+
+t.test('two policies of one name are an error of the program', async (t) => {
+  t.throws(() => compile({ policies: [everything, everything] }), { message: /two policies/ })
+})

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { compileOperations } from '../../../src/policy/compile/operation.ts'
 import { LimitTable } from '../../../src/policy/limits.ts'
+import { lockoutPlans } from '../../../src/ratelimit/lockout.ts'
 import { planLimit } from '../../../src/ratelimit/plan.ts'
 
 const plan = (name: string): ReturnType<typeof planLimit> =>
@@ -18,7 +19,7 @@ t.test('a limit counts the requests that one of its operations matches', async (
       to: compileOperations([{ methods: ['POST'] }, { paths: ['/admin/*'], ports: [8080] }], '', false, []),
     },
   ])
-  t.strictSame(table.plans, [always, writes])
+  t.strictSame(table.plans, [always, writes, ...lockoutPlans], 'every limit, and what locks out wrong API keys')
   t.strictSame(table.of({ principal, method: 'GET', path: '/', port: 8080 }), [always])
   t.strictSame(table.of({ principal, method: 'POST', path: '/', port: 1 }), [always, writes])
   t.strictSame(table.of({ principal, method: 'GET', path: '/admin/x', port: 8080 }), [always, writes])

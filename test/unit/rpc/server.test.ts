@@ -25,6 +25,7 @@ async function setUp(
   const events: string[] = []
   const all: AdminHandlers = {
     apply: unexpected,
+    applyCanary: unexpected,
     get: unexpected,
     list: unexpected,
     delete: unexpected,
@@ -32,6 +33,10 @@ async function setUp(
     createToken: unexpected,
     listTokens: unexpected,
     revokeToken: unexpected,
+    createApiKey: unexpected,
+    rotateApiKey: unexpected,
+    revokeApiKey: unexpected,
+    listApiKeys: unexpected,
     listSidecars: unexpected,
     getStatus: unexpected,
     getBundle: unexpected,

@@ -1,6 +1,8 @@
 import t from 'tap'
 import { adminPages } from '../../../src/sidecar/admin/pages.ts'
 import { describePresented } from '../../../src/identity/presented.ts'
+import { readJwkSet } from '../../../src/identity/jwk-set.ts'
+import type { KeySetStates } from '../../../src/sidecar/authentication/key-sets.ts'
 import { Connections, type OpenConnection } from '../../../src/sidecar/connections.ts'
 import { Snapshot } from '../../../src/sidecar/snapshot/snapshot.ts'
 import { takeUpdate } from '../../../src/sidecar/snapshot/path.ts'
@@ -16,6 +18,7 @@ import { makeTestCa } from '../../fixtures/ca.ts'
 import { TestClock } from '../../fixtures/clock.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
 import { allow, credentialsOf, Inbox, TRUST_DOMAIN, update, workloadOf } from '../../fixtures/sidecar.ts'
+import { publicJwk } from '../../fixtures/user-tokens.ts'
 
 checkLeaks(t)
 
@@ -35,6 +38,7 @@ t.test('what the sidecar knows', async (t) => {
   const failures = new TlsFailures(registry.metrics, log, clock)
   const elsewhere = createMetrics(sidecarMetrics, clock)
   t.teardown(() => elsewhere.destroy())
+  const keySets = new WatchCell<KeySetStates>(new Map())
   let notLive: string | undefined
   const ca = makeTestCa(TRUST_DOMAIN)
   let credentials: WatchCell<Credentials> | undefined
@@ -48,6 +52,7 @@ t.test('what the sidecar knows', async (t) => {
       credentials: () => credentials,
       announceDrain: () => {},
       notReady: () => notReady,
+      keySets,
       traffic: {
         connections: async () => connections.list().map((connection) => ({ ...connection, worker: 2 })),
         tlsFailures: async () => failures.list().map((failure) => ({ ...failure, worker: 2 })),
@@ -116,6 +121,28 @@ t.test('what the sidecar knows', async (t) => {
   t.match(JSON.parse((await ask('GET', '/tls-failures')).body), [
     { worker: 2, reason: 'not-tls', at: '2026-01-01T00:00:00.000Z' },
     { ...failure, presented: { ids: ['spiffe://test.local/ns/default/sa/api'], notAfter: /Z$/ } },
+  ])
+
+  t.same(JSON.parse((await ask('GET', '/key-sets')).body), [])
+  const state = { generation: 1, asking: false, answers: 1, notBeforeMs: 0 }
+  const keys = readJwkSet({ keys: [publicJwk(ca.privateKey, { kid: 'k1' }), { kty: 'EC' }] })
+  const unknown = { code: 'token-provider-timeout', message: 'too late' }
+  keySets.set(
+    new Map([
+      ['https://a.test/', { ...state, keys, fetchedAtMs: clock.now(), failure: undefined }],
+      ['https://b.test/', { ...state, keys: undefined, fetchedAtMs: undefined, failure: unknown }],
+    ]),
+  )
+  t.match(JSON.parse((await ask('GET', '/key-sets')).body), [
+    {
+      uri: 'https://a.test/',
+      usable: true,
+      fetchedAt: /Z$/,
+      failure: null,
+      keys: [{ keyId: 'k1', algorithms: ['ES256'] }],
+      ignored: [{ place: 'keys[1]' }],
+    },
+    { uri: 'https://b.test/', usable: false, fetchedAt: null, failure: unknown, keys: [] },
   ])
 
   t.match(await ask('GET', '/log-level'), { body: 'info\n' })

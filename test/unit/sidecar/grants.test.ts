@@ -19,8 +19,12 @@ class Held extends Grant {
   policies: CompiledPolicy[] = []
   refusal: Refusal | undefined
 
-  constructor(grants: Grants, verdict: (policy: CompiledPolicy, nowMs: number) => boolean = () => true) {
-    super()
+  constructor(
+    grants: Grants,
+    verdict: (policy: CompiledPolicy, nowMs: number) => boolean = () => true,
+    endsAtMs?: number,
+  ) {
+    super(endsAtMs)
     this.#grants = grants
     this.#verdict = verdict
     grants.add(this)
@@ -147,4 +151,44 @@ t.test('closed, it asks about nothing more', async (t) => {
   policy.set(closedPolicy('last'))
   for (let turn = 0; turn < 4; turn += 1) await nextTurn()
   t.equal(all.filter(({ policies }) => policies.length > 0).length, MOST)
+})
+
+t.test('what ends by itself is asked about at its end, each at its own', async (t) => {
+  const { clock, grants } = setUp()
+  const until = (endMs: number): Held => new Held(grants, (_policy, nowMs) => nowMs < endMs, endMs)
+  const start = clock.now()
+  const late = until(start + 60_000)
+  const early = until(start + 5000)
+  const endless = new Held(grants)
+  t.equal(clock.pending, 1, 'one timer for all of them')
+  clock.advance(4999)
+  t.equal(early.policies.length, 0)
+  clock.advance(1)
+  t.ok(early.refusal, 'the first is over')
+  t.equal(late.refusal, undefined)
+  t.equal(endless.refusal, undefined)
+  clock.advance(54_999)
+  t.equal(late.refusal, undefined)
+  clock.advance(1)
+  t.ok(late.refusal, 'and then the next')
+  t.equal(clock.pending, 0)
+  grants.close()
+})
+
+t.test('rounds for ends are a second apart', async (t) => {
+  const { clock, grants } = setUp()
+  const start = clock.now()
+  const held = Array.from({ length: 50 }, (_, index) => {
+    const endMs = start + 10 * index
+    return new Held(grants, (_policy, nowMs) => nowMs < endMs, endMs)
+  })
+  clock.advance(999)
+  t.equal(held.filter(({ policies }) => policies.length > 0).length, 0)
+  clock.advance(1)
+  t.ok(
+    held.every(({ refusal }) => refusal !== undefined),
+    'one round ends all of them',
+  )
+  t.ok(held.every(({ policies }) => policies.length === 1))
+  grants.close()
 })

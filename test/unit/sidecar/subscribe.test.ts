@@ -58,6 +58,8 @@ interface Bench {
   readonly streams: FakeStream[]
   readonly subscription: Subscription
   readonly lines: Inbox<Record<string, unknown>>
+  /** How often the control server wanted reports of our health. */
+  readonly asked: readonly number[]
   readonly connected: () => Promise<boolean>
 }
 
@@ -74,6 +76,7 @@ function start(whenInForce: (then: () => void) => void = (then) => then()): Benc
   t.teardown(() => registry.destroy())
   const snapshot = new Snapshot(clock, new OwnBuckets(), registry.metrics, log)
   const streams: FakeStream[] = []
+  const asked: number[] = []
   const subscription = new Subscription({
     open: () => {
       const stream = new FakeStream()
@@ -82,6 +85,7 @@ function start(whenInForce: (then: () => void) => void = (then) => then()): Benc
     },
     snapshot,
     whenInForce,
+    onHealthAsked: (everyMs) => void asked.push(everyMs),
     sidecarId: 'one',
     programVersion: '1.2.3',
     clock,
@@ -94,6 +98,7 @@ function start(whenInForce: (then: () => void) => void = (then) => then()): Benc
     streams,
     subscription,
     lines,
+    asked,
     connected: async () => /^outrider_control_connected 1$/m.test(await registry.expose()),
   }
 }

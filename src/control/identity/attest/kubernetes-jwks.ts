@@ -1,5 +1,6 @@
-import { createPublicKey, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { isJsonObject, type JsonObject, parseJsonObject } from '../../../identity/json.ts'
+import { readJwkSet } from '../../../identity/jwk-set.ts'
 import { type JwsAlgorithm, parseJws, verifyJws } from '../../../identity/jws.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { describeError, OutriderError } from '../../../lib/errors.ts'
@@ -33,7 +34,6 @@ interface Key {
 const ALGORITHMS: readonly JwsAlgorithm[] = ['RS256', 'ES256']
 /** Header fields that would choose the key (RFC 7515, 4.1): no token of a cluster has one. */
 const FORBIDDEN = ['jku', 'jwk', 'x5u', 'x5c']
-const MIN_RSA_BITS = 2048
 const CLOCK_SKEW_S = 20
 
 /**
@@ -108,7 +108,6 @@ export interface KeyPlace {
   readonly tokenFile?: string
 }
 
-const MAX_KEYS = 64
 const MAX_FILE_BYTES = 256 * 1024
 /** Looked at anew after so long, or at a key that is not there; then no more often than `REREAD_MS`. */
 const FRESH_MS = 5 * 60_000
@@ -168,32 +167,14 @@ export class KeySource {
   }
 }
 
-/** Keys that are not for signing, or of a kind that is not used here, are left out. Throws when none is left. */
+/** Keys without an ID, and of other algorithms, are left out. Throws when none is left. */
 function readKeys(document: unknown): KeySet {
-  const list = isJsonObject(document) ? document['keys'] : undefined
-  if (!Array.isArray(list)) throw new Error('it is no JWK set')
-  if (list.length > MAX_KEYS) throw new Error(`it has more than ${MAX_KEYS} keys`)
+  if (!isJsonObject(document)) throw new Error('it is no JWK set')
   const keys = new Map<string, Key>()
-  for (const jwk of list) {
-    const kid = isJsonObject(jwk) ? textAt(jwk, 'kid', 256) : undefined
-    const key = isJsonObject(jwk) ? keyOf(jwk) : undefined
-    if (kid !== undefined && key !== undefined) keys.set(kid, key)
+  for (const { keyId, algorithms, key } of readJwkSet(document).keys) {
+    const algorithm = ALGORITHMS.find((name) => algorithms.includes(name))
+    if (keyId !== undefined && algorithm !== undefined) keys.set(keyId, { algorithm, key })
   }
   if (keys.size === 0) throw new Error('it has no RS256 or ES256 key with a kid')
   return keys
-}
-
-function keyOf(jwk: JsonObject): Key | undefined {
-  if (jwk['use'] !== undefined && jwk['use'] !== 'sig') return undefined
-  const algorithm = jwk['kty'] === 'RSA' ? 'RS256' : jwk['kty'] === 'EC' && jwk['crv'] === 'P-256' ? 'ES256' : undefined
-  if (algorithm === undefined || (jwk['alg'] !== undefined && jwk['alg'] !== algorithm)) return undefined
-  const text = (name: string): string => textAt(jwk, name, 2048) ?? ''
-  // Only the public members.
-  const members =
-    algorithm === 'RS256'
-      ? { kty: 'RSA', n: text('n'), e: text('e') }
-      : { kty: 'EC', crv: 'P-256', x: text('x'), y: text('y') }
-  const key = createPublicKey({ key: members, format: 'jwk' })
-  const bits = key.asymmetricKeyDetails?.modulusLength
-  return bits !== undefined && bits < MIN_RSA_BITS ? undefined : { algorithm, key }
 }

@@ -6,23 +6,27 @@ import type { WorkloadPolicy } from '../../../../src/control/publish/resolve.ts'
 import { parseSpiffeId } from '../../../../src/identity/spiffe-id.ts'
 import { verifyPeer, type VerifiedPeer } from '../../../../src/identity/verify.ts'
 import { OutriderError } from '../../../../src/lib/errors.ts'
+import { protocols } from '../../../../src/rpc/load.ts'
 import type { ServerDuplex } from '../../../../src/rpc/stream.ts'
-import type { PolicyUpdate } from '../../../../src/wire/outrider/policy/v1/PolicyUpdate.ts'
+import type { EncodedPolicyUpdate } from '../../../../src/wire/outrider/policy/v1/EncodedPolicyUpdate.ts'
+import type { PolicyUpdate__Output } from '../../../../src/wire/outrider/policy/v1/PolicyUpdate.ts'
 import type { SubscribeRequest__Output } from '../../../../src/wire/outrider/policy/v1/SubscribeRequest.ts'
 import { makeTestCa } from '../../../fixtures/ca.ts'
 import { TestClock } from '../../../fixtures/clock.ts'
 
 const OPTIONS = { debounceMs: 100, debounceMaxMs: 10_000, nackBackoffMs: 5_000 }
 
-class FakeStream implements ServerDuplex<SubscribeRequest__Output, PolicyUpdate> {
-  readonly sent: PolicyUpdate[] = []
+class FakeStream implements ServerDuplex<SubscribeRequest__Output, EncodedPolicyUpdate> {
+  /** As a sidecar reads them. */
+  readonly sent: PolicyUpdate__Output[] = []
   readonly backlog = 0
   ended: OutriderError | 'ok' | undefined
   #message: (message: SubscribeRequest__Output) => void = () => {}
   #close: () => void = () => {}
 
-  send(message: PolicyUpdate): void {
-    this.sent.push(message)
+  send(message: EncodedPolicyUpdate): void {
+    const { PolicyService, EncodedPolicyUpdate } = protocols().policy
+    this.sent.push(PolicyService.service.Subscribe.responseDeserialize(EncodedPolicyUpdate.serialize(message)))
   }
   end(error?: OutriderError): void {
     this.ended ??= error ?? 'ok'
@@ -80,6 +84,8 @@ function setUp(): {
     due: (session) => serve(session, diff(wanted, session.held), revision),
     listening: () => {},
     draining: () => {},
+    health: () => {},
+    apiKeysUsed: () => {},
     answered: (_session, result) => void answers.push(result),
     failed: (_session, thrown) => new OutriderError('internal-error', String(thrown)),
     closed: () => void answers.push('closed'),
@@ -87,7 +93,7 @@ function setUp(): {
   const session = new Session(stream, peer(clock), OPTIONS, events, clock, () => 0.5)
   const answered = (index: number): { nonce: string; revision: number } => {
     const update = stream.sent.at(index)
-    return { nonce: update?.nonce ?? 'none', revision: Number(update?.revision ?? 0) }
+    return { nonce: update?.nonce ?? 'none', revision: update?.revision ?? 0 }
   }
   return {
     clock,
@@ -298,4 +304,60 @@ t.test('a stream ends with the SVID it was opened with, and leaves no timer', as
   t.match(stream.ended, { code: 'svid-expired' })
   t.same(answers, ['acked', 'closed'])
   t.equal(clock.pending, 0)
+})
+
+t.test('a change that waits for more than ten seconds is a lag, until it is acknowledged', async (t) => {
+  const { want, hello, session, ack, clock } = setUp()
+  want({ web: 1 })
+  hello()
+  clock.advance(10_000)
+  t.equal(session.state, 'pending')
+  clock.advance(1)
+  t.equal(session.state, 'lagging')
+  t.equal(session.pendingMs, 10_001)
+  want({ web: 2 })
+  session.wake()
+  clock.advance(100)
+  ack()
+  t.equal(session.state, 'lagging', 'what came meanwhile waits since the first was sent')
+  ack()
+  t.equal(session.state, 'synced')
+  t.equal(session.pendingMs, 0)
+  session.wake()
+  t.equal(session.state, 'pending')
+  clock.advance(100)
+  t.equal(session.state, 'synced', 'nothing was to be sent')
+  t.equal(session.pendingMs, 0)
+})
+
+t.test('an update that is not answered for a minute ends the stream', async (t) => {
+  const { want, hello, stream, ack, clock, answers } = setUp()
+  want({ web: 1 })
+  hello()
+  clock.advance(59_999)
+  ack()
+  clock.advance(60_000)
+  t.equal(stream.ended, undefined, 'answered in time')
+  const other = setUp()
+  other.want({ web: 1 })
+  other.hello()
+  other.clock.advance(60_000)
+  t.match(other.stream.ended, { code: 'update-unanswered', retryable: true })
+  t.same(other.answers, ['closed'])
+  t.same(answers, ['acked'])
+})
+
+t.test('a sidecar is asked for its health with the next update, which may be empty', async (t) => {
+  const { want, hello, stream, session, ack, clock } = setUp()
+  want({ web: 1 })
+  session.askHealth(2000)
+  hello()
+  t.equal(stream.sent[0]?.reportHealthEveryMs, 2000)
+  ack()
+  session.askHealth(2000)
+  clock.advance(100)
+  t.equal(stream.sent.length, 1, 'it knows')
+  session.askHealth(0)
+  clock.advance(100)
+  t.match(stream.sent[1], { reportHealthEveryMs: 0, changed: [], removed: [] })
 })

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { openSqliteStore } from '../../../../src/control/store/sqlite.ts'
 import type { Change, Commit, Store } from '../../../../src/control/store/store.ts'
 import { parseSpiffeId } from '../../../../src/identity/spiffe-id.ts'
-import { nameOf } from '../../../../src/policy/model.ts'
+import { type ApiKey, nameOf } from '../../../../src/policy/model.ts'
 import { validateResource } from '../../../../src/policy/validate.ts'
 import { service, temporaryFolder, workload } from '../../../fixtures/control.ts'
 
@@ -147,6 +147,50 @@ t.test('sidecars are remembered', async (t) => {
   t.same(again.sidecars(), [])
 })
 
+t.test('a database of the version before is brought up to date, with what is in it', async (t) => {
+  const { open, file } = setUp(t)
+  const before = open()
+  before.commit({ changes: [put(workload('web'))] }, NOW)
+  before.close()
+  const hand = new DatabaseSync(file)
+  hand.exec('DROP TABLE api_key_uses; PRAGMA user_version = 1')
+  hand.close()
+  const after = open()
+  t.equal(after.size, 1)
+  after.recordApiKeyUses(new Map([['aaaaaaaa', NOW]]))
+  t.same([...after.apiKeyUses()], [['aaaaaaaa', NOW]])
+  after.close()
+  const again = open()
+  t.same([...again.apiKeyUses()], [['aaaaaaaa', NOW]])
+  t.equal(again.revision, 1)
+  again.close()
+})
+
+t.test('uses of API keys: the latest counts, and those of keys that are no more are forgotten', async (t) => {
+  const { open } = setUp(t)
+  const store = open()
+  store.recordApiKeyUses(new Map([['aaaaaaaa', NOW]]))
+  store.recordApiKeyUses(new Map([['aaaaaaaa', NOW - 1]]))
+  t.same([...store.apiKeyUses()], [['aaaaaaaa', NOW]])
+  const secret = { id: 'bbbbbbbb', salt: 'A'.repeat(22), hash: '0'.repeat(64), createdAtMs: NOW }
+  const document = {
+    apiVersion: 'outrider.mesh/v1',
+    kind: 'ApiKey',
+    metadata: { name: 'shop' },
+    spec: { owner: 'shop', secrets: [{ ...secret, createdAt: '2026-01-01T00:00:00Z' }] },
+  }
+  const resource: ApiKey = {
+    kind: 'ApiKey',
+    metadata: { namespace: 'default', name: 'shop' },
+    spec: { workloads: [], owner: 'shop', scopes: [], secrets: [secret] },
+  }
+  store.commit({ changes: [{ kind: 'put', resource, document: JSON.stringify(document) }] }, NOW)
+  store.recordApiKeyUses(new Map([['bbbbbbbb', NOW]]))
+  store.prune(NOW, 0)
+  t.same([...store.apiKeyUses()], [['bbbbbbbb', NOW]])
+  store.close()
+})
+
 t.test('a damaged database, one of another program and one of a later version are refused', async (t) => {
   const { open, file } = setUp(t)
   writeFileSync(file, 'this is a text file, and it is long enough to be taken for one: '.repeat(100))
@@ -161,7 +205,7 @@ t.test('a damaged database, one of another program and one of a later version ar
   const later = setUp(t)
   later.open().close()
   const raised = new DatabaseSync(later.file)
-  raised.exec('PRAGMA user_version = 2')
+  raised.exec('PRAGMA user_version = 3')
   raised.close()
   t.throws(later.open, { code: 'database-foreign' })
 

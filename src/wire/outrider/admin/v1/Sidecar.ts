@@ -12,6 +12,7 @@ export const _outrider_admin_v1_Sidecar_State = {
   STATE_NACKED: 'STATE_NACKED',
   STATE_DRAINING: 'STATE_DRAINING',
   STATE_DISCONNECTED: 'STATE_DISCONNECTED',
+  STATE_LAGGING: 'STATE_LAGGING',
 } as const;
 
 export type _outrider_admin_v1_Sidecar_State =
@@ -27,6 +28,8 @@ export type _outrider_admin_v1_Sidecar_State =
   | 4
   | 'STATE_DISCONNECTED'
   | 5
+  | 'STATE_LAGGING'
+  | 6
 
 export type _outrider_admin_v1_Sidecar_State__Output = typeof _outrider_admin_v1_Sidecar_State[keyof typeof _outrider_admin_v1_Sidecar_State]
 
@@ -44,6 +47,8 @@ export interface Sidecar {
   'violations'?: (string)[];
   'clockAheadMs'?: (number | string | Long);
   'svidNotBefore'?: (_google_protobuf_Timestamp | null);
+  'pendingMs'?: (number | string | Long);
+  'canary'?: (boolean);
 }
 
 export interface Sidecar__Output {
@@ -60,4 +65,6 @@ export interface Sidecar__Output {
   'violations': (string)[];
   'clockAheadMs': (number);
   'svidNotBefore': (_google_protobuf_Timestamp__Output | null);
+  'pendingMs': (number);
+  'canary': (boolean);
 }

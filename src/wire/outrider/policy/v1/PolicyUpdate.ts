@@ -9,6 +9,7 @@ export interface PolicyUpdate {
   'nonce'?: (string);
   'changed'?: (_outrider_policy_v1_Resource)[];
   'removed'?: (_outrider_policy_v1_ResourceName)[];
+  'reportHealthEveryMs'?: (number);
 }
 
 export interface PolicyUpdate__Output {
@@ -16,4 +17,5 @@ export interface PolicyUpdate__Output {
   'nonce': (string);
   'changed': (_outrider_policy_v1_Resource__Output)[];
   'removed': (_outrider_policy_v1_ResourceName__Output)[];
+  'reportHealthEveryMs': (number);
 }

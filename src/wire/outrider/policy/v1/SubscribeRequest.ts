@@ -6,6 +6,8 @@ import type { Nack as _outrider_policy_v1_Nack, Nack__Output as _outrider_policy
 import type { Listening as _outrider_policy_v1_Listening, Listening__Output as _outrider_policy_v1_Listening__Output } from '../../../outrider/policy/v1/Listening.ts';
 import type { Draining as _outrider_policy_v1_Draining, Draining__Output as _outrider_policy_v1_Draining__Output } from '../../../outrider/policy/v1/Draining.ts';
 import type { TrustReport as _outrider_policy_v1_TrustReport, TrustReport__Output as _outrider_policy_v1_TrustReport__Output } from '../../../outrider/policy/v1/TrustReport.ts';
+import type { HealthReport as _outrider_policy_v1_HealthReport, HealthReport__Output as _outrider_policy_v1_HealthReport__Output } from '../../../outrider/policy/v1/HealthReport.ts';
+import type { ApiKeyUse as _outrider_policy_v1_ApiKeyUse, ApiKeyUse__Output as _outrider_policy_v1_ApiKeyUse__Output } from '../../../outrider/policy/v1/ApiKeyUse.ts';
 
 export interface SubscribeRequest {
   'hello'?: (_outrider_policy_v1_Hello | null);
@@ -14,7 +16,9 @@ export interface SubscribeRequest {
   'listening'?: (_outrider_policy_v1_Listening | null);
   'draining'?: (_outrider_policy_v1_Draining | null);
   'trustReport'?: (_outrider_policy_v1_TrustReport | null);
-  'message'?: "hello"|"ack"|"nack"|"listening"|"draining"|"trustReport";
+  'healthReport'?: (_outrider_policy_v1_HealthReport | null);
+  'apiKeyUse'?: (_outrider_policy_v1_ApiKeyUse | null);
+  'message'?: "hello"|"ack"|"nack"|"listening"|"draining"|"trustReport"|"healthReport"|"apiKeyUse";
 }
 
 export interface SubscribeRequest__Output {
@@ -24,5 +28,7 @@ export interface SubscribeRequest__Output {
   'listening'?: (_outrider_policy_v1_Listening__Output | null);
   'draining'?: (_outrider_policy_v1_Draining__Output | null);
   'trustReport'?: (_outrider_policy_v1_TrustReport__Output | null);
-  'message'?: "hello"|"ack"|"nack"|"listening"|"draining"|"trustReport";
+  'healthReport'?: (_outrider_policy_v1_HealthReport__Output | null);
+  'apiKeyUse'?: (_outrider_policy_v1_ApiKeyUse__Output | null);
+  'message'?: "hello"|"ack"|"nack"|"listening"|"draining"|"trustReport"|"healthReport"|"apiKeyUse";
 }

@@ -1,0 +1,10 @@
+// From null
+
+
+export interface StringValue {
+  'value'?: (string);
+}
+
+export interface StringValue__Output {
+  'value': (string);
+}

@@ -1,0 +1,8 @@
+// From admin/v1/admin.proto
+
+
+export interface CanaryAbort {
+}
+
+export interface CanaryAbort__Output {
+}

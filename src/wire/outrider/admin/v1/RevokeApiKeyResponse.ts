@@ -1,0 +1,13 @@
+// From admin/v1/admin.proto
+
+import type { Long } from '@grpc/proto-loader';
+
+export interface RevokeApiKeyResponse {
+  'ids'?: (string)[];
+  'revision'?: (number | string | Long);
+}
+
+export interface RevokeApiKeyResponse__Output {
+  'ids': (string)[];
+  'revision': (number);
+}
