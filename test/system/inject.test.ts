@@ -53,7 +53,7 @@ async function withCluster(cluster: Cluster): Promise<void> {
           if (path === undefined) continue
           const body = isList ? fieldsOf(object) : piece.replace(/^\uFEFF/, '')
           const { status, body: answer } = await cluster.ask('POST', `${path}?dryRun=All&fieldValidation=Strict`, body)
-          t.equal(status, 201, `${name}: ${status === 201 ? 'valid' : answer['message']}`)
+          t.equal(status, 201, `${name}: ${status === 201 ? 'valid' : textOf(answer['message'])}`)
           checked += 1
         }
       }
@@ -90,7 +90,7 @@ async function withCluster(cluster: Cluster): Promise<void> {
         },
       ],
     })
-    t.equal(created.status, 201, String(created.body['message'] ?? 'created'))
+    t.equal(created.status, 201, textOf(created.body['message']) ?? 'created')
     await cluster.ask('POST', '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations', {
       apiVersion: 'admissionregistration.k8s.io/v1',
       kind: 'ValidatingWebhookConfiguration',
@@ -116,7 +116,7 @@ async function withCluster(cluster: Cluster): Promise<void> {
       await turn(100)
       injected = await cluster.ask('POST', pods, pod('cart'))
     }
-    t.equal(injected.status, 201, String(injected.body['message'] ?? 'created'))
+    t.equal(injected.status, 201, textOf(injected.body['message']) ?? 'created')
     const spec = fieldsOf(injected.body['spec'])
     t.match(spec['initContainers'], [{ name: 'outrider-redirect' }, { name: 'outrider', restartPolicy: 'Always' }])
     t.match(spec['containers'], [{ readinessProbe: { httpGet: { path: '/probe/http/8080/ready', port: 15_020 } } }])

@@ -24,7 +24,7 @@ async function listening(t: Test, server: Server): Promise<number> {
 interface Health {
   readonly clock: TestClock
   state: { ready?: string; live?: string }
-  get(path: string, headers?: Readonly<Record<string, string>>, method?: string): Promise<number>
+  readonly get: (path: string, headers?: Readonly<Record<string, string>>, method?: string) => Promise<number>
   readonly port: number
 }
 
