@@ -102,6 +102,7 @@ export function planChanges(
     const obstacle = follow(document, pointerOf(change), touched)
     if (obstacle !== undefined) inTheWay.set(obstacle, expansion(text, document, obstacle))
     else {
+      if (change.op === 'replace') noteAnchors(nodeAt(document, change.at), touched)
       const planned = plan(text, document, change)
       if ('start' in planned) edits.push(planned)
       else inTheWay.set(planned.rewrite, expansion(text, document, planned.rewrite))
@@ -115,6 +116,15 @@ export function planChanges(
     },
   })
   return inTheWay.size === 0 ? { edits } : { expand: outermost([...inTheWay.values()]) }
+}
+
+/** Names inside of what is replaced are gone with it. */
+function noteAnchors(node: Node, touched: Set<Node>): void {
+  visit(node, {
+    Node(_, inside) {
+      if ('anchor' in inside && inside.anchor !== undefined) touched.add(inside)
+    },
+  })
 }
 
 /** Edits of one text, none inside another. */

@@ -1,8 +1,8 @@
 // What is injected, before a real API server: every manifest is valid to the letter, and its own admission asks the webhooks.
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { fieldsOf, itemsOf, textOf } from '../../src/injector/pod.ts'
 import { openDocument, splitDocuments } from '../../src/policy/document-edit.ts'
-import { type Cluster, startCluster } from '../fixtures/cluster.ts'
+import { type Cluster, type ClusterAnswer, startCluster } from '../fixtures/cluster.ts'
 import { podOfReplicaSet, startTestInjector } from '../fixtures/injector.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
 import { isRefused, manifestVectors } from '../fixtures/manifests.ts'
@@ -24,12 +24,14 @@ const collections: Readonly<Record<string, string>> = {
   PodDisruptionBudget: 'poddisruptionbudgets',
 }
 
-const cluster = await startCluster(t)
-if (typeof cluster === 'string') {
-  t.comment(`note: not run: ${cluster}`)
-} else await withCluster(cluster)
+t.test('before a real API server', async (t) => {
+  const cluster = await startCluster(t)
+  if (typeof cluster !== 'string') return withCluster(t, cluster)
+  console.log(`note: left out: ${cluster}`)
+  t.pass('there is no API server')
+})
 
-async function withCluster(cluster: Cluster): Promise<void> {
+async function withCluster(t: Test, cluster: Cluster): Promise<void> {
   for (const name of ['default', 'shop', 'observability', 'guestbook', 'locked']) {
     await cluster.ask('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
     // A controller makes the first in a whole cluster.
@@ -73,6 +75,8 @@ async function withCluster(cluster: Cluster): Promise<void> {
       },
       ['localhost'],
     )
+    // There is no configuration yet.
+    while (!test.lines.some((line) => line.includes('could not be changed'))) await turn()
     const url = `https://localhost:${test.injector.address.split(':').at(-1)}/inject`
     const created = await cluster.ask('POST', '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations', {
       apiVersion: 'admissionregistration.k8s.io/v1',
@@ -103,19 +107,21 @@ async function withCluster(cluster: Cluster): Promise<void> {
       const { labels } = fieldsOf(metadata)
       return { ...rest, metadata: { name, labels } }
     }
-    const early = await cluster.ask('POST', pods, pod('early'))
+    // An API server takes over a new configuration within a second or so.
+    const until = async (name: string, status: number): Promise<ClusterAnswer> => {
+      let answer = await cluster.ask('POST', pods, pod(`${name}-0`))
+      for (let tries = 1; answer.status !== status && tries < 100; tries += 1) {
+        await turn(100)
+        answer = await cluster.ask('POST', pods, pod(`${name}-${tries}`))
+      }
+      return answer
+    }
+    const early = await until('early', 500)
     t.equal(early.status, 500, 'nobody is let in while the API server cannot believe the webhook')
-    // The configuration was not there at the first look.
-    while (!test.lines.some((line) => line.includes('could not be changed'))) await turn()
     test.control.clock.advance(1000)
     while (!test.lines.some((line) => line.includes('the webhook configurations have our roots'))) await turn()
 
-    // An API server takes over a changed configuration within a second or so.
-    let injected = await cluster.ask('POST', pods, pod('cart'))
-    for (let tries = 0; injected.status === 500 && tries < 100; tries += 1) {
-      await turn(100)
-      injected = await cluster.ask('POST', pods, pod('cart'))
-    }
+    const injected = await until('cart', 201)
     t.equal(injected.status, 201, textOf(injected.body['message']) ?? 'created')
     const spec = fieldsOf(injected.body['spec'])
     t.match(spec['initContainers'], [{ name: 'outrider-redirect' }, { name: 'outrider', restartPolicy: 'Always' }])

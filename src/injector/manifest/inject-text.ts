@@ -56,7 +56,7 @@ export function injectText(text: string, settings: InjectSettings): ManifestResu
       const object = nameOf(template)
       if (outcome.kind === 'refused') {
         for (const refusal of outcome.refusals)
-          report(refusal.code, placeOf(current, template, refusal), placed(refusal.field, refusal.message))
+          report(refusal.code, placeOf(opened, template, refusal), placed(refusal.field, refusal.message))
       } else if (outcome.kind === 'unchanged') results.push({ object, outcome: outcome.why })
       else {
         current = injectTemplate(current, template, outcome.changes, outcome.record, report)

@@ -36,7 +36,8 @@ t.test('values of annotations at their bounds', async (t) => {
     workload: 'a-1',
     'spiffe-id': 'spiffe://example.org/ns/shop/sa/cart',
   }
-  for (const [name, value] of Object.entries(right)) t.equal(outcome(name, value), 'injected', `${name}: ${value}`)
+  for (const [name, value] of Object.entries(right))
+    t.equal(outcome(name, value), 'injected', `${name}: ${JSON.stringify(value)}`)
   const wrong: Fields = {
     'inbound-ports': '0',
     'exclude-inbound-ports': '65536',
