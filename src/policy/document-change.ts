@@ -1,3 +1,5 @@
+import type { Document } from 'yaml'
+
 /** Where a value is in a document: keys of mappings, indices of lists. */
 export type Pointer = readonly (string | number)[]
 
@@ -30,4 +32,11 @@ export function applyEdits(text: string, edits: readonly TextEdit[]): string {
 
 export function inOrder(edits: readonly TextEdit[]): TextEdit[] {
   return edits.toSorted((a, b) => a.start - b.start || a.end - b.end)
+}
+
+export interface DocumentText {
+  readonly text: string
+  readonly document: Document.Parsed
+  /** With aliases and merge keys (`<<`, YAML 1.1) resolved, as Kubernetes reads them. */
+  readonly value: unknown
 }

@@ -15,16 +15,10 @@ import {
   type YAMLSeq,
 } from 'yaml'
 import { describeError, OutriderError } from '../lib/errors.ts'
-import type { DocumentChange, Pointer, TextEdit } from './document-change.ts'
+import type { DocumentChange, DocumentText, Pointer, TextEdit } from './document-change.ts'
+import { childOf, nodeAt } from './document-place.ts'
 import { expansion, extent, extentOf, isMergeKey } from './document-flow.ts'
 import { MAX_ALIASES, problemsOf } from './document.ts'
-
-export interface DocumentText {
-  readonly text: string
-  readonly document: Document.Parsed
-  /** With aliases and merge keys (`<<`, YAML 1.1) resolved, as Kubernetes reads them. */
-  readonly value: unknown
-}
 
 /** Fault of a text that cannot be read. */
 export interface DocumentFault {
@@ -134,17 +128,6 @@ function outermost(edits: readonly TextEdit[]): TextEdit[] {
   )
 }
 
-/** From where to where the value at a pointer stands, and where its key begins. */
-export function locateValue(
-  { document }: DocumentText,
-  pointer: Pointer,
-): { readonly keyStart: number; readonly end: number } | undefined {
-  const pair = pairAt(document, pointer)
-  const key = isNode(pair?.key) ? pair.key.range : undefined
-  const value = isNode(pair?.value) ? pair.value.range : undefined
-  return key && value ? { keyStart: key[0], end: value[1] } : undefined
-}
-
 function pointerOf(change: DocumentChange): Pointer {
   return change.op === 'put' ? change.map : change.op === 'prepend' ? change.list : change.at
 }
@@ -159,31 +142,6 @@ function follow(document: Document.Parsed, pointer: Pointer, touched: Set<Node>)
     if (depth === pointer.length) return undefined
     node = childOf(node, pointer[depth]!)
   }
-}
-
-function childOf(node: Node, step: string | number): Node | null {
-  if (isSeq(node)) {
-    const item = node.items[Number(step)]
-    return isNode(item) ? item : null
-  }
-  const value = isMap(node) ? pairOf(node, String(step))?.value : undefined
-  return isNode(value) ? value : null
-}
-
-type PairOf = { readonly key: unknown; readonly value: unknown }
-
-function pairOf(map: YAMLMap, key: string): PairOf | undefined {
-  return map.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === key)
-}
-
-function pairAt(document: Document.Parsed, pointer: Pointer): PairOf | undefined {
-  let node: Node | null = document.contents
-  for (const step of pointer.slice(0, -1)) {
-    if (node !== null && isAlias(node)) node = node.resolve(document) ?? null
-    if (node === null) return undefined
-    node = childOf(node, step)
-  }
-  return isMap(node) ? pairOf(node, String(pointer.at(-1))) : undefined
 }
 
 function hasMerge(node: Node): boolean {
@@ -215,13 +173,6 @@ function plan(text: string, document: Document.Parsed, change: DocumentChange): 
     place: pointerOf(change).join('.'),
     source: 'internal',
   })
-}
-
-function nodeAt(document: Document.Parsed, pointer: Pointer): Node {
-  let node: Node | null = document.contents
-  for (const step of pointer) node = node === null ? null : childOf(node, step)
-  if (node === null) throw new TypeError('a change was planned for a place that is not there')
-  return node
 }
 
 function firstKey(map: YAMLMap): Node | undefined {
@@ -295,22 +246,6 @@ function lineEnd(text: string, near: number): string {
 function hasProperties(node: Node): boolean {
   if (isAlias(node)) return false
   return ('anchor' in node && node.anchor !== undefined) || node.tag !== undefined
-}
-
-/** Where a key or item of the document stands, or the nearest of its parents that is there. From 1. */
-export function placeIn({ text, document }: DocumentText, pointer: Pointer): { line: number; column: number } {
-  let node: Node | null = document.contents
-  let offset = node?.range?.[0] ?? 0
-  for (const step of pointer) {
-    if (node !== null && isAlias(node)) node = node.resolve(document) ?? null
-    const key: unknown = isMap(node) ? pairOf(node, String(step))?.key : undefined
-    node = node === null ? null : childOf(node, step)
-    if (node === null) break
-    offset = (isNode(key) ? key.range?.[0] : undefined) ?? node.range?.[0] ?? offset
-  }
-  const before = text.slice(0, offset)
-  const lineStart = before.lastIndexOf('\n') + 1
-  return { line: before.split('\n').length, column: offset - lineStart + 1 }
 }
 
 /** The text of the document without some values and with others replaced. Comments stay; the layout may change. */

@@ -1,6 +1,5 @@
 // Manifests in every layout that YAML has, and damaged ones: what is injected can be read, is the same when it is injected twice, is what a
 // JSON Patch makes of the value, and comes back byte for byte; everything else is refused with a place.
-import { writeFileSync } from 'node:fs'
 import t from 'tap'
 import { injectText } from '../../src/injector/manifest/inject-text.ts'
 import { templatesOf } from '../../src/injector/manifest/templates.ts'
@@ -28,7 +27,6 @@ t.test(`manifests for ${seconds} s`, async (t) => {
     try {
       tally.add(outcomeOf(text))
     } catch (error) {
-      if (process.env['FUZZ_KEEP']) writeFileSync(process.env['FUZZ_KEEP'], text)
       failures.push(`seed ${from}: ${error instanceof Error ? error.stack : String(error)}\n${JSON.stringify(text)}`)
     }
   }

@@ -1,15 +1,14 @@
 import { OutriderError } from '../../lib/errors.ts'
 import { unreachable } from '../../lib/unreachable.ts'
-import { applyEdits, type DocumentChange, type Pointer, type TextEdit } from '../../policy/document-change.ts'
 import {
-  type DocumentFault,
+  applyEdits,
+  type DocumentChange,
+  type Pointer,
+  type TextEdit,
   type DocumentText,
-  locateValue,
-  openDocument,
-  placeIn,
-  planChanges,
-  splitDocuments,
-} from '../../policy/document-edit.ts'
+} from '../../policy/document-change.ts'
+import { type DocumentFault, openDocument, planChanges, splitDocuments } from '../../policy/document-edit.ts'
+import { locateValue, placeIn } from '../../policy/document-place.ts'
 import { annotationChange, injectPod } from '../inject-pod.ts'
 import { INJECTED } from '../names.ts'
 import { type InjectionRecord, MAX_RECORD_BYTES } from '../record.ts'
