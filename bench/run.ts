@@ -15,6 +15,7 @@ import { latency } from './scenarios/latency.ts'
 import { mesh, meshManyConnections, meshOneConnection } from './scenarios/mesh.ts'
 import type { Scenario } from './scenarios/scenario.ts'
 import { sign } from './scenarios/sign.ts'
+import { webhook } from './scenarios/webhook.ts'
 import { stream } from './scenarios/stream.ts'
 import { download, upload } from './scenarios/transfer.ts'
 
@@ -29,6 +30,7 @@ const scenarios: readonly Scenario[] = [
   handshake,
   latency,
   sign,
+  webhook,
   decide,
   compile,
   stream,

@@ -25,6 +25,7 @@ const exitByError: Readonly<Record<string, ExitCode>> = {
   'rpc-aborted': exitCode.conflict,
   'rpc-invalid-argument': exitCode.refused,
   'resources-refused': exitCode.refused,
+  'manifest-refused': exitCode.refused,
 }
 
 /** The exit code for whatever a command threw. */

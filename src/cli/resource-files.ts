@@ -36,7 +36,7 @@ export async function readResources(
 }
 
 async function textsOf(name: string, stdin: CommandContext['stdin']): Promise<{ file: string; text: string }[]> {
-  if (name === '-') return [{ file: 'stdin', text: await readAll(stdin) }]
+  if (name === '-') return [{ file: 'stdin', text: (await readAll(stdin, MAX_TEXT_BYTES)).toString('utf8') }]
   try {
     if (!(await stat(name)).isDirectory()) return [{ file: name, text: await readFile(name, 'utf8') }]
     const files = (await readdir(name)).filter((file) => /\.(?:ya?ml|json)$/.test(file)).toSorted()
@@ -49,14 +49,14 @@ async function textsOf(name: string, stdin: CommandContext['stdin']): Promise<{ 
   }
 }
 
-async function readAll(stdin: CommandContext['stdin']): Promise<string> {
+/** All of the standard input, or a little more than `limit` bytes of it: enough for the parser to say that it is too much. */
+export async function readAll(stdin: CommandContext['stdin'], limit: number): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of stdin) {
     chunks.push(chunk)
     bytes += chunk.byteLength
-    // One byte more is enough for the parser to say that it is too much.
-    if (bytes > MAX_TEXT_BYTES) break
+    if (bytes > limit) break
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }

@@ -25,6 +25,13 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Open the transparent sockets of capture mode tproxy, then become the sidecar',
     load: () => import('./commands/launch.ts'),
   },
+  drain: {
+    summary: 'Have the peers of a sidecar choose others, while it still serves',
+    load: () => import('./commands/drain.ts'),
+  },
+  injector: { summary: 'Run the admission webhooks of Kubernetes', load: () => import('./commands/injector.ts') },
+  inject: { summary: 'Add the sidecar to Kubernetes manifests', load: () => import('./commands/inject.ts') },
+  uninject: { summary: 'Take the sidecar out of Kubernetes manifests', load: () => import('./commands/uninject.ts') },
   apply: { summary: 'Create or change resources', load: () => import('./commands/apply.ts') },
   get: { summary: 'Show one resource', load: () => import('./commands/get.ts') },
   list: { summary: 'List resources', load: () => import('./commands/list.ts') },

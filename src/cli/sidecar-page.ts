@@ -69,8 +69,18 @@ export async function readyText(admin: string, context: Pick<CommandContext, 'si
   return (await ask(admin, '/ready', context)).text()
 }
 
-async function pageOf(admin: string, path: string, context: Pick<CommandContext, 'signal'>): Promise<string> {
-  const answer = await ask(admin, path, context)
+/** Tells the sidecar at `admin` to be left alone by its peers. Throws `sidecar-unreachable`. */
+export async function announceDrain(admin: string, context: Pick<CommandContext, 'signal'>): Promise<void> {
+  await pageOf(admin, '/drain', context, 'POST')
+}
+
+async function pageOf(
+  admin: string,
+  path: string,
+  context: Pick<CommandContext, 'signal'>,
+  method: Method = 'GET',
+): Promise<string> {
+  const answer = await ask(admin, path, context, method)
   const text = await answer.text()
   if (answer.ok) return text
   throw new OutriderError('sidecar-not-ready', `the sidecar at ${admin} says: ${text.trim()}`, {
@@ -79,10 +89,18 @@ async function pageOf(admin: string, path: string, context: Pick<CommandContext,
   })
 }
 
-async function ask(admin: string, path: string, { signal }: Pick<CommandContext, 'signal'>): Promise<Response> {
+type Method = 'GET' | 'POST'
+
+async function ask(
+  admin: string,
+  path: string,
+  { signal }: Pick<CommandContext, 'signal'>,
+  method: Method = 'GET',
+): Promise<Response> {
   const url = `http://${admin}${path}`
   try {
-    return await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(WITHIN_MS)]), redirect: 'error' })
+    const within = AbortSignal.any([signal, AbortSignal.timeout(WITHIN_MS)])
+    return await fetch(url, { method, signal: within, redirect: 'error' })
   } catch (cause) {
     signal.throwIfAborted()
     const why = cause instanceof Error && cause.cause !== undefined ? cause.cause : cause

@@ -1,5 +1,6 @@
 import { OutriderError } from '../lib/errors.ts'
 import { checkCapture } from './capture.ts'
+import { parseProbeTargets } from '../lib/probe-target.ts'
 import { isOfThisMachine, parseServerAddress } from '../lib/server-address.ts'
 import { parseAllowance } from '../lib/special-address.ts'
 import { type ConfigSources, loadConfig } from './load.ts'
@@ -218,6 +219,19 @@ export const sidecarOptions = {
     default: '127.0.0.1:15400',
     loopback: true,
     doc: 'Health, metrics and diagnostics. Loopback only: it tells what the sidecar knows to anyone who can connect.',
+  },
+  health: {
+    type: 'address',
+    use: 'listen',
+    default: '',
+    optional: true,
+    doc: 'Where a kubelet asks for /live, /ready and what probes lists, such as [::]:15020; nothing else is answered there, and nobody is asked who he is. Where the machine has no IPv6, [::] is 0.0.0.0. Empty: nowhere.',
+  },
+  probes: {
+    type: 'string',
+    default: '',
+    optional: true,
+    doc: 'What the application may be asked through health at /probe/..., with spaces between: http://:8080/healthz, https://:8443/, tcp://:5432, grpc://:9090/service; all on loopback. A kubelet has no certificate of the mesh, so that it could not ask by itself. At most 64.',
   },
   extAuthz: {
     type: 'string',
@@ -514,6 +528,7 @@ export function loadSidecarConfig(sources: ConfigSources<typeof sidecarOptions>)
   }
   checkIdentitySource(config)
   checkCapture(config)
+  checkProbes(config)
   checkExtAuthz(config)
   checkTokenProviders(config)
   return config
@@ -556,6 +571,16 @@ function checkIdentitySource({
       name,
       path === undefined ? `identitySource is files, and ${name} is not given` : `${name} needs identitySource files`,
     )
+  }
+}
+
+function checkProbes({ health, probes }: SidecarConfig): void {
+  const targets = parseProbeTargets(probes ?? '')
+  if (typeof targets === 'string') {
+    throw new OutriderError('config-value-malformed', `probes: ${targets}`, { place: 'probes' })
+  }
+  if (targets.length > 0 && health === undefined) {
+    throw disagree('probes', 'probes are given, and health does not say where they are answered')
   }
 }
 

@@ -78,3 +78,15 @@ export function stopListening(server: Server): Promise<void> {
   if (server.listening) server.close()
   return Promise.resolve()
 }
+
+/** As `listen`; where `::` is not there, because the kernel was started without IPv6, on `0.0.0.0`. */
+export async function listenEverywhere(server: Server, address: Address, option: string): Promise<Address> {
+  try {
+    return await listen(server, address, option)
+  } catch (error) {
+    const { cause } = error instanceof OutriderError ? error : {}
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+    if (address.host !== '::' || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL')) throw error
+    return listen(server, { host: '0.0.0.0', port: address.port }, option)
+  }
+}

@@ -14,7 +14,7 @@ import {
 /** Most bytes of one file. */
 export const MAX_TEXT_BYTES: number = 4 * 1024 * 1024
 /** Most nodes that aliases may stand for: more is a bomb. */
-const MAX_ALIASES = 100
+export const MAX_ALIASES = 100
 /** A file of another kind should not print a book. */
 const MAX_ERRORS = 100
 
@@ -79,16 +79,17 @@ export function parseDocuments(text: string, fileName: string): ParsedDocuments 
   return { documents, errors }
 }
 
-interface Problem {
+export interface DocumentProblem {
   readonly code: string
   readonly message: string
   readonly offset: number
 }
 
-function problemsOf(document: Document.Parsed): readonly Problem[] {
+/** What is wrong with a document as a whole: syntax, keys that are no text, keys that are there twice. */
+export function problemsOf(document: Document.Parsed): readonly DocumentProblem[] {
   const found = [...document.errors, ...document.warnings]
   if (found.length > 0) return found.map(({ code, message, pos }) => ({ code, message, offset: pos[0] }))
-  const problems: Problem[] = []
+  const problems: DocumentProblem[] = []
   visit(document, {
     Map(_, { items }) {
       const seen = new Set<unknown>()

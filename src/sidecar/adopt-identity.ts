@@ -1,3 +1,4 @@
+import type { SidecarConfig } from '../config/sidecar.ts'
 import { type TrustBundleSet } from '../identity/bundle.ts'
 import { controlIdOf, parseTrustDomain, trustDomainOf } from '../identity/spiffe-id.ts'
 import type { Svid } from '../identity/svid.ts'
@@ -10,14 +11,18 @@ import type { CredentialsSource, SourceEvents } from '../mtls/source/source.ts'
 import { WorkloadApiSource } from '../mtls/source/workload-api.ts'
 import { connectControl, connectWorkloadApi, type WorkloadClient } from '../rpc/client.ts'
 import { parseEndpointSocket } from '../rpc/endpoint-socket.ts'
-import { alarming, type Identity, type IdentityOptions, type RequestJwtSvid } from './identity.ts'
+import { alarming, type Identity, type IdentityOptions, type RequestJwtSvid } from '../enrolment/identity.ts'
+
+interface AdoptOptions extends IdentityOptions {
+  readonly config: SidecarConfig
+}
 
 /**
  * Who we are by somebody else's word: a Workload API or files, in place of the control server. That one gives us policy all the
  * same, over mutual TLS with this identity: each verifies the other with its own bundles, so that the control server has
  * to know our trust domain, and our bundles have to have that of the control server.
  */
-export async function adoptIdentity(options: IdentityOptions): Promise<Identity> {
+export async function adoptIdentity(options: AdoptOptions): Promise<Identity> {
   const { config, clock, log, metrics } = options
   const { source, jwtSvid, close } = await openSource(options)
   const { current } = source.credentials
@@ -70,7 +75,7 @@ interface Opened {
   readonly close: () => void
 }
 
-async function openSource(options: IdentityOptions): Promise<Opened> {
+async function openSource(options: AdoptOptions): Promise<Opened> {
   const { config } = options
   if (config.identitySource === 'workload-api') return openWorkloadApi(options, config.spiffeEndpointSocket ?? '')
   const source = openFiles(options)
@@ -86,7 +91,7 @@ async function openSource(options: IdentityOptions): Promise<Opened> {
   }
 }
 
-function openFiles(options: IdentityOptions): FilesSource {
+function openFiles(options: AdoptOptions): FilesSource {
   const { config, clock, log } = options
   return FilesSource.open({
     files: {

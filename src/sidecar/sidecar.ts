@@ -6,6 +6,7 @@ import type { Clock } from '../lib/clock.ts'
 import { OutriderError } from '../lib/errors.ts'
 import type { Drainable } from '../lib/drain.ts'
 import type { Random } from '../lib/random.ts'
+import { parseProbeTargets } from '../lib/probe-target.ts'
 import { waitFor } from '../lib/watch.ts'
 import { fileSink } from '../telemetry/file-sink.ts'
 import type { RootLogger } from '../telemetry/log.ts'
@@ -16,7 +17,8 @@ import { createAdminServer } from '../telemetry/admin-server.ts'
 import { KeySetKeeper } from './authentication/key-sets.ts'
 import { openProviders } from './authentication/open.ts'
 import { adoptIdentity } from './adopt-identity.ts'
-import { establishIdentity, type Identity } from './identity.ts'
+import { establishIdentity, type Identity } from '../enrolment/identity.ts'
+import { type HealthServer, serveHealth } from './health/serve.ts'
 import { HealthReporter } from './health-report.ts'
 import { LastGood } from './last-good/last-good.ts'
 import { listen, stopListening } from '../lib/listen.ts'
@@ -51,6 +53,7 @@ export interface Sidecar {
   /** Where captured connections come to. */
   readonly captured: OpenPorts['captured']
   readonly admin: Address
+  readonly health: Address | undefined
   /** Where external authorization is served, when it is. */
   readonly extAuthz: string | undefined
   /** Unready, then finishes what is in flight, for `drainTimeoutMs` at most. Resolves with whether all finished in time. */
@@ -102,13 +105,24 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   let apiKeyReporter: ApiKeyReporter | undefined
   let extAuthz: ExtAuthz | undefined
   let unfollow: (() => void) | undefined
+  let healthServer: HealthServer | undefined
 
+  const unready = (): string | undefined => lastGood?.fault ?? notReady ?? traffic.notReady
+  let leaving = false
+  /** Peers choose others from now on; what still comes is served. */
+  const announceDrain = (): void => {
+    if (leaving) return
+    leaving = true
+    notReady = 'draining'
+    subscription?.draining()
+  }
   const pages = adminPages({
     log,
     registry,
     snapshot,
     credentials: () => identity?.source.credentials,
-    notReady: () => lastGood?.fault ?? notReady ?? traffic.notReady,
+    notReady: unready,
+    announceDrain,
     traffic,
     keySets: keySets.states,
   })
@@ -125,6 +139,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     subscription?.close()
     keySets.close()
     identity?.close()
+    healthServer?.close()
     adminServer.closeAllConnections()
     await stopListening(adminServer)
     registry.destroy()
@@ -132,6 +147,12 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 
   try {
     const admin = await listen(adminServer, config.admin, 'admin')
+    if (config.health !== undefined) {
+      const targets = parseProbeTargets(config.probes ?? '')
+      if (typeof targets === 'string') throw new TypeError(targets)
+      const notLive = (): Promise<string | undefined> => traffic.notLive()
+      healthServer = await serveHealth({ address: config.health, targets, notReady: unready, notLive, clock, log })
+    }
     lastGood = await LastGood.open({ config, snapshot, clock, log })
     const establish = config.identitySource === 'control' ? establishIdentity : adoptIdentity
     const { identityFile } = lastGood
@@ -183,20 +204,20 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       ...inbound.map((listener, index) => advertised(config, config.inbound[index]!, listener)),
       ...capturedPorts(config),
     ])
-    notReady = undefined
+    if (leaving) subscription.draining()
+    notReady = leaving ? 'draining' : undefined
     log.info({ workers, inbound: inbound.map(({ address }) => formatAddress(address)) }, 'sidecar ready')
 
-    const leaving = subscription
     return {
       inbound: inbound.map(({ address }) => address),
       outbound,
       outboundServices,
       captured,
       admin,
+      health: healthServer?.address,
       extAuthz: extAuthz?.address,
       async drain() {
-        notReady = 'draining'
-        leaving.draining()
+        announceDrain()
         // Its streams are told; what is left of it goes with the rest.
         void workloadApi?.close()
         void extAuthz?.close()

@@ -357,6 +357,10 @@ export const sidecarMetrics = {
   },
 } as const
 
+/** Of the sidecar's, those of every process that gets its identity from the control server. */
+export type EnrolmentMetric = 'svidExpiry' | 'svidRenewals' | 'svidAlarms' | 'clockSkew'
+export type EnrolmentMetrics = Pick<typeof sidecarMetrics, EnrolmentMetric>
+
 /** Metrics of the control server. */
 export const controlMetrics = {
   svidsIssued: {
@@ -420,3 +424,37 @@ export const controlMetrics = {
     labels: { trust_domain: 'of a TrustDomain resource' },
   },
 } as const
+
+const webhookMetrics = {
+  reviews: {
+    name: 'outrider_admission_reviews_total',
+    type: 'counter',
+    help: 'Reviews of the API server. Refused: the pod cannot be made safe; invalid: the resource is; malformed, overloaded and failed: there was no answer, and failurePolicy decides.',
+    labels: {
+      webhook: ['inject', 'validate'],
+      result: ['injected', 'unchanged', 'refused', 'valid', 'invalid', 'malformed', 'overloaded', 'failed'],
+    },
+  },
+  reviewDuration: {
+    name: 'outrider_admission_review_duration_seconds',
+    type: 'histogram',
+    help: 'Time from the last byte of a review to its answer.',
+    labels: { webhook: ['inject', 'validate'] },
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1],
+  },
+  caBundlePatches: {
+    name: 'outrider_webhook_ca_bundle_updates_total',
+    type: 'counter',
+    help: 'Looks at the webhook configurations: they were as they should be, were changed, or could not be.',
+    labels: { result: ['unchanged', 'changed', 'failed'] },
+  },
+} as const
+
+/** Metrics of the injector. */
+export const injectorMetrics: typeof webhookMetrics & EnrolmentMetrics = {
+  ...webhookMetrics,
+  svidExpiry: sidecarMetrics.svidExpiry,
+  svidRenewals: sidecarMetrics.svidRenewals,
+  svidAlarms: sidecarMetrics.svidAlarms,
+  clockSkew: sidecarMetrics.clockSkew,
+}

@@ -2,11 +2,13 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { controlOptions } from '../../src/config/control.ts'
+import { injectorOptions } from '../../src/config/injector.ts'
 import { sidecarOptions } from '../../src/config/sidecar.ts'
 import { h2Faults } from '../../src/http/h2/fault.ts'
 import { protocolFaults } from '../../src/http/protocol-fault.ts'
 import { refusals } from '../../src/sidecar/refusal.ts'
-import { controlMetrics, sidecarMetrics } from '../../src/telemetry/names.ts'
+import { annotationNames } from '../../src/injector/settings.ts'
+import { controlMetrics, injectorMetrics, sidecarMetrics } from '../../src/telemetry/names.ts'
 import { codesInSource } from './codes.ts'
 import { pages } from './generate-reference.ts'
 import { read, root, sourceFiles, withoutComments } from './sources.ts'
@@ -56,6 +58,12 @@ t.test('every field of the access log is documented, and no other', async (t) =>
   t.same(rows.toSorted(), [...fields].toSorted())
 })
 
+t.test('every annotation is documented, and no other', async (t) => {
+  const rows = [...read('docs/reference/annotations.md').matchAll(/^\| `outrider\.mesh\/([a-z-]+)` /gm)]
+  const documented = rows.map(([, name = '']) => name).filter((name) => name !== 'injected')
+  t.same(documented.toSorted(), annotationNames.toSorted())
+})
+
 /** Does any of the files say `.name`, or take `name` out of an object? */
 function isUsed(name: string, files: readonly string[]): boolean {
   const use = new RegExp(`\\.${name}\\b|[{,]\\s*${name}\\s*[,}:]`)
@@ -63,13 +71,17 @@ function isUsed(name: string, files: readonly string[]): boolean {
 }
 
 t.test('every option and metric is used by its process', async (t) => {
-  const sidecar = [...sourceFiles('src/sidecar'), 'src/cli/commands/sidecar.ts']
+  const enrolment = sourceFiles('src/enrolment')
+  const sidecar = [...sourceFiles('src/sidecar'), ...enrolment, 'src/cli/commands/sidecar.ts']
+  const injector = [...sourceFiles('src/injector'), ...enrolment, 'src/cli/commands/injector.ts']
   const control = [...sourceFiles('src/control'), 'src/cli/commands/control.ts']
   const tables = [
     [sidecarOptions, sidecar],
     [sidecarMetrics, sidecar],
     [controlOptions, control],
     [controlMetrics, control],
+    [injectorOptions, injector],
+    [injectorMetrics, injector],
   ] as const
   for (const [table, files] of tables) {
     const present = files.filter((file) => existsSync(join(root, file)))

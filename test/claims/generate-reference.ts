@@ -6,6 +6,7 @@ import { exitCode } from '../../src/cli/command.ts'
 import { commandHelp } from '../../src/cli/help.ts'
 import { commands } from '../../src/cli/run.ts'
 import { controlOptions } from '../../src/config/control.ts'
+import { injectOptions, injectorOptions } from '../../src/config/injector.ts'
 import { flagOf, type Option, type OptionTable, variableOf } from '../../src/config/option.ts'
 import { sidecarOptions } from '../../src/config/sidecar.ts'
 import { rangeOf } from '../../src/config/value.ts'
@@ -14,6 +15,7 @@ import { lintRules } from '../../src/policy/lint/finding.ts'
 import { refusals } from '../../src/sidecar/refusal.ts'
 import {
   controlMetrics,
+  injectorMetrics,
   type MetricDefinition,
   type MetricTable,
   processMetrics,
@@ -64,7 +66,7 @@ inbound:
 Durations are written \`250ms\`, \`10s\`, \`4m30s\`, \`24h\`, \`90d\`, or as a number of milliseconds. Addresses are \`host:port\`, with
 IPv6 in brackets. A name that is no option, and a value outside what is allowed, are refused before anything starts. Secrets
 come from the environment alone: a flag is seen by every user of the machine, and files get committed.
-${optionsOf('outrider sidecar', sidecarOptions)}${optionsOf('outrider control', controlOptions)}`
+${optionsOf('outrider sidecar', sidecarOptions)}${optionsOf('outrider control', controlOptions)}${optionsOf('outrider inject', injectOptions)}${optionsOf('outrider injector', injectorOptions)}`
 }
 
 function metricRow({ name, type, help, labels, buckets }: MetricDefinition): string[] {
@@ -87,7 +89,7 @@ In the text format of Prometheus (version 0.0.4). No label holds a raw path, a h
 freely. A metric has at most 10 000 series; beyond that its open labels become \`other\`, which
 \`outrider_metric_labels_dropped_total\` counts. Series with open labels that did not change for 10 minutes are left out
 until they change again.
-${metricsOf('Sidecar', sidecarMetrics)}${metricsOf('Control server', controlMetrics)}${metricsOf('Every process', processMetrics)}`
+${metricsOf('Sidecar', sidecarMetrics)}${metricsOf('Control server', controlMetrics)}${metricsOf('Injector', injectorMetrics)}${metricsOf('Every process', processMetrics)}`
 }
 
 type AnswerTable = Readonly<Record<string, { readonly status: number; readonly text: string }>>

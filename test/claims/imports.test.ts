@@ -17,6 +17,8 @@ const levels: Readonly<Record<string, number>> = {
   rpc: 2,
   mtls: 2,
   http: 2,
+  kubernetes: 2,
+  enrolment: 2.5,
   sidecar: 3,
   control: 3,
   injector: 3,

@@ -39,6 +39,7 @@ export const command: Command = defineCommand({
         ...(captured.inbound === undefined ? {} : { captureInbound: formatAddress(captured.inbound) }),
         ...(captured.outbound === undefined ? {} : { captureOutbound: formatAddress(captured.outbound) }),
         admin: formatAddress(sidecar.admin),
+        health: sidecar.health === undefined ? null : formatAddress(sidecar.health),
         ...(sidecar.extAuthz === undefined ? {} : { extAuthz: sidecar.extAuthz }),
       }
       stdout.write(`${JSON.stringify(ready)}\n`)

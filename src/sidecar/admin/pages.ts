@@ -14,6 +14,7 @@ export interface AdminSources extends Omit<ProcessState, 'notLive' | 'elsewhere'
   readonly snapshot: Snapshot
   readonly keySets: Watch<KeySetStates>
   readonly traffic: Pick<Traffic, 'connections' | 'tlsFailures' | 'metrics' | 'notLive'>
+  readonly announceDrain: () => void
   /** Undefined until the first SVID. */
   readonly credentials: () => Watch<Credentials> | undefined
 }
@@ -30,6 +31,10 @@ export function adminPages(sources: AdminSources): AdminPages {
         return traffic.metrics()
       },
     }),
+    'POST /drain': () => {
+      sources.announceDrain()
+      return text('draining\n')
+    },
     'GET /policy': () =>
       json({
         revision: snapshot.revision,

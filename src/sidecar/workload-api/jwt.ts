@@ -10,7 +10,7 @@ import type { JWTSVIDRequest__Output } from '../../wire/JWTSVIDRequest.ts'
 import type { JWTSVIDResponse } from '../../wire/JWTSVIDResponse.ts'
 import type { ValidateJWTSVIDRequest__Output } from '../../wire/ValidateJWTSVIDRequest.ts'
 import type { ValidateJWTSVIDResponse } from '../../wire/ValidateJWTSVIDResponse.ts'
-import type { RequestJwtSvid } from '../identity.ts'
+import type { RequestJwtSvid } from '../../enrolment/identity.ts'
 
 /** SPIFFE Workload API standard, section 6.2.1. Rejects with `jwt-svid-audience-missing` or `caller-not-entitled`, too. */
 export async function jwtSvidResponse(

@@ -61,6 +61,7 @@ async function sidecarAdmin(t: Test, ca: TestCa, leaf: TestLeaf | undefined, clo
     registry,
     snapshot: new Snapshot(clock, new OwnBuckets(), registry.metrics, log),
     credentials: () => credentials,
+    announceDrain: () => {},
     notReady: () => undefined,
     keySets: new WatchCell(new Map()),
     traffic: {

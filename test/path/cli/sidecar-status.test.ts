@@ -27,6 +27,7 @@ async function sidecarAt(t: Test, clock: TestClock): Promise<{ snapshot: Snapsho
     registry,
     snapshot,
     credentials: () => undefined,
+    announceDrain: () => {},
     notReady: () => (snapshot.revision === 0 ? 'no policy yet' : undefined),
     keySets: new WatchCell(new Map()),
     traffic: {

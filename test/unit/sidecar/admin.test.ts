@@ -50,6 +50,7 @@ t.test('what the sidecar knows', async (t) => {
       registry,
       snapshot,
       credentials: () => credentials,
+      announceDrain: () => {},
       notReady: () => notReady,
       keySets,
       traffic: {

@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
-import type { SidecarConfig } from '../config/sidecar.ts'
+import type { EnrolmentConfig } from '../config/enrolment.ts'
 import { parseBundle, type TrustBundle } from '../identity/bundle.ts'
 import { signProof } from '../identity/proof.ts'
 import { controlIdOf, parseSpiffeId, type SpiffeId, trustDomainOf } from '../identity/spiffe-id.ts'
@@ -32,7 +32,7 @@ export interface Evidence {
  * The evidence that the options name. Errors: `join-token-missing`, `join-token-unreadable`, `token-malformed`,
  * `evidence-incomplete`, `evidence-unreadable`, and those of SPIFFE IDs.
  */
-export function evidenceOf(config: SidecarConfig, clock: Clock): Evidence {
+export function evidenceOf(config: EnrolmentConfig, clock: Clock): Evidence {
   switch (config.attestation) {
     case 'join-token': {
       const { spiffeId: id, secret, rootFingerprint } = joinToken(config)
@@ -65,7 +65,7 @@ export function evidenceOf(config: SidecarConfig, clock: Clock): Evidence {
   }
 }
 
-function reusable(config: SidecarConfig, clock: Clock): Omit<Evidence, 'show'> {
+function reusable(config: EnrolmentConfig, clock: Clock): Omit<Evidence, 'show'> {
   const { trustBundleFile, rootSha256 } = config
   const id = parseSpiffeId(needed(config.spiffeId, 'spiffeId'))
   if ((trustBundleFile === undefined) === (rootSha256 === undefined)) {
@@ -92,7 +92,7 @@ function hasRoot({ authorities }: TrustBundle, sha256: string): boolean {
 }
 
 function learnPinned(
-  { controlAddress: address }: SidecarConfig,
+  { controlAddress: address }: EnrolmentConfig,
   id: SpiffeId,
   rootFingerprint: string,
   clock: Clock,
@@ -104,7 +104,7 @@ function bundleIn(path: string, id: SpiffeId): TrustBundle {
   return parseBundle({ trustDomain: trustDomainOf(id), authorities: readPem(path, 'trustBundleFile'), sequence: 0 })
 }
 
-function joinToken({ joinToken: given, joinTokenFile }: SidecarConfig): JoinToken {
+function joinToken({ joinToken: given, joinTokenFile }: EnrolmentConfig): JoinToken {
   if (given !== undefined) return parseJoinToken(given.reveal())
   if (joinTokenFile === undefined) {
     throw new OutriderError(

@@ -1,4 +1,4 @@
-import type { SidecarConfig } from '../config/sidecar.ts'
+import type { EnrolmentConfig } from '../config/enrolment.ts'
 import type { TrustBundle, TrustBundleSet } from '../identity/bundle.ts'
 import { controlIdOf, parseSpiffeId, type SpiffeId, trustDomainOf } from '../identity/spiffe-id.ts'
 import type { Svid } from '../identity/svid.ts'
@@ -16,15 +16,21 @@ import { bundlesOf } from '../rpc/bundles.ts'
 import { type ControlClient, connectControl } from '../rpc/client.ts'
 import { millisecondsOf } from '../lib/protobuf-time.ts'
 import type { Logger } from '../telemetry/log.ts'
-import type { sidecarMetrics } from '../telemetry/names.ts'
+import type { EnrolmentMetrics } from '../telemetry/names.ts'
 import type { MetricsOf } from '../telemetry/registry.ts'
 import type { IssuedSvid__Output } from '../wire/outrider/identity/v1/IssuedSvid.ts'
 import { type Evidence, evidenceOf } from './evidence.ts'
-import type { IdentityFile } from './last-good/identity-file.ts'
 import { watchBundles } from './watch-bundles.ts'
 
 /** Has a token made for our own SPIFFE ID. Rejects with why there is none. */
 export type RequestJwtSvid = (audience: readonly string[]) => Promise<string>
+
+/** Where the identity of an earlier process may be. */
+export interface KeptIdentity {
+  readonly path: string
+  /** Undefined when there is none. Throws why one that is there cannot be used. */
+  read(nowMs: number): Credentials | undefined
+}
 
 /** Who we are, kept current, and the channel to the control server that shows it. */
 export interface Identity {
@@ -37,15 +43,15 @@ export interface Identity {
 }
 
 export interface IdentityOptions {
-  readonly config: SidecarConfig
+  readonly config: EnrolmentConfig
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  readonly metrics: MetricsOf<typeof sidecarMetrics>
+  readonly metrics: MetricsOf<EnrolmentMetrics>
   /** Ends the wait for a control server that does not answer. */
   readonly signal: AbortSignal
   /** Where an earlier process may have left its identity. Of what a control server issues only. */
-  readonly identityFile?: IdentityFile
+  readonly identityFile?: KeptIdentity
 }
 
 const ALARMS = {
@@ -125,7 +131,7 @@ function beginning({ config, clock, log, identityFile }: IdentityOptions): Begin
 
 const LEFT_ASIDE = 'the identity of the last run is left aside: another one is asked for'
 
-function usable(file: IdentityFile, clock: Clock, log: Logger): Credentials | undefined {
+function usable(file: KeptIdentity, clock: Clock, log: Logger): Credentials | undefined {
   try {
     return file.read(clock.now())
   } catch (error) {
@@ -245,7 +251,7 @@ async function attestAnew(
   csr: Buffer,
   attest: (csr: Buffer) => Promise<Issued>,
   evidence: Evidence,
-  { controlAddress: address }: SidecarConfig,
+  { controlAddress: address }: EnrolmentConfig,
   clock: Clock,
 ): Promise<Issued> {
   try {
