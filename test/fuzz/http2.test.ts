@@ -1,7 +1,7 @@
 // Differential: which requests a sequence of frames is, for our server and for node:http2's; which response, for our client
 // and for node:http2's; what an HTTP/1 application reads of what came over HTTP/2. Mutated frames and mutated bytes, too.
 import { once } from 'node:events'
-import { connect as connectHttp2, createServer, type ServerHttp2Stream } from 'node:http2'
+import { createServer, type ServerHttp2Stream } from 'node:http2'
 import { connect, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { h2Faults } from '../../src/http/h2/fault.ts'
@@ -48,6 +48,7 @@ import {
   testLimits,
 } from '../fixtures/http.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
+import { NodeHttp2Reader, type RawReading } from '../fixtures/node-http2-reader.ts'
 
 checkLeaks(t)
 console.log(`seed ${seed}`)
@@ -774,46 +775,14 @@ t.test(
   },
 )
 
-/** What node:http2's client reads of the answers to `count` requests, by stream. */
-async function readByNode(
-  port: number,
-  count: number,
-): Promise<{ readonly readings: readonly Reading[]; readonly error: string | undefined }> {
-  const session = connectHttp2(`http://127.0.0.1:${port}`)
-  let error: string | undefined
-  session.on('error', ({ message }: Error) => {
-    error = message
-  })
-  session.on('goaway', (code) => {
-    error ??= `GOAWAY ${code}`
-  })
-  const readings: Reading[] = []
-  const closed: Promise<unknown>[] = []
-  for (let index = 0; index < count; index += 1) {
-    const stream = session.request({ ':path': '/' })
-    const reading: Reading = { line: '', fields: [], body: '', trailers: [], whole: false }
-    stream.on('error', ({ message }: Error) => {
-      error ??= message
-    })
-    stream.on('response', (_headers, _flags, raw: readonly string[]) => {
-      reading.line = valueOf(raw, ':status')
-      reading.fields = neutral(raw, false)
-    })
-    stream.on('data', (slice: Buffer) => {
-      reading.body += slice.toString('latin1')
-    })
-    stream.on('trailers', (_headers, _flags, raw?: readonly string[]) => {
-      reading.trailers = neutral(raw ?? [], false)
-    })
-    stream.on('end', () => {
-      reading.whole = !stream.aborted && !stream.destroyed && reading.line !== ''
-    })
-    closed.push(once(stream, 'close').catch(() => {}))
-    readings.push(reading)
+function readingOf({ head, body, trailers, whole }: RawReading): Reading {
+  return {
+    line: valueOf(head, ':status'),
+    fields: neutral(head, false),
+    body,
+    trailers: neutral(trailers, false),
+    whole,
   }
-  await Promise.all(closed)
-  session.destroy()
-  return { readings, error }
 }
 
 t.test('responses, to our client and to node:http2', { timeout: (seconds + 60) * 1000 }, async (t) => {
@@ -824,6 +793,8 @@ t.test('responses, to our client and to node:http2', { timeout: (seconds + 60) *
   let same = 0
   const refused = new Tally()
   const alone = new Tally()
+  const reader = new NodeHttp2Reader()
+  t.teardown(() => reader.close())
   await rounds(t, end, async (t) => {
     const app = await rawH2App(t, (peer) => {
       peer.credits = false
@@ -876,8 +847,13 @@ t.test('responses, to our client and to node:http2', { timeout: (seconds + 60) *
     await Promise.all(path.requests.map(({ over }) => over))
     for (let count = 0; count < streams; count += 1) await (await path.arrival()).over
     await settle(path, client)
-    const byNode = await readByNode(app.port, streams)
-    const theirs = byNode.readings.filter(isWhole)
+    const byNode = await reader.read(app.port, streams)
+    if (byNode === undefined) {
+      await finish(path, client)
+      await path.close()
+      return
+    }
+    const theirs = byNode.readings.map(readingOf).filter(isWhole)
     const mine = readings.filter(isWhole)
     runs += 1
     const onlyMine = mine.filter((one) => !theirs.some((other) => key(other) === key(one)))
@@ -894,9 +870,13 @@ t.test('responses, to our client and to node:http2', { timeout: (seconds + 60) *
       if (other !== undefined) wrong.push(`read as ${key(one)}, not ${key(other)}`)
       else if (byNode.error !== undefined && (kind === 'frames' || path.upstreamFaults.length > 0))
         alone.add(byNode.error)
+      // RFC 9113 sets no limit; nghttp2's is 8.
+      else if (byNode.error?.startsWith('Too many CONTINUATION frames') === true) alone.add(byNode.error)
       else wrong.push(`refused by node:http2 only: ${key(one)}; it said ${byNode.error}`)
     }
-    if (onlyTheirs.length > 0 && path.upstreamFaults.length === 0) {
+    // Node takes a reset without an error for the end of a response; RFC 9113, section 8.1, asks for END_STREAM.
+    const resetUnended = bytes.includes(reset(1, 'NO_ERROR'))
+    if (onlyTheirs.length > 0 && path.upstreamFaults.length === 0 && !resetUnended) {
       wrong.push(`not read without a reason: ${onlyTheirs.map(key).join()}`)
     }
     if (wrong.length > 0)
@@ -909,6 +889,6 @@ t.test('responses, to our client and to node:http2', { timeout: (seconds + 60) *
   })
   t.ok(
     same > 0,
-    `${runs} connections, ${same} responses read the same; refused: ${refused.text}; by node:http2 only: ${alone.text}`,
+    `${runs} connections, ${same} responses read the same; refused: ${refused.text}; by node:http2 only: ${alone.text}; it aborted ${reader.aborted} times`,
   )
 })
