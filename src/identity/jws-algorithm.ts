@@ -4,17 +4,19 @@ import { constants, type KeyObject } from 'node:crypto'
  * Values of `alg` with a public key (RFC 7518, 3.1; RFC 8037, 3.1, with Ed25519 alone). There is neither `none` nor one with a
  * shared secret, so no key can pass as that.
  */
-export type JwsAlgorithm =
-  | 'ES256'
-  | 'ES384'
-  | 'ES512'
-  | 'PS256'
-  | 'PS384'
-  | 'PS512'
-  | 'RS256'
-  | 'RS384'
-  | 'RS512'
-  | 'EdDSA'
+export const jwsAlgorithms = [
+  'ES256',
+  'ES384',
+  'ES512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'RS256',
+  'RS384',
+  'RS512',
+  'EdDSA',
+] as const
+export type JwsAlgorithm = (typeof jwsAlgorithms)[number]
 
 export interface AlgorithmRules {
   /** Ed25519 hashes by itself. */
@@ -54,19 +56,6 @@ const algorithms: Readonly<Record<JwsAlgorithm, AlgorithmRules>> = {
   RS512: { hash: 'sha512', keyType: 'rsa', options: pkcs1 },
   EdDSA: { hash: undefined, keyType: 'ed25519', signatureBytes: 64, options: {} },
 }
-
-export const jwsAlgorithms: readonly JwsAlgorithm[] = [
-  'ES256',
-  'ES384',
-  'ES512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'RS256',
-  'RS384',
-  'RS512',
-  'EdDSA',
-]
 
 export function rulesOf(algorithm: JwsAlgorithm): AlgorithmRules {
   return algorithms[algorithm]

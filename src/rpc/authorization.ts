@@ -4,6 +4,7 @@ import { OutriderError } from '../lib/errors.ts'
 import { linkedCertificates } from '../lib/presented-chain.ts'
 import type { CheckRequest } from '../wire/envoy/service/auth/v3/CheckRequest.ts'
 import type { CheckResponse__Output } from '../wire/envoy/service/auth/v3/CheckResponse.ts'
+import { channelOptions } from './channel.ts'
 import { fromServiceError } from './errors.ts'
 import { protocols } from './load.ts'
 import { withIssuers } from './peer.ts'
@@ -29,18 +30,7 @@ export type AuthorizationDone = (error: OutriderError | undefined, response: Che
 /** An answer is a status, some headers and the body of a refusal. */
 const MAX_ANSWER_BYTES = 256 * 1024
 
-const CHANNEL_OPTIONS: grpc.ClientOptions = {
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 10_000,
-  'grpc.max_receive_message_length': MAX_ANSWER_BYTES,
-  'grpc.enable_channelz': 0,
-  'grpc.enable_retries': 0,
-  'grpc.service_config_disable_resolution': 1,
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.min_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 2_000,
-  'grpc.use_local_subchannel_pool': 1,
-}
+const CHANNEL_OPTIONS = channelOptions(MAX_ANSWER_BYTES)
 
 /**
  * `target` is `host:port` or `unix:/path`. Nothing is opened before the first question. Without `security` nothing is encrypted

@@ -58,6 +58,7 @@ import type { JWTBundlesResponse__Output } from '../wire/JWTBundlesResponse.ts'
 import type { JWTSVIDRequest } from '../wire/JWTSVIDRequest.ts'
 import type { JWTSVIDResponse__Output } from '../wire/JWTSVIDResponse.ts'
 import type { X509SVIDResponse__Output } from '../wire/X509SVIDResponse.ts'
+import { channelOptions } from './channel.ts'
 import { fromServiceError } from './errors.ts'
 import { WORKLOAD_HEADER } from './handler.ts'
 import { protocols } from './load.ts'
@@ -104,19 +105,7 @@ const CALL_DEADLINE_MS = 10_000
 /** Larger than what the server reads: one update may carry all that a workload needs. */
 const MAX_UPDATE_BYTES = 64 * 1024 * 1024
 
-const CHANNEL_OPTIONS: grpc.ClientOptions = {
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 10_000,
-  'grpc.max_receive_message_length': MAX_UPDATE_BYTES,
-  'grpc.enable_channelz': 0,
-  'grpc.enable_retries': 0,
-  'grpc.service_config_disable_resolution': 1,
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.min_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 2_000,
-  // Otherwise a channel with a new SVID may be given the connection of the old one.
-  'grpc.use_local_subchannel_pool': 1,
-}
+const CHANNEL_OPTIONS = channelOptions(MAX_UPDATE_BYTES)
 
 /**
  * A client of the control server over TLS 1.3. It believes the server only when verify.ts accepts its chain against the

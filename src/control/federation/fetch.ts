@@ -2,9 +2,9 @@ import type { TLSSocket } from 'node:tls'
 import type { TrustBundleSet } from '../../identity/bundle.ts'
 import { verifyPeer } from '../../identity/verify.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { readCaFile } from '../../lib/ca-file.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
 import { presentedChain } from '../../lib/presented-chain.ts'
-import { readSmallFile } from '../../lib/small-file.ts'
 import { askOnce, WebFault, type WebFaultKind, type WebRequest } from '../../lib/web-request.ts'
 import type { BundleEndpoint } from '../../policy/model.ts'
 
@@ -24,7 +24,6 @@ export type BundleEndpointErrorCode = (typeof bundleEndpointErrorCodes)[number]
 const MAX_BODY_BYTES = 1024 * 1024
 /** For the connection, the handshake and the whole answer together. */
 const TIMEOUT_MS = 15_000
-const MAX_CA_FILE_BYTES = 1024 * 1024
 
 /** Where addresses are refused, nobody asks here which: an operator names the endpoint. */
 const codeOf: Readonly<Record<Exclude<WebFaultKind, 'address'>, BundleEndpointErrorCode>> = {
@@ -81,7 +80,7 @@ function trustOf(
   clock: Clock,
 ): Pick<WebRequest, 'tls' | 'identify'> {
   if (endpoint.profile !== 'https_spiffe')
-    return endpoint.caFile === undefined ? {} : { tls: { ca: readCaFile(endpoint.caFile) } }
+    return endpoint.caFile === undefined ? {} : { tls: { ca: authoritiesIn(endpoint.caFile) } }
   const { spiffeId } = endpoint
   return {
     // Verified by `checkIdentity`: the roots of a bundle mean nothing without the trust domain that they are for.
@@ -91,11 +90,9 @@ function trustOf(
 }
 
 /** Anew each time: who replaces the file restarts nothing. */
-function readCaFile(path: string): string {
+function authoritiesIn(path: string): string {
   try {
-    const { text } = readSmallFile(path, MAX_CA_FILE_BYTES)
-    if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new Error('it holds no certificate')
-    return text
+    return readCaFile(path)
   } catch (cause) {
     throw refusal('bundle-endpoint-ca-file', `${path} cannot be used: ${describeError(cause)}`)
   }

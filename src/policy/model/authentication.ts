@@ -1,5 +1,6 @@
 import type { SpiffeId } from '../../identity/spiffe-id.ts'
 import type { JsonObject } from '../../identity/json.ts'
+import type { JwsAlgorithm } from '../../identity/jws-algorithm.ts'
 import type { OperationMatch } from './authorization.ts'
 import type { Metadata } from './name.ts'
 
@@ -45,28 +46,13 @@ export interface TokenAcceptance {
   readonly binding?: 'certificate' | 'dpop' | 'any'
 }
 
-/** Values of `alg` (RFC 7518, 3.1; RFC 8037, 3.1) with a public key. */
-export const jwtAlgorithms = [
-  'ES256',
-  'ES384',
-  'ES512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'RS256',
-  'RS384',
-  'RS512',
-  'EdDSA',
-] as const
-export type JwtAlgorithm = (typeof jwtAlgorithms)[number]
-
 /** JSON Web Tokens of one issuer. RFC 7519, RFC 8725. */
 export interface JwtIssuer extends TokenAcceptance {
   /** The claim `iss`, whole. */
   readonly issuer: string
   /** One of them is in the claim `aud`. */
   readonly audiences: readonly string[]
-  readonly algorithms: readonly JwtAlgorithm[]
+  readonly algorithms: readonly JwsAlgorithm[]
   readonly keys: KeySource
   /** How far the issuer's clock may be from ours. */
   readonly clockSkewMs: number

@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject } from '../../identity/json.ts'
+import { jwsAlgorithms } from '../../identity/jws-algorithm.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import { checkExternalAddress, needsNoIdentity } from '../external.ts'
 import { parseClaimPath } from '../match/claim.ts'
@@ -8,7 +9,6 @@ import {
   type ClaimToHeader,
   type ExternalAuthorization,
   type JwtIssuer,
-  jwtAlgorithms,
   type KeySource,
   type RequestAuthentication,
   type TokenLocation,
@@ -98,7 +98,7 @@ const issuer: Reader<JwtIssuer> = andThen(
     ...acceptance,
     issuer: words,
     audiences: listOf(words, { min: 1, uniqueBy: (audience) => audience }),
-    algorithms: withDefault(listOf(oneOf(jwtAlgorithms), { min: 1, uniqueBy: (algorithm) => algorithm }), [
+    algorithms: withDefault(listOf(oneOf(jwsAlgorithms), { min: 1, uniqueBy: (algorithm) => algorithm }), [
       'ES256',
       'RS256',
       'PS256',

@@ -3,8 +3,8 @@ import { isIP } from 'node:net'
 import { parseJsonObject } from '../../identity/json.ts'
 import { readJwkSet, type VerificationKeys } from '../../identity/jwk-set.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { readCaFile } from '../../lib/ca-file.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
-import { readSmallFile } from '../../lib/small-file.ts'
 import { type AddressAllowance, whyNotAllowed } from '../../lib/special-address.ts'
 import { askOnce, type WebAnswer, WebFault, type WebFaultKind, type WebRequest } from '../../lib/web-request.ts'
 
@@ -44,7 +44,6 @@ const codeOf: Readonly<Record<WebFaultKind, TokenProviderErrorCode>> = {
 const MAX_KEY_SET_BYTES = 256 * 1024
 const KEY_SET_TIMEOUT_MS = 10_000
 const MAX_ANSWER_BYTES = 64 * 1024
-const MAX_CA_FILE_BYTES = 1024 * 1024
 /** Of a JWK Set (RFC 7517, 8.5.1), and what many servers say instead. */
 const keySetTypes: readonly string[] = ['application/jwk-set+json', 'application/json']
 const answerTypes: readonly string[] = ['application/json']
@@ -99,7 +98,7 @@ export class Providers {
         ...request,
         url,
         clock,
-        ...(caFile === undefined ? {} : { tls: { ca: readCaFile(caFile) } }),
+        ...(caFile === undefined ? {} : { tls: { ca: authoritiesIn(caFile) } }),
         addresses: (host) => this.#addresses(host),
       })
     } catch (fault) {
@@ -128,11 +127,9 @@ async function resolve(host: string): Promise<readonly string[]> {
   return (await systemLookup(host, { all: true })).map(({ address }) => address)
 }
 
-function readCaFile(path: string): string {
+function authoritiesIn(path: string): string {
   try {
-    const { text } = readSmallFile(path, MAX_CA_FILE_BYTES)
-    if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new Error('it holds no certificate')
-    return text
+    return readCaFile(path)
   } catch (cause) {
     throw failure('token-provider-ca-file', `${path} cannot be used: ${describeError(cause)}`)
   }

@@ -3,6 +3,7 @@ import type { Headers } from '../../http/headers.ts'
 import type { Confirmation } from '../../identity/confirmation.ts'
 import type { AcceptedIssuer, CompiledAuthentication, CredentialPlace } from '../../policy/authentication.ts'
 import type { TokenIdentity } from '../../policy/decision.ts'
+import { BoundedCache } from './bounded-cache.ts'
 
 /** A token whose signature, times and audience are good. That it is its bearer's own is found out for each request. */
 export interface VerifiedToken {
@@ -16,11 +17,8 @@ export interface VerifiedToken {
 interface Entry {
   readonly place: CredentialPlace
   readonly verified: VerifiedToken
-  readonly untilMs: number
-  readonly bytes: number
 }
 
-const MAX_ENTRIES = 4096
 /** Of token texts; what is made of one takes a few times as much. */
 const MAX_BYTES = 4 * 1024 * 1024
 /** An issuer that takes a key back is heard after so long at most, if nothing else empties the cache. */
@@ -31,9 +29,8 @@ const MAX_AGE_MS = 60_000
  * kept. It belongs to one policy and one state of the keys, and is emptied when either changes.
  */
 export class VerifiedTokens {
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new BoundedCache<Entry>(MAX_BYTES)
   #authentication: CompiledAuthentication | undefined
-  #bytes = 0
 
   get size(): number {
     return this.#entries.size
@@ -46,8 +43,8 @@ export class VerifiedTokens {
     nowMs: number,
   ): VerifiedToken | undefined {
     if (this.#authentication !== authentication) return undefined
-    const entry = this.#entries.get(keyOf(text))
-    return entry !== undefined && entry.place === place && nowMs < entry.untilMs ? entry.verified : undefined
+    const entry = this.#entries.find(keyOf(text), nowMs)
+    return entry?.place === place ? entry.verified : undefined
   }
 
   add(
@@ -61,27 +58,13 @@ export class VerifiedTokens {
       this.clear()
       this.#authentication = authentication
     }
-    const key = keyOf(text)
-    this.#delete(key)
-    // The oldest first.
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size < MAX_ENTRIES && this.#bytes + text.length <= MAX_BYTES) break
-      this.#delete(oldest)
-    }
     const untilMs = Math.min(verified.token.expiresAtMs, nowMs + MAX_AGE_MS)
-    this.#entries.set(key, { place, verified, untilMs, bytes: text.length })
-    this.#bytes += text.length
+    this.#entries.add(keyOf(text), { place, verified }, untilMs, text.length)
   }
 
   clear(): void {
     this.#entries.clear()
-    this.#bytes = 0
     this.#authentication = undefined
-  }
-
-  #delete(key: string): void {
-    this.#bytes -= this.#entries.get(key)?.bytes ?? 0
-    this.#entries.delete(key)
   }
 }
 

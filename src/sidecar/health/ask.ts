@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, RequestOptions } from 'node:http'
 import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { hopByHopFields } from '../../http/headers.ts'
 import { http } from '../../lib/node-http.ts'
 import type { ProbeTarget } from '../../lib/probe-target.ts'
 import { unreachable } from '../../lib/unreachable.ts'
@@ -11,16 +12,7 @@ const MAX_REPLY_BYTES = 1024
 /** Of `grpc.health.v1.HealthCheckResponse.ServingStatus`. */
 const SERVING = 1
 /** Of this connection alone (RFC 9110, 7.6.1), and what we say ourselves. */
-const OWN_HEADERS: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'content-length',
-])
+const OWN_HEADERS: ReadonlySet<string> = new Set([...hopByHopFields, 'content-length'])
 
 /**
  * Asks the application as a kubelet would. Resolves with the status for the kubelet, of which 200 to 399 is success; rejects when

