@@ -4,11 +4,17 @@ import t, { type Test } from 'tap'
 import { type ApiServerFlags, type Cluster, startCluster } from '../fixtures/cluster.ts'
 import { ensure } from '../fixtures/cluster-accounts.ts'
 import { Conversation, type Spoken } from '../fixtures/kubernetes-conversation.ts'
-import { NAMESPACE, talks, WORKLOADS } from '../fixtures/kubernetes-table.ts'
+import { applying } from '../fixtures/kubernetes-talks/apply.ts'
+import { access, listing } from '../fixtures/kubernetes-talks/reads.ts'
+import { forgetting, watching } from '../fixtures/kubernetes-talks/watches.ts'
+import { NAMESPACE, WORKLOADS } from '../fixtures/kubernetes-talks/words.ts'
+import { writing } from '../fixtures/kubernetes-talks/writes.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
 import { until } from '../fixtures/process.ts'
 
 checkLeaks(t)
+
+const talks = [...writing, ...applying, ...listing, ...watching, ...access, ...forgetting]
 
 async function talk(t: Test, spoken: Spoken, cached = true): Promise<void> {
   const api = new Conversation(spoken)
