@@ -159,16 +159,20 @@ t.test('an event of almost 3 MiB is taken', async (t) => {
   await seen.equal()
 })
 
-t.test('half a line is not an event: it comes again', async (t) => {
-  const api = await startKubernetes(t)
-  const seen = follow(t, api)
-  await seen.heard('synced')
-  api.rubbish('{"type":"ADDED","object":{"metadata":{"name":"half","na')
-  api.endWatches()
-  api.put(configMaps, configMap('whole', '1'))
-  await seen.heard('put default/whole')
-  await seen.equal()
-})
+for (const [how, end] of ['dropWatches', 'endWatches'].entries()) {
+  t.test(`half a line is not an event, whether the stream is cut or ends: it comes again (${end})`, async (t) => {
+    const api = await startKubernetes(t)
+    const seen = follow(t, api)
+    await seen.heard('synced')
+    api.rubbish('{"type":"ADDED","object":{"metadata":{"name":"half","na')
+    if (how === 0) api.dropWatches()
+    else api.endWatches({ bare: true })
+    api.put(configMaps, configMap('whole', '1'))
+    await seen.heard('put default/whole')
+    t.same(seen.told, ['replaced 0', 'synced', 'put default/whole'])
+    await seen.equal()
+  })
+}
 
 t.test('a stream that is silent is ended, and taken up again', async (t) => {
   const clock = new TestClock()
@@ -256,6 +260,8 @@ t.test('Retry-After is waited for, up to the longest pause', async (t) => {
     const calls = (): number => api.asked.length
     api.fail({ path: /watch=true/, status: 429, reason: 'TooManyRequests', retryAfterS: seconds, times: 1 })
     const from = seen.told.length
+    api.put(configMaps, configMap('a', String(seconds)))
+    await seen.heard('put default/a', from)
     api.dropWatches()
     await seen.heard('broken kubernetes-refused', from)
     await until('the pause', () => clock.pending > 0)
