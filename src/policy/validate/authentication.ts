@@ -52,8 +52,15 @@ const DAY_MS = 86_400_000
 
 const headerName = text(parseHeaderName, { pattern: headerNameForm })
 
-/** A text that one regular expression describes whole; `fault` says what else it is. */
-function formed(code: string, pattern: RegExp, fault: (text: string) => string): Reader<string> {
+interface Formed {
+  readonly code: string
+  readonly pattern: RegExp
+  /** What a text should be that is not. */
+  readonly fault: (text: string) => string
+}
+
+/** A text that one regular expression describes whole. */
+function formed({ code, pattern, fault }: Formed): Reader<string> {
   return text(
     (text) => {
       if (!pattern.test(text)) throw new OutriderError(code, fault(text))
@@ -62,11 +69,11 @@ function formed(code: string, pattern: RegExp, fault: (text: string) => string):
   )
 }
 
-const cookieOrQuery = formed(
-  'token-location',
-  /^[\w!#$%&'*+.^`|~-]{1,128}$/,
-  (name) => `not the name of a cookie or of a query parameter: ${quote(name)}`,
-)
+const cookieOrQuery = formed({
+  code: 'token-location',
+  pattern: /^[\w!#$%&'*+.^`|~-]{1,128}$/,
+  fault: (name) => `not the name of a cookie or of a query parameter: ${quote(name)}`,
+})
 
 const url = parsed(
   (text) => {
@@ -154,11 +161,11 @@ const issuer: Reader<JwtIssuer> = andThen(
   { rules: [{ rule: 'has(self.jwks) != has(self.jwksUri)', message: noKeys }] },
 )
 
-const secretName = formed(
-  'secret-name',
-  /^[A-Za-z0-9][\w.-]{0,127}$/,
-  (name) => `the name of a file in secretsDir, not ${quote(name)}`,
-)
+const secretName = formed({
+  code: 'secret-name',
+  pattern: /^[A-Za-z0-9][\w.-]{0,127}$/,
+  fault: (name) => `the name of a file in secretsDir, not ${quote(name)}`,
+})
 
 const introspection = andThen(
   object({
@@ -201,13 +208,21 @@ const requestAuthenticationSpec = andThen(
 
 const secret = andThen(
   object({
-    id: formed(
-      'api-key-malformed',
-      /^[a-z0-9]{8,32}$/,
-      (id) => `an ID has 8 to 32 lower-case letters and digits, not ${quote(id)}`,
-    ),
-    salt: formed('api-key-malformed', /^[\w-]{22,86}$/, () => 'a salt is base64url of 16 to 64 bytes'),
-    hash: formed('api-key-malformed', /^[0-9a-f]{64}$/, () => 'a hash is SHA-256 in 64 lower-case hexadecimal digits'),
+    id: formed({
+      code: 'api-key-malformed',
+      pattern: /^[a-z0-9]{8,32}$/,
+      fault: (id) => `an ID has 8 to 32 lower-case letters and digits, not ${quote(id)}`,
+    }),
+    salt: formed({
+      code: 'api-key-malformed',
+      pattern: /^[\w-]{22,86}$/,
+      fault: () => 'a salt is base64url of 16 to 64 bytes',
+    }),
+    hash: formed({
+      code: 'api-key-malformed',
+      pattern: /^[0-9a-f]{64}$/,
+      fault: () => 'a hash is SHA-256 in 64 lower-case hexadecimal digits',
+    }),
     createdAt: timestamp,
     notAfter: optional(timestamp),
   }),
