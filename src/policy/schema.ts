@@ -3,6 +3,7 @@ import type { Violation } from './model.ts'
 import {
   type SchemaRule,
   type StructuralSchema,
+  maybeNull,
   type TextForm,
   textSchema,
   uniquenessRule,
@@ -62,7 +63,7 @@ export function object<const S extends Shape>(shape: S): Reader<ObjectOf<S>> {
     type: 'object',
     ...(required.length === 0 ? {} : { required }),
     properties: Object.fromEntries(
-      fields.map(([key, spec]) => [key, (typeof spec === 'object' ? spec.read : spec).schema]),
+      fields.map(([key, spec]) => [key, typeof spec === 'object' ? maybeNull(spec.read.schema) : spec.schema]),
     ),
   }
   return reader(schema, (value, field, report) => {
@@ -98,6 +99,9 @@ export interface Unique<T> {
 }
 
 export const itself: Unique<string> = { keyOf: (item) => item, rule: uniquenessRule(undefined, false) }
+
+/** As `itself`, for lists within lists and of long texts: their rule would be above the budget. */
+export const itselfUnruled: Unique<string> = { keyOf: (item) => item }
 
 /** By a field that every entry has. */
 export function by<K extends string>(field: K): Unique<{ readonly [Field in K]: string | number }> {

@@ -6,6 +6,7 @@
 export type StructuralSchema = {
   readonly type: 'object' | 'array' | 'string' | 'integer' | 'boolean'
   readonly description?: string
+  readonly nullable?: true
   readonly properties?: { readonly [name: string]: StructuralSchema }
   readonly required?: readonly string[]
   readonly minProperties?: number
@@ -50,6 +51,14 @@ export function textSchema(max: number, { pattern, maxLength = max, description 
     // Slashes are escaped in JavaScript alone.
     ...(pattern === undefined ? {} : { pattern: pattern.source.replaceAll('\\/', '/') }),
   }
+}
+
+/**
+ * Of a field that may be absent. Where null is not allowed, the API server drops a field that has it, and says nothing: `from:` with
+ * nothing after it would come to mean "from everybody". So it keeps it, for the reader to refuse.
+ */
+export function maybeNull(schema: StructuralSchema): StructuralSchema {
+  return { ...schema, nullable: true }
 }
 
 /** The schema with further rules, after those that it has. */

@@ -19,6 +19,7 @@ import {
   by,
   foreign,
   itself,
+  itselfUnruled,
   list,
   object,
   oneOf,
@@ -140,8 +141,8 @@ const issuer: Reader<JwtIssuer> = andThen(
   object({
     ...acceptance,
     issuer: words,
-    audiences: listOf(words, { min: 1, unique: { keyOf: (audience) => audience } }),
-    algorithms: withDefault(listOf(oneOf(jwsAlgorithms), { min: 1, unique: itself }), [
+    audiences: listOf(words, { min: 1, unique: itselfUnruled }),
+    algorithms: withDefault(list(oneOf(jwsAlgorithms), { min: 1, max: jwsAlgorithms.length, unique: itself }), [
       'ES256',
       'RS256',
       'PS256',
@@ -172,7 +173,7 @@ const introspection = andThen(
     ...acceptance,
     endpoint: url,
     issuer: words,
-    audiences: withDefault(listOf(words, { unique: { keyOf: (audience) => audience } }), []),
+    audiences: withDefault(listOf(words, { unique: itselfUnruled }), []),
     clientId: words,
     clientSecret: secretName,
     cacheFor: withDefault(duration(0, 300_000, '0s to 5m'), 30_000),
@@ -236,7 +237,7 @@ const secret = andThen(
 const apiKeySpec = object({
   workloads,
   owner: words,
-  scopes: withDefault(listOf(words, { unique: { keyOf: (scope) => scope } }), []),
+  scopes: withDefault(listOf(words, { unique: itselfUnruled }), []),
   secrets: list(secret, { max: MAX_SECRETS, unique: by('id') }),
 })
 
@@ -250,7 +251,7 @@ const externalAuthorizationSpec = andThen(
     timeout: withDefault(duration(10, 10_000, '10ms to 10s'), 200),
     onFailure: withDefault(oneOf(['deny', 'allow']), 'deny'),
     to: conditionOf(operation),
-    headers: optional(listOf(headerName, { unique: { keyOf: (name) => name } })),
+    headers: optional(listOf(headerName, { unique: itselfUnruled })),
   }),
   ({ timeout: timeoutMs, ...rest }, field, report) =>
     rest.spiffeId === undefined && !needsNoIdentity(rest.address)

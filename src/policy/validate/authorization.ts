@@ -26,7 +26,7 @@ import {
   andThen,
   boolean,
   byOptional,
-  itself,
+  itselfUnruled,
   list,
   object,
   oneOf,
@@ -147,7 +147,7 @@ const timeEmpty = 'begins when it, or the day, ends; for a whole day leave both 
 
 const time = andThen(
   object({
-    days: optional(list(oneOf(weekdays), { min: 1, max: 7, unique: itself })),
+    days: optional(list(oneOf(weekdays), { min: 1, max: 7, unique: itselfUnruled })),
     from: withDefault(timeOfDay, 0),
     to: withDefault(timeOfDay, 1440),
     zone: withDefault(zone, 'UTC'),

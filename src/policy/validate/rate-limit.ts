@@ -29,7 +29,7 @@ const limit = andThen(
   {
     rules: [
       {
-        rule: `self.per.contains('d') || duration(string(self.requests * ${1000 / MAX_REQUESTS_PER_MS}) + 'us') <= duration(self.per)`,
+        rule: `self.per.contains('d') || duration(self.per).getMilliseconds() * ${MAX_REQUESTS_PER_MS} >= self.requests`,
         message: tooHigh,
         fieldPath: '.requests',
       },

@@ -10,6 +10,7 @@ import {
   andThen,
   by,
   itself,
+  itselfUnruled,
   list,
   object,
   oneOf,
@@ -45,7 +46,7 @@ function parseServiceAddress(text: string): string {
   )
 }
 
-const addresses = listOf(parsed(parseServiceAddress, MAX_STRING), { unique: { keyOf: (address) => address } })
+const addresses = listOf(parsed(parseServiceAddress, MAX_STRING), { unique: itselfUnruled })
 
 const servicePort = andThen(
   object({ port, targetPort: optional(port), protocol: withDefault(protocol, 'auto') }),
@@ -54,7 +55,7 @@ const servicePort = andThen(
 
 const serviceSpec = andThen(
   object({
-    hosts: withDefault(listOf(host, { unique: itself }), []),
+    hosts: withDefault(listOf(host, { unique: itselfUnruled }), []),
     ports: listOf(servicePort, { min: 1, unique: by('port') }),
     workloads: listOf(text(parseReference, { pattern: referenceForm }), { min: 1 }),
     endpoints: withDefault(listOf(object({ address: text(parseAddress), port, appPort: optional(port) })), []),

@@ -5,7 +5,18 @@ import { parseSerial, serialForm } from '../../identity/revocation.ts'
 import { parseTrustDomain, trustDomainForm, trustDomainOf } from '../../identity/spiffe-id.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import type { BundleEndpoint, Revocation, TrustDomain } from '../model.ts'
-import { andThen, foreign, object, oneOf, optional, parsed, pathOf, type Reader, withDefault } from '../schema.ts'
+import {
+  andThen,
+  foreign,
+  itselfUnruled,
+  object,
+  oneOf,
+  optional,
+  parsed,
+  pathOf,
+  type Reader,
+  withDefault,
+} from '../schema.ts'
 import { envelope, httpsForm, listOf, MAX_STRING, spiffeId, text, words } from './readers.ts'
 
 const serial = parsed(parseSerial, MAX_STRING, { pattern: serialForm })
@@ -13,8 +24,8 @@ const nothingRevoked = 'names nothing to revoke: give serials or spiffeIds'
 
 const revocationSpec = andThen(
   object({
-    serials: withDefault(listOf(serial, { unique: { keyOf: (serial) => serial } }), []),
-    spiffeIds: withDefault(listOf(spiffeId, { unique: { keyOf: (id) => id } }), []),
+    serials: withDefault(listOf(serial, { unique: itselfUnruled }), []),
+    spiffeIds: withDefault(listOf(spiffeId, { unique: itselfUnruled }), []),
     reason: optional(words),
   }),
   (spec, field, report) =>
