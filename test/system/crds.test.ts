@@ -12,7 +12,7 @@ import { MAX_LIST, validateResource } from '../../src/policy/validate.ts'
 import { type Cluster, type ClusterAnswer, startCluster } from '../fixtures/cluster.ts'
 import { seed } from '../fixtures/fuzz.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
-import { mutantOf, valuesOf } from '../fixtures/resource-mutants.ts'
+import { mutantOf, poolOf } from '../fixtures/resource-mutants.ts'
 import { acceptedResources, refusedResources, type ResourceDocument } from '../fixtures/resources.ts'
 
 checkLeaks(t)
@@ -109,7 +109,7 @@ async function withCluster(t: Test, cluster: Cluster): Promise<void> {
 
   await t.test('it refuses nothing that our reader takes', async (t) => {
     console.log(`note: seed ${seed}`)
-    const pool = valuesOf(accepted.map(({ document }) => document['spec']))
+    const pool = poolOf(accepted.map(({ document }) => document['spec']))
     const counts = { valid: 0, invalid: 0, alone: 0 }
     const wrong: string[] = []
     for (let index = 0; index < MUTANTS; index += 1) {
