@@ -3,7 +3,6 @@ import type { Violation } from './model.ts'
 import {
   type SchemaRule,
   type StructuralSchema,
-  maybeNull,
   type TextForm,
   textSchema,
   uniquenessRule,
@@ -63,7 +62,7 @@ export function object<const S extends Shape>(shape: S): Reader<ObjectOf<S>> {
     type: 'object',
     ...(required.length === 0 ? {} : { required }),
     properties: Object.fromEntries(
-      fields.map(([key, spec]) => [key, typeof spec === 'object' ? maybeNull(spec.read.schema) : spec.schema]),
+      fields.map(([key, spec]) => [key, (typeof spec === 'object' ? spec.read : spec).schema]),
     ),
   }
   return reader(schema, (value, field, report) => {

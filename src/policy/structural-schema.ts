@@ -53,14 +53,6 @@ export function textSchema(max: number, { pattern, maxLength = max, description 
   }
 }
 
-/**
- * Of a field that may be absent. Where null is not allowed, the API server drops a field that has it, and says nothing: `from:` with
- * nothing after it would come to mean "from everybody". So it keeps it, for the reader to refuse.
- */
-export function maybeNull(schema: StructuralSchema): StructuralSchema {
-  return { ...schema, nullable: true }
-}
-
 /** The schema with further rules, after those that it has. */
 export function withRules(schema: StructuralSchema, rules: readonly SchemaRule[]): StructuralSchema {
   if (rules.length === 0) return schema

@@ -2,6 +2,7 @@ import { type Kind, kinds } from '../model.ts'
 import type { StructuralSchema } from '../structural-schema.ts'
 import { documentSchema } from '../validate.ts'
 import { type PrinterColumn, printerColumns } from './columns.ts'
+import { keepingMistakes } from './keep.ts'
 import { apiGroup, apiVersionName, category, kindNames, pluralOf } from './names.ts'
 import { resourceStatus } from './status.ts'
 
@@ -83,7 +84,7 @@ function rootSchema(kind: Kind): StructuralSchema {
       apiVersion: { type: 'string' },
       kind: { type: 'string' },
       metadata: { type: 'object', properties: { name } },
-      spec,
+      spec: keepingMistakes(spec),
       status: resourceStatus.schema,
     },
   }
