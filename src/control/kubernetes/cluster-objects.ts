@@ -96,7 +96,9 @@ export function slimSlice(slice: ClusterObject): ClusterObject {
     const { kind, name } = mappingAt(item, 'targetRef')
     const { ready, terminating } = mappingAt(item, 'conditions')
     const [address] = itemsAt(item, 'addresses')
-    return kind === 'Pod' ? [{ addresses: [address], conditions: { ready, terminating }, targetRef: { kind, name } }] : []
+    return kind === 'Pod'
+      ? [{ addresses: [address], conditions: { ready, terminating }, targetRef: { kind, name } }]
+      : []
   })
   return {
     metadata: { ...slimMetadata(slice), ...(service && { labels: { [SERVICE_LABEL]: service } }) },

@@ -3,7 +3,7 @@ import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSy
 import { parseSpiffeId, type SpiffeId } from '../../identity/spiffe-id.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import { type Endpoint, type Resource, type ResourceName, nameOf, resourceKey } from '../../policy/model.ts'
-import { validateResource } from '../../policy/validate.ts'
+import { validateStored } from '../../policy/validate.ts'
 import type { Batch, Commit, IssuedRecord, SidecarRecord, Store, StoredResource, TokenRecord } from './store.ts'
 import { storageError } from './storage-error.ts'
 
@@ -377,7 +377,7 @@ function parseStored(document: string, row: Row, file: string): Resource {
   } catch {
     value = undefined
   }
-  const result = validateResource(value)
+  const result = validateStored(value)
   if (result.ok && resourceKey(nameOf(result.resource)) === name) return result.resource
   const why = result.ok ? 'its name differs' : `${result.violations[0]?.field}: ${result.violations[0]?.message}`
   throw new OutriderError('database-corrupt', `the stored resource ${name} is not valid: ${why}`, {
