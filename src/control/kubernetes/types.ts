@@ -1,5 +1,5 @@
 import type { ResourceType } from '../../kubernetes/objects.ts'
-import { apiVersion, type Kind, kinds } from '../../policy/model.ts'
+import { apiVersion, type Kind } from '../../policy/model.ts'
 
 const [group = '', version = ''] = apiVersion.split('/')
 
@@ -8,8 +8,6 @@ export function typeOfKind(kind: Kind): ResourceType {
   const plural = kind.endsWith('y') ? `${kind.slice(0, -1)}ies` : `${kind}s`
   return { group, version, plural: plural.toLowerCase(), namespaced: true }
 }
-
-export const ownTypes: ReadonlyMap<Kind, ResourceType> = new Map(kinds.map((kind) => [kind, typeOfKind(kind)]))
 
 /** What else of a cluster says who is where. */
 export const clusterTypes: Readonly<Record<'services' | 'endpointSlices' | 'pods', ResourceType>> = {
