@@ -17,18 +17,23 @@ export class ClusterIndex {
   readonly #dirtyServices = new Set<string>()
   readonly #dirtyIdentities = new Set<SpiffeId>()
 
-  putService(service: ClusterService): void {
+  /** This and its like: true when something is to be derived anew. */
+  putService(service: ClusterService): boolean {
     const key = keyOf(service)
-    if (same(this.#services.get(key), service)) return
+    if (same(this.#services.get(key), service)) return false
     this.#services.set(key, service)
     this.#dirtyServices.add(key)
+    return true
   }
 
-  deleteService(key: string): void {
-    if (this.#services.delete(key)) this.#dirtyServices.add(key)
+  deleteService(key: string): boolean {
+    if (!this.#services.delete(key)) return false
+    this.#dirtyServices.add(key)
+    return true
   }
 
-  putSlice(slice: Slice): void {
+  putSlice(slice: Slice): boolean {
+    if (sameSlice(this.#slices.get(keyOf(slice)), slice)) return false
     this.#takeSlice(keyOf(slice))
     const { namespace, service, endpoints } = slice
     const serviceKey = `${namespace}/${service}`
@@ -39,29 +44,31 @@ export class ClusterIndex {
       counts.set(serviceKey, (counts.get(serviceKey) ?? 0) + 1)
     }
     this.#dirtyServices.add(serviceKey)
+    return true
   }
 
-  deleteSlice(key: string): void {
-    const slice = this.#takeSlice(key)
-    if (slice !== undefined) this.#dirtyServices.add(`${slice.namespace}/${slice.service}`)
+  deleteSlice(key: string): boolean {
+    return this.#takeSlice(key) !== undefined
   }
 
-  putPod(pod: MeshedPod): void {
+  putPod(pod: MeshedPod): boolean {
     const key = keyOf(pod)
     // Most changes of a pod are none for its peers.
-    if (samePod(this.#pods.get(key), pod)) return
+    if (samePod(this.#pods.get(key), pod)) return false
     this.deletePod(key)
     this.#pods.set(key, pod)
     mapIn(this.#podsByIdentity, pod.identity).set(key, pod)
     this.#podChanged(key, pod)
+    return true
   }
 
-  deletePod(key: string): void {
+  deletePod(key: string): boolean {
     const pod = this.#pods.get(key)
-    if (pod === undefined) return
+    if (pod === undefined) return false
     this.#pods.delete(key)
     removeIn(this.#podsByIdentity, pod.identity, key)
     this.#podChanged(key, pod)
+    return true
   }
 
   service(key: string): ClusterService | undefined {
@@ -79,12 +86,6 @@ export class ClusterIndex {
   /** With this identity. */
   podsOf(identity: SpiffeId): Iterable<MeshedPod> {
     return this.#podsByIdentity.get(identity)?.values() ?? []
-  }
-
-  /** Keys of what is there, for who is told the whole. */
-  keys(what: 'services' | 'slices' | 'pods'): readonly string[] {
-    const all = { services: this.#services, slices: this.#slices, pods: this.#pods }
-    return [...all[what].keys()]
   }
 
   /** The Workload of an identity may be another one now. */
@@ -162,6 +163,12 @@ function take<T>(set: Set<T>): readonly T[] {
 
 function same(a: object | undefined, b: object): boolean {
   return a !== undefined && JSON.stringify(a) === JSON.stringify(b)
+}
+
+function sameSlice(a: Slice | undefined, b: Slice): boolean {
+  if (a === undefined) return false
+  const text = ({ ports, ...rest }: Slice): string => JSON.stringify([rest, [...ports]])
+  return text(a) === text(b)
 }
 
 function samePod(a: MeshedPod | undefined, b: MeshedPod): boolean {

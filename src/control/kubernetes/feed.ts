@@ -8,7 +8,7 @@ import type { Random } from '../../lib/random.ts'
 import { nameOf, type ResourceName, resourceKey } from '../../policy/model.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { commit } from '../publish/commit.ts'
-import type { Mesh, Source } from '../publish/mesh.ts'
+import type { Mesh } from '../publish/mesh.ts'
 import type { Change } from '../store/store.ts'
 import { admitInRounds, type Candidate, type HeldBack } from './admit-in-rounds.ts'
 import { ClusterIndex } from './cluster-index.ts'
@@ -56,7 +56,7 @@ const RETRY_MS = 1_000
  * Keeps the store equal to the cluster. The cluster is the source: what is deleted there is deleted here, and what is not valid there is
  * held back, while the last form that was stays in force. Nothing is stored and nothing deleted before every collection was listed.
  */
-export class Feed implements Source {
+export class Feed {
   readonly collections: readonly Collection[]
   readonly written: WrittenObjects
   readonly #options: FeedOptions
@@ -140,8 +140,7 @@ export class Feed implements Source {
         if (part.kind !== undefined) this.#events.written(nameIn(part.kind, keyOf(object)))
       },
       delete: (key, revision) => {
-        part.delete(key)
-        this.#noticed(revision)
+        if (part.delete(key)) this.#noticed(revision)
       },
       told: (revision, listed) => {
         const told = this.#told.get(progress)!
@@ -198,7 +197,10 @@ export class Feed implements Source {
       this.#tell(told)
       if (!this.#synced) {
         this.#synced = true
-        log.info({ revision: this.#mesh.store.revision, ...this.#desired.derived }, 'the store is in step with the cluster')
+        log.info(
+          { revision: this.#mesh.store.revision, ...this.#desired.derived },
+          'the store is in step with the cluster',
+        )
         this.#events.synced()
       }
     } catch (thrown) {
@@ -242,7 +244,10 @@ export class Feed implements Source {
   #store(changes: readonly Change[], revision: number): void {
     if (this.#closed) throw new OutriderError('feed-closed', 'the control server stops')
     commit(changes, this.#mesh, Math.max(revision, this.#mesh.store.revision))
-    this.#options.log.debug({ revision: this.#mesh.store.revision, changes: changes.length }, 'changes of the cluster are stored')
+    this.#options.log.debug(
+      { revision: this.#mesh.store.revision, changes: changes.length },
+      'changes of the cluster are stored',
+    )
   }
 
   /** Takes over what is held back, and says so where that is new. */

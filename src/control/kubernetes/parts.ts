@@ -19,8 +19,8 @@ export interface PartSink {
   readonly kind?: Kind
   /** False: nothing comes of it. */
   put(object: ClusterObject): boolean
-  /** By `namespace/name`. */
-  delete(key: string): void
+  /** By `namespace/name`; as `put`. */
+  delete(key: string): boolean
 }
 
 /** Our resources, and the objects of Kubernetes that say who is where. */
@@ -43,9 +43,7 @@ export function partsOf(index: ClusterIndex, written: WrittenObjects, trustDomai
       sink: {
         put: (object) => {
           const service = clusterServiceOf(object)
-          if (service === undefined) index.deleteService(keyOf(object))
-          else index.putService(service)
-          return true
+          return service === undefined ? index.deleteService(keyOf(object)) : index.putService(service)
         },
         delete: (key) => index.deleteService(key),
       },
@@ -56,9 +54,7 @@ export function partsOf(index: ClusterIndex, written: WrittenObjects, trustDomai
       sink: {
         put: (object) => {
           const slice = sliceOf(object)
-          if (slice === undefined) index.deleteSlice(keyOf(object))
-          else index.putSlice(slice)
-          return true
+          return slice === undefined ? index.deleteSlice(keyOf(object)) : index.putSlice(slice)
         },
         delete: (key) => index.deleteSlice(key),
       },
@@ -69,9 +65,7 @@ export function partsOf(index: ClusterIndex, written: WrittenObjects, trustDomai
       sink: {
         put: (object) => {
           const pod = meshedPodOf(object, trustDomain)
-          if (pod === undefined) index.deletePod(keyOf(object))
-          else index.putPod(pod)
-          return true
+          return pod === undefined ? index.deletePod(keyOf(object)) : index.putPod(pod)
         },
         delete: (key) => index.deletePod(key),
       },

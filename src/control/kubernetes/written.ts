@@ -68,11 +68,12 @@ export class WrittenObjects {
     return true
   }
 
-  delete(name: ResourceName): void {
+  delete(name: ResourceName): true {
     const key = resourceKey(name)
     this.#objects.delete(key)
     this.#unreadable.delete(key)
     this.#desired.write(name, undefined)
+    return true
   }
 
   get(name: ResourceName): WrittenObject | undefined {
