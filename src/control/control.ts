@@ -203,6 +203,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
             startedAtMs: clock.now(),
             grpcAddress: () => grpc.address,
             bundleEndpoint: bundleServer?.address,
+            clusterState: () => cluster?.state,
             bundleRefreshHintMs: config.bundleRefreshHintMs,
           }),
         ),

@@ -8,10 +8,12 @@ import { OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { ControlMetrics } from '../metrics.ts'
+import type { ClusterState } from '../../wire/outrider/admin/v1/ClusterState.ts'
 import type { Mesh, Source } from '../publish/mesh.ts'
 import type { Sessions } from '../publish/sessions.ts'
 import { Feed } from './feed.ts'
 import { countFeed } from './feed-metrics.ts'
+import { clusterState } from './report.ts'
 
 export interface ClusterSurroundings {
   readonly clock: Clock
@@ -86,6 +88,11 @@ export class ClusterStore implements Source {
 
   reach(revision: number): 'known' | 'awaited' | 'beyond' {
     return this.#feed?.reach(revision) ?? 'known'
+  }
+
+  /** How the copy stands; undefined before `start`. */
+  get state(): ClusterState | undefined {
+    return this.#feed && clusterState(this.#feed, this.serverName)
   }
 
   get serverName(): string {

@@ -106,6 +106,11 @@ export class Feed {
     return this.#synced
   }
 
+  /** Everything up to this revision is in the store; 0: nothing is known yet. */
+  get known(): number {
+    return this.#progress.known
+  }
+
   /** Custom resources that are not served as they are written. */
   get held(): readonly HeldBack[] {
     return [...this.written.allUnreadable().values(), ...this.#held.values()]
