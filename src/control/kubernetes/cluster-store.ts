@@ -70,7 +70,7 @@ export class ClusterStore implements Source {
   get notReady(): string | undefined {
     if (this.#hasCopy || this.#feed?.synced === true) return undefined
     const waiting = this.#feed?.collections.filter(({ listed }) => !listed) ?? []
-    const [first] = waiting
+    const first = waiting.find(({ failure }) => failure !== undefined) ?? waiting[0]
     if (first === undefined) return 'what the cluster has is not stored yet'
     const why = first.failure === undefined ? '' : `: ${first.failure.message}`
     return `the cluster has not told of ${waiting.length} types of objects, ${first.name} among them${why}`

@@ -113,12 +113,12 @@ export class Feed {
 
   /** Custom resources that are not served as they are written. */
   get held(): readonly HeldBack[] {
-    return [...this.written.allUnreadable().values(), ...this.#held.values()]
+    return [...this.#held.values()]
   }
 
   /** Why it is not; undefined: it is, or there is none. */
   heldBack(name: ResourceName): HeldBack | undefined {
-    return this.written.unreadable(name) ?? this.#held.get(resourceKey(name))
+    return this.#held.get(resourceKey(name))
   }
 
   reach(revision: number): 'known' | 'awaited' | 'beyond' {
@@ -261,7 +261,7 @@ export class Feed {
     const next = new Map(this.#held)
     for (const [key, name] of names) {
       const before = next.get(key)
-      const now = held.get(key)
+      const now = this.written.unreadable(name) ?? held.get(key)
       if (now === undefined) next.delete(key)
       else next.set(key, now)
       if (now !== undefined && (before?.code !== now.code || before.message !== now.message))

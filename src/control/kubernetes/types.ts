@@ -5,7 +5,7 @@ const [group = '', version = ''] = apiVersion.split('/')
 
 /** The custom resource of a kind of ours. */
 export function typeOfKind(kind: Kind): ResourceType {
-  const plural = kind.endsWith('y') ? `${kind.slice(0, -1)}ies` : `${kind}s`
+  const plural = /[^aeiou]y$/.test(kind) ? `${kind.slice(0, -1)}ies` : `${kind}s`
   return { group, version, plural: plural.toLowerCase(), namespaced: true }
 }
 

@@ -87,8 +87,4 @@ export class WrittenObjects {
   unreadable(name: ResourceName): HeldBack | undefined {
     return this.#unreadable.get(resourceKey(name))
   }
-
-  allUnreadable(): ReadonlyMap<string, HeldBack> {
-    return this.#unreadable
-  }
 }
