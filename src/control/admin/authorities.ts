@@ -7,6 +7,7 @@ import type { Logger } from '../../telemetry/log.ts'
 import type { AuthorityList } from '../../wire/outrider/admin/v1/AuthorityList.ts'
 import type { Authority as WireAuthority } from '../../wire/outrider/admin/v1/Authority.ts'
 import type { CertificateAuthority, Standing } from '../ca/certificate-authority.ts'
+import type { CaHome } from '../ca/home.ts'
 import type { AuthorityState } from '../ca/storage.ts'
 import type { OwnIdentity } from '../own-identity.ts'
 import type { Session } from '../publish/session.ts'
@@ -14,7 +15,7 @@ import type { Sessions } from '../publish/sessions.ts'
 import type { SidecarRegistry } from '../sidecars.ts'
 
 export interface AuthorityParts {
-  readonly authority: CertificateAuthority
+  readonly home: CaHome
   readonly identity: OwnIdentity
   readonly sessions: Sessions
   readonly sidecars: SidecarRegistry
