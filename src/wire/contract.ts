@@ -1439,6 +1439,10 @@ export const contract: object = {
                       "rule": "repeated",
                       "type": "ResourceVersion",
                       "id": 3
+                    },
+                    "revision": {
+                      "type": "uint64",
+                      "id": 4
                     }
                   }
                 },

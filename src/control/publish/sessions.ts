@@ -97,6 +97,11 @@ export class Sessions {
     this.#observer = observer
   }
 
+  /** The store has got as far as it was asked to: whoever waits for that is looked at again. */
+  wakeNew(): void {
+    for (const session of this.#sessions.values()) if (session.isNew) session.wake()
+  }
+
   #admit(session: Session): void {
     const { maxSidecars } = this.#options
     const key = keyOf(session)

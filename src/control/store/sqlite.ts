@@ -9,7 +9,7 @@ import { storageError } from './storage-error.ts'
 
 /** Marks the file as ours: "ORTR". */
 const APPLICATION_ID = 0x4f52_5452
-const SCHEMA_VERSION = 2
+const SCHEMA_VERSION = 3
 const DAY_MS = 24 * 60 * 60 * 1000
 
 /** 4 GiB of 4 KiB pages: far above what the limits of the control server let in, so that a fault cannot fill the disk. */
@@ -20,11 +20,14 @@ const API_KEY_USES = `
   CREATE TABLE api_key_uses (id TEXT PRIMARY KEY, last_used INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `
 
+/** Since version 3: what sidecars compare is made of the content. */
+const VERSIONS_ARE_DIGESTS = 'ALTER TABLE resources DROP COLUMN published_revision;'
+
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE resources (
     kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL,
-    revision INTEGER NOT NULL, published_revision INTEGER NOT NULL, changed_at INTEGER NOT NULL,
+    revision INTEGER NOT NULL, changed_at INTEGER NOT NULL,
     PRIMARY KEY (kind, namespace, name)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE tokens (
@@ -82,8 +85,9 @@ function check(database: DatabaseSync, file: string): void {
     database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT`)
     return
   }
-  if (application === APPLICATION_ID && version === 1) {
-    database.exec(`BEGIN IMMEDIATE; ${API_KEY_USES} PRAGMA user_version = 2; COMMIT`)
+  if (application === APPLICATION_ID && (version === 1 || version === 2)) {
+    const steps = version === 1 ? `${API_KEY_USES} ${VERSIONS_ARE_DIGESTS}` : VERSIONS_ARE_DIGESTS
+    database.exec(`BEGIN IMMEDIATE; ${steps} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`)
     return
   }
   if (application !== APPLICATION_ID || version !== SCHEMA_VERSION) {
@@ -137,19 +141,19 @@ class SqliteStore implements Store {
       .map(([, stored]) => stored)
   }
 
-  commit({ changes = [], touched = [], sidecar }: Batch, nowMs: number): number {
-    const revision = this.#revision + 1
+  commit(batch: Batch, nowMs: number): number {
+    const { changes = [], touched = [], sidecar, revision = this.#revision + 1 } = batch
+    if (!(revision >= this.#revision)) throw new RangeError(`revision ${revision} is below ${this.#revision}`)
     this.#transaction(() => {
       this.#run(`UPDATE meta SET value = ? WHERE key = 'revision'`, [revision])
       for (const change of changes) {
         if (change.kind === 'put') {
           const { kind, namespace, name } = nameOf(change.resource)
-          this.#run('INSERT OR REPLACE INTO resources VALUES (?, ?, ?, ?, ?, ?, ?)', [
+          this.#run('INSERT OR REPLACE INTO resources VALUES (?, ?, ?, ?, ?, ?)', [
             kind,
             namespace,
             name,
             change.document,
-            revision,
             revision,
             nowMs,
           ])
@@ -157,14 +161,6 @@ class SqliteStore implements Store {
           const { kind, namespace, name } = change.name
           this.#run('DELETE FROM resources WHERE kind = ? AND namespace = ? AND name = ?', [kind, namespace, name])
         }
-      }
-      for (const { kind, namespace, name } of touched) {
-        this.#run('UPDATE resources SET published_revision = ? WHERE kind = ? AND namespace = ? AND name = ?', [
-          revision,
-          kind,
-          namespace,
-          name,
-        ])
       }
       if (sidecar !== undefined) this.#putSidecar(sidecar)
     })
@@ -174,13 +170,14 @@ class SqliteStore implements Store {
       if (change.kind === 'delete') this.#resources.delete(resourceKey(change.name))
       else {
         const { resource, document } = change
-        const stored = { resource, document, revision, publishedRevision: revision, changedAtMs: nowMs }
+        const stored = { resource, document, revision, changedAtMs: nowMs }
         this.#resources.set(resourceKey(nameOf(resource)), stored)
       }
     }
     for (const name of touched) {
       const stored = this.get(name)
-      if (stored !== undefined) this.#resources.set(resourceKey(name), { ...stored, publishedRevision: revision })
+      // Another object: what is remembered of the one before, such as its resolved form, holds no more.
+      if (stored !== undefined) this.#resources.set(resourceKey(name), { ...stored })
     }
     for (const listener of this.#listeners) listener({ revision, changes, touched })
     return revision
@@ -367,7 +364,6 @@ function storedResource(row: Row, file: string): StoredResource {
     resource: parseStored(document, row, file),
     document,
     revision: integer(row, 'revision'),
-    publishedRevision: integer(row, 'published_revision'),
     changedAtMs: integer(row, 'changed_at'),
   }
 }
