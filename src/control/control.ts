@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import type { ControlConfig } from '../config/control.ts'
 import type { TrustBundle, TrustBundleSet } from '../identity/bundle.ts'
 import { parseTrustDomain } from '../identity/spiffe-id.ts'
+import { ApiClient } from '../kubernetes/client.ts'
+import { podConnection } from '../kubernetes/connection.ts'
 import type { Clock } from '../lib/clock.ts'
 import { type Address, formatAddress } from '../lib/address.ts'
 import type { Drainable } from '../lib/drain.ts'
@@ -22,17 +24,16 @@ import { createMetrics, type MetricRegistry } from '../telemetry/registry.ts'
 import { Canaries } from './admin/canary.ts'
 import { adminHandlers } from './admin/handlers.ts'
 import { countSidecars } from './admin/ledger.ts'
-import { CertificateAuthority } from './ca/certificate-authority.ts'
-import { hasAuthority } from './ca/folder-storage.ts'
 import { openDataFolder } from './data-folder.ts'
 import { openAttestors } from './identity/attest/open.ts'
-import { readHandedIn } from './ca/handed-in.ts'
 import { CertificateFiles, type CertificatePair } from './federation/certificate-files.ts'
 import { type BundleServer, serveBundle } from './federation/endpoint.ts'
 import { Federation } from './federation/federation.ts'
 import { jwtIssuer } from './identity/jwt.ts'
 import { housekeeping } from './housekeeping.ts'
 import { identityHandlers } from './identity/service.ts'
+import { TrustConfigMaps } from './kubernetes/trust-config-maps.ts'
+import { countCa, openCa } from './open-ca.ts'
 import { OwnIdentity } from './own-identity.ts'
 import { Catalogue } from './publish/catalogue.ts'
 import type { Mesh } from './publish/mesh.ts'
@@ -88,18 +89,12 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => audit.close())
 
     const trustDomain = parseTrustDomain(config.trustDomain)
-    if (store.revision > 0 && !hasAuthority(folder.path)) {
-      // A new root would strand every sidecar that trusts the old one.
-      throw new OutriderError('ca-file-missing', 'the store is of a mesh whose CA is gone: restore the folder "ca"', {
-        place: folder.path,
-      })
-    }
-    const { caCertificatesFile, caKeyFile } = config
-    const given =
-      caCertificatesFile === undefined || caKeyFile === undefined
-        ? undefined
-        : readHandedIn(caCertificatesFile, caKeyFile)
-    const authority = CertificateAuthority.open(folder.path, trustDomain, clock, given)
+    const cluster = config.store === 'kubernetes' ? clusterOf(config, clock) : undefined
+    undo.push(() => cluster?.close())
+    const parts = { dataDir: folder.path, trustDomain, meshKnown: store.revision > 0, cluster, clock, random, log }
+    const home = await openCa(config, parts)
+    undo.push(() => home.close())
+    const { authority } = home
     // The only one that callers are verified with: nobody of another trust domain is a client of this server.
     const own = new WatchCell<TrustBundleSet>(new Map([[trustDomain, authority.bundle.current]]))
     undo.push(authority.bundle.subscribe((bundle) => own.set(new Map([[trustDomain, bundle]]))))
@@ -111,6 +106,13 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     const { metrics } = registry
     let notReady: string | undefined = 'starting'
     const adminAddress = await openAdmin(config.admin, { log, registry, notReady: () => notReady }, undo)
+    undo.push(countCa(home, metrics))
+    if (cluster !== undefined) {
+      const { kubernetesNamespace: namespace } = config
+      const catchUp = (): Promise<void> => home.catchUp()
+      const roots = new TrustConfigMaps({ client: cluster, namespace, authority, catchUp, clock, random, log, metrics })
+      undo.push(() => roots.close())
+    }
     metrics.storeRevision.set(store.revision)
     const catalogue = new Catalogue(store.list().map(({ resource }) => resource))
     // The first to hear of a commit: whoever is told later finds the catalogue current.
@@ -144,7 +146,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     const chores = {
       store: prune,
       sidecars: () => sidecars.prune(),
-      signers: () => authority.renewSigners(),
+      signers: () => home.renewSigners(),
     }
     undo.push(housekeeping(chores, clock, log))
 
@@ -181,7 +183,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
         adminService(
           adminHandlers({
             mesh,
-            authority,
+            home,
             identity,
             sessions,
             sidecars,
@@ -227,6 +229,11 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     unwind(undo)
     throw thrown
   }
+}
+
+/** The API server of the cluster that we are in. */
+function clusterOf({ kubernetesApi, kubernetesCaFile, kubernetesTokenFile }: ControlConfig, clock: Clock): ApiClient {
+  return new ApiClient(podConnection(kubernetesApi, kubernetesCaFile, kubernetesTokenFile), clock)
 }
 
 /** Opens the socket on which processes of this machine attest, where one is wanted. */

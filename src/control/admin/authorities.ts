@@ -6,7 +6,7 @@ import type { AuditEvent, AuditLog } from '../../telemetry/audit.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { AuthorityList } from '../../wire/outrider/admin/v1/AuthorityList.ts'
 import type { Authority as WireAuthority } from '../../wire/outrider/admin/v1/Authority.ts'
-import type { CertificateAuthority, Standing } from '../ca/certificate-authority.ts'
+import type { Standing } from '../ca/certificate-authority.ts'
 import type { CaHome } from '../ca/home.ts'
 import type { AuthorityState } from '../ca/storage.ts'
 import type { OwnIdentity } from '../own-identity.ts'
@@ -56,7 +56,8 @@ interface Dependence {
 
 /** The steps that replace a root, each of which shows who is not ready for it. */
 export function authorityHandlers(parts: AuthorityParts): AuthorityHandlers {
-  const { authority, audit, log } = parts
+  const { home, audit, log } = parts
+  const { authority } = home
   const done = (step: keyof typeof EVENTS, { authority: { fingerprint } }: Standing, force: boolean): AuthorityList => {
     audit.record({ event: EVENTS[step], authority: fingerprint })
     log.warn({ step, fingerprint, force, sequence: authority.bundle.current.sequence }, 'the trust bundle was changed')
@@ -65,21 +66,23 @@ export function authorityHandlers(parts: AuthorityParts): AuthorityHandlers {
   return {
     getAuthorities: () => list(parts),
 
-    prepareAuthority: ({ certificates, key }) =>
-      done('prepare', authority.prepare(certificates === '' ? undefined : { certificates, key }), false),
+    prepareAuthority: async ({ certificates, key }) => {
+      const given = certificates === '' ? undefined : { certificates, key }
+      return done('prepare', await home.change((ca) => ca.prepare(given)), false)
+    },
 
-    activateAuthority: ({ id, force }) => {
+    activateAuthority: async ({ id, force }) => {
       const { authority: wanted } = authority.pick(orOnly(id), ['prepared'])
       const behind = sidecarsBehind(parts)
       if (behind.length > 0 && !force) {
         throw inUse(`${count(behind.length, 'sidecar')} may not believe ${wanted.id} yet: ${some(behind)}`)
       }
-      return done('activate', authority.activate(wanted.fingerprint), force)
+      return done('activate', await home.change((ca) => ca.activate(wanted.fingerprint)), force)
     },
 
-    taintAuthority: ({ id }) => done('taint', authority.taint(orOnly(id)), false),
+    taintAuthority: async ({ id }) => done('taint', await home.change((ca) => ca.taint(orOnly(id))), false),
 
-    revokeAuthority: ({ id, force }) => {
+    revokeAuthority: async ({ id, force }) => {
       const { authority: wanted } = authority.pick(orOnly(id), ['tainted', 'prepared'])
       const { sidecars, connections, control } = dependence(wanted.fingerprint, parts)
       const reasons = [
@@ -88,13 +91,14 @@ export function authorityHandlers(parts: AuthorityParts): AuthorityHandlers {
         ...(control ? ['the certificate of this control server'] : []),
       ]
       if (reasons.length > 0 && !force) throw inUse(`${wanted.id} is what ${reasons.join(' and ')} ends at`)
-      return done('revoke', authority.revoke(wanted.fingerprint), force)
+      return done('revoke', await home.change((ca) => ca.revoke(wanted.fingerprint)), force)
     },
   }
 }
 
 function list(parts: AuthorityParts): AuthorityList {
-  const { authority, sessions } = parts
+  const { sessions } = parts
+  const { authority } = parts.home
   const behind = sidecarsBehind(parts)
   return {
     trustDomain: authority.trustDomain,
@@ -139,7 +143,7 @@ function dependence(fingerprint: string, { sessions, sidecars, identity, clock }
 }
 
 /** Connected sidecars that have not said that they believe the present bundle. */
-function sidecarsBehind({ authority, sessions }: AuthorityParts): readonly string[] {
+function sidecarsBehind({ home: { authority }, sessions }: AuthorityParts): readonly string[] {
   const { sequence } = authority.bundle.current
   const isBehind = ({ trust }: Session): boolean => (trust?.sequences.get(authority.trustDomain) ?? 0) < sequence
   return [...sessions.all()].filter(isBehind).map(({ peer, sidecarId }) => `${peer.id} ${sidecarId}`)

@@ -11,7 +11,7 @@ import type { Logger } from '../../telemetry/log.ts'
 import type { ControlStatus } from '../../wire/outrider/admin/v1/ControlStatus.ts'
 import type { ResourceRef__Output } from '../../wire/outrider/admin/v1/ResourceRef.ts'
 import type { Token } from '../../wire/outrider/admin/v1/Token.ts'
-import type { CertificateAuthority } from '../ca/certificate-authority.ts'
+import type { CaHome } from '../ca/home.ts'
 import type { Federation } from '../federation/federation.ts'
 import { hashSecret } from '../identity/attest/join-token.ts'
 import type { OwnIdentity } from '../own-identity.ts'
@@ -29,7 +29,7 @@ import { refusal, wireFederated, wireOutcome, wireStored } from './wire.ts'
 
 export interface AdminParts {
   readonly mesh: Mesh
-  readonly authority: CertificateAuthority
+  readonly home: CaHome
   readonly identity: OwnIdentity
   readonly sessions: Sessions
   readonly sidecars: SidecarRegistry
@@ -55,7 +55,8 @@ const MAX_LIST_BYTES = 60 * 1024 * 1024
 
 /** What operators may do. There is no permission to check: who can open the socket is the owner. */
 export function adminHandlers(parts: AdminParts): AdminHandlers {
-  const { mesh, authority, identity, sessions, sidecars, canaries, federation, audit, log } = parts
+  const { mesh, home, identity, sessions, sidecars, canaries, federation, audit, log } = parts
+  const { authority } = home
   const { store, catalogue, clock } = mesh
   const watch = watchResources(store)
   /** Of kinds that say whom nobody may believe any more, and whom everybody may. */
@@ -168,7 +169,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
     },
 
     ...apiKeyHandlers({ mesh, audit, log, refusal }),
-    ...authorityHandlers({ authority, identity, sessions, sidecars, clock, audit, log }),
+    ...authorityHandlers({ home, identity, sessions, sidecars, clock, audit, log }),
   }
 }
 

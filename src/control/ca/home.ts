@@ -1,16 +1,22 @@
+import type { OutriderError } from '../../lib/errors.ts'
+import { type Watch, WatchCell } from '../../lib/watch.ts'
 import type { CertificateAuthority } from './certificate-authority.ts'
 
 /** Where the CA of this server is kept, and the only way to change it. */
 export interface CaHome {
-  /** What is in force here. Not to be changed but by `change`. */
+  /** What is in force here. Changed by `change` alone. */
   readonly authority: CertificateAuthority
+  /** Why what is in force here may not be what is kept; undefined while nothing is known to be wrong. */
+  readonly fault: Watch<OutriderError | undefined>
   /**
    * Performs `step` on the CA that is handed to it and resolves when the outcome is kept and in force here. Rejects with what `step` throws, with
    * `ca-write-failed` when it could not be kept, with `ca-changed-meanwhile` when another server was first: then nothing of it is in force.
    */
   change<T>(step: (authority: CertificateAuthority) => T): Promise<T>
-  /** Certifies anew what signs, where that is due. */
+  /** Certifies anew what signs, where that is due. Rejects as `change`. */
   renewSigners(): Promise<void>
+  /** Resolves when what other servers had changed by the time of the call is in force here, or `fault` says why not. */
+  catchUp(): Promise<void>
   close(): void
 }
 
@@ -18,8 +24,10 @@ export interface CaHome {
 export function folderHome(authority: CertificateAuthority): CaHome {
   return {
     authority,
+    fault: new WatchCell<OutriderError | undefined>(undefined),
     change: async (step) => step(authority),
     renewSigners: async () => void authority.renewSigners(),
+    catchUp: async () => {},
     close: () => {},
   }
 }

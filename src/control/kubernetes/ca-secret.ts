@@ -197,7 +197,7 @@ export class CaSecret implements CaHome {
     const delayMs = this.#backoff.next()
     this.#retry?.cancel()
     this.#retry = clock.after(delayMs, () => this.#refresh())
-    if (known?.code === error.code && known.message === error.message) return
+    if (known !== undefined && known.code === error.code && known.message === error.message) return
     log.error({ error, sequence: this.#sequence }, 'the CA that is kept cannot be used: the one in force goes on')
     this.#fault.set(error)
   }

@@ -11,7 +11,7 @@ import type { HandedIn } from '../ca/handed-in.ts'
 import { TextStorage } from '../ca/text-storage.ts'
 import type { KeptSecret } from './kept-secret.ts'
 import { type Texts, textsOfFolder } from './secret-texts.ts'
-import { configMapType, TRUST_CONFIG_MAP } from './trust-config-map.ts'
+import { configMapType, readTrustConfigMap, TRUST_CONFIG_MAP } from './trust-config-map.ts'
 
 export interface StartOptions {
   readonly client: ApiClient
@@ -61,10 +61,10 @@ async function fromSecret(options: StartOptions): Promise<Texts> {
   const { client, namespace, trustDomain, clock, given, kept } = options
   for (let race = 0; race < MAX_RACES; race += 1) {
     // In this order: who publishes roots has stored them before.
-    const published = options.meshKnown || (await client.get(configMapType, TRUST_CONFIG_MAP, namespace)) !== undefined
+    const known = options.meshKnown || (await hasRoots(client, namespace))
     const base = await kept.read()
     if (base.texts.size > 0) return base.texts
-    if (published)
+    if (known)
       throw new OutriderError(
         'ca-secret-empty',
         `${kept.where} is empty, and there is a mesh already: restore it from a backup. Only if all identities are to be made anew: delete the ConfigMap ${namespace}/${TRUST_CONFIG_MAP}, and the data of this server`,
@@ -78,6 +78,13 @@ async function fromSecret(options: StartOptions): Promise<Texts> {
     source: 'dependency',
     retryable: true,
   })
+}
+
+/** Whether the roots of a mesh are published in our namespace. */
+async function hasRoots(client: ApiClient, namespace: string): Promise<boolean> {
+  // A list of one, because that is what we may do.
+  const selection = { namespace, fieldSelector: `metadata.name=${TRUST_CONFIG_MAP}`, maxObjects: 1 }
+  return (await client.list(configMapType, selection)).items.some((object) => readTrustConfigMap(object).roots !== '')
 }
 
 /** undefined: there is nothing, or it cannot be read. */

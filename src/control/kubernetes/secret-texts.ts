@@ -32,7 +32,9 @@ export function secretWith(secret: ClusterObject, texts: Texts): ClusterObject {
 export function textsOfFolder(folder: string): Texts {
   const names = readdirSync(folder).filter((name) => !OF_KUBELET.test(name))
   if (names.length > MAX_FILES) throw new Error(`${folder} has more than ${MAX_FILES} files`)
-  return new Map(names.map((name) => [name, readSmallBytes(join(folder, name), MAX_TEXT_BYTES).bytes.toString('latin1')]))
+  return new Map(
+    names.map((name) => [name, readSmallBytes(join(folder, name), MAX_TEXT_BYTES).bytes.toString('latin1')]),
+  )
 }
 
 export function sameTexts(one: Texts, other: Texts): boolean {

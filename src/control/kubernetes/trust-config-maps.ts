@@ -113,7 +113,11 @@ export class TrustConfigMaps {
       this.#followConfigMaps(),
       surroundings,
     )
-    this.#close.push(unsubscribe, () => namespaces.close(), () => configMaps.close())
+    this.#close.push(
+      unsubscribe,
+      () => namespaces.close(),
+      () => configMaps.close(),
+    )
   }
 
   close(): void {
@@ -240,7 +244,11 @@ export class TrustConfigMaps {
   /** From now on the namespace has to wait, longer each time while it does not come to rest. */
   #hold(namespace: string): Hold {
     const { random, clock } = this.#options
-    const hold = this.#holds.get(namespace) ?? { backoff: new Backoff(AGAIN, random), timer: undefined, error: undefined }
+    const hold = this.#holds.get(namespace) ?? {
+      backoff: new Backoff(AGAIN, random),
+      timer: undefined,
+      error: undefined,
+    }
     this.#holds.set(namespace, hold)
     hold.timer?.cancel()
     hold.timer = clock.after(hold.backoff.next(), () => {
@@ -267,7 +275,9 @@ function slimNamespace({ metadata: { name, deletionTimestamp } }: ClusterObject)
 function slimConfigMap(object: ClusterObject): ClusterObject {
   const { roots, sequence } = readTrustConfigMap(object)
   const { name, namespace = '' } = object.metadata
-  return { metadata: { name, namespace, annotations: { [DIGEST]: digestOf(roots), [SEQUENCE_ANNOTATION]: String(sequence) } } }
+  return {
+    metadata: { name, namespace, annotations: { [DIGEST]: digestOf(roots), [SEQUENCE_ANNOTATION]: String(sequence) } },
+  }
 }
 
 /** Of what `slimConfigMap` left. */
