@@ -93,6 +93,7 @@ export class TrustConfigMaps {
     const unsubscribe = authority.bundle.subscribe(() => {
       this.#wanted = trustContentOf(authority)
       this.#digest = digestOf(this.#wanted.roots)
+      this.#letGo()
       this.#lookAtAll()
     })
     const surroundings = { clock, random, log }
@@ -169,6 +170,15 @@ export class TrustConfigMaps {
     this.#due.delete(namespace)
     this.#holds.get(namespace)?.timer?.cancel()
     this.#holds.delete(namespace)
+  }
+
+  /** What was right until now has not to wait for what is wanted from now on. */
+  #letGo(): void {
+    for (const [namespace, { timer, error }] of this.#holds) {
+      if (error !== undefined) continue
+      timer?.cancel()
+      this.#holds.delete(namespace)
+    }
   }
 
   #lookAtAll(): void {
