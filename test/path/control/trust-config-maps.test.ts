@@ -8,7 +8,10 @@ import {
   trustConfigMap,
   type TrustContent,
 } from '../../../src/control/kubernetes/trust-config-map.ts'
-import { TrustConfigMaps } from '../../../src/control/kubernetes/trust-config-maps.ts'
+import { TrustConfigMaps, type TrustConfigMapsOptions } from '../../../src/control/kubernetes/trust-config-maps.ts'
+import { CertificateAuthority } from '../../../src/control/ca/certificate-authority.ts'
+import { TextStorage } from '../../../src/control/ca/text-storage.ts'
+import { textsOfSecret } from '../../../src/control/kubernetes/secret-texts.ts'
 import { fromPem } from '../../../src/identity/x509.ts'
 import { controlMetrics } from '../../../src/telemetry/names.ts'
 import { createMetrics, type MetricRegistry } from '../../../src/telemetry/registry.ts'
@@ -22,7 +25,9 @@ import {
   joinCa,
   type Member,
   namespaceType,
+  secretData,
   sequenceComes,
+  sharedDomain,
   testLog,
   until,
 } from '../../fixtures/shared-ca.ts'
@@ -36,7 +41,11 @@ interface Publisher extends Member {
 }
 
 /** A control server, as far as its CA and the roots in the cluster go. */
-async function publisher(t: Test, api: TestKubernetes): Promise<Publisher> {
+async function publisher(
+  t: Test,
+  api: TestKubernetes,
+  parts: Partial<Pick<TrustConfigMapsOptions, 'authority' | 'catchUp'>> = {},
+): Promise<Publisher> {
   const member = await joinCa(t, api.connection)
   const { log, lines: trustLines } = testLog(systemClock)
   const registry = createMetrics(controlMetrics, systemClock)
@@ -51,6 +60,7 @@ async function publisher(t: Test, api: TestKubernetes): Promise<Publisher> {
     random: Math.random,
     log,
     metrics: registry.metrics,
+    ...parts,
   })
   const close = (): void => {
     maps.close()
@@ -153,20 +163,29 @@ t.test('what others do to it is repaired', async (t) => {
   t.match(emptied?.['data'], { other: 'x' }, 'what is not ours stays')
 })
 
-t.test('a server that is behind takes nothing back', async (t) => {
+t.test('a server that is behind looks at the CA first, and takes nothing back', async (t) => {
   const api = await startKubernetes(t)
   installSecret(api)
   label(api, 'shop', 'enabled')
-  const one = await publisher(t, api)
-  await until('published', () => 'shop' in published(api))
-  // A newer bundle, of a server that this one has not heard of yet.
-  const ahead = await joinCa(t, api.connection)
+  const ahead = await publisher(t, api)
+  const clock = systemClock
+  const texts = (): TextStorage =>
+    new TextStorage('the Secret', textsOfSecret({ metadata: { name: '' }, data: secretData(api) }))
+  const behind = CertificateAuthority.openIn(texts(), sharedDomain, clock)
   await ahead.ca.change((authority) => authority.prepare())
-  const { standings } = ahead.ca.authority
-  t.equal(standings.length, 2)
-  await until('both', () => published(api)['shop']?.sequence === 2)
+  await until('both', () => Object.values(published(api)).length === 2 && allAt(api, 2))
+  const before = writes(api)
+  let looked = 0
+  await publisher(t, api, {
+    authority: behind,
+    catchUp: async () => {
+      looked += 1
+      behind.adopt(texts())
+    },
+  })
+  await until('looked', () => looked > 0 && behind.bundle.current.sequence === 2)
   t.same(rootsOf(published(api)['shop']!), keptRoots(ahead))
-  t.equal(one.ca.authority.bundle.current.sequence, 2)
+  t.equal(writes(api), before, 'nothing was to be written')
 })
 
 t.test('a fight with somebody else has a bounded rate', async (t) => {
