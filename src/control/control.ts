@@ -29,6 +29,7 @@ import { openAttestors } from './identity/attest/open.ts'
 import { CertificateFiles, type CertificatePair } from './federation/certificate-files.ts'
 import { type BundleServer, serveBundle } from './federation/endpoint.ts'
 import { Federation } from './federation/federation.ts'
+import { ClusterStore } from './kubernetes/cluster-store.ts'
 import { jwtIssuer } from './identity/jwt.ts'
 import { housekeeping } from './housekeeping.ts'
 import { identityHandlers } from './identity/service.ts'
@@ -81,7 +82,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
   try {
     const folder = openDataFolder(config.data)
     undo.push(() => folder.release())
-    const store = openSqliteStore(join(folder.path, 'outrider.db'))
+    const inCluster = config.store === 'kubernetes'
+    const store = openSqliteStore(join(folder.path, 'outrider.db'), undefined, inCluster ? 'kubernetes' : 'own')
     undo.push(() => store.close())
     const audit = openAuditLog(config.auditLogPath ?? join(folder.path, 'audit.log'), clock, (error) =>
       log.error({ error }, 'a refusal is missing in the audit log'),
@@ -89,9 +91,9 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => audit.close())
 
     const trustDomain = parseTrustDomain(config.trustDomain)
-    const cluster = config.store === 'kubernetes' ? clusterOf(config, clock) : undefined
-    undo.push(() => cluster?.close())
-    const parts = { dataDir: folder.path, trustDomain, meshKnown: store.revision > 0, cluster, clock, random, log }
+    const api = inCluster ? clusterOf(config, clock) : undefined
+    undo.push(() => api?.close())
+    const parts = { dataDir: folder.path, trustDomain, meshKnown: store.revision > 0, api, clock, random, log }
     const home = await openCa(config, parts)
     undo.push(() => home.close())
     const { authority } = home
@@ -105,12 +107,15 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => registry.destroy())
     const { metrics } = registry
     let notReady: string | undefined = 'starting'
-    const adminAddress = await openAdmin(config.admin, { log, registry, notReady: () => notReady }, undo)
     undo.push(countCa(home, metrics))
-    if (cluster !== undefined) {
+    const cluster = api && new ClusterStore(config, api, { clock, random, log, metrics }, store.revision > 0)
+    if (cluster !== undefined) undo.push(() => cluster.close())
+    const state = { log, registry, notReady: () => notReady ?? cluster?.notReady }
+    const adminAddress = await openAdmin(config.admin, state, undo)
+    if (api !== undefined) {
       const { kubernetesNamespace: namespace } = config
       const catchUp = (): Promise<void> => home.catchUp()
-      const roots = new TrustConfigMaps({ client: cluster, namespace, authority, catchUp, clock, random, log, metrics })
+      const roots = new TrustConfigMaps({ client: api, namespace, authority, catchUp, clock, random, log, metrics })
       undo.push(() => roots.close())
     }
     metrics.storeRevision.set(store.revision)
@@ -137,7 +142,9 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       catalogue,
       limits: { trustDomain, maxResources: MAX_RESOURCES },
       clock,
-      endpointsOf: (id) => sidecars.endpointsOf(id),
+      // Another server of the cluster would not know what is reported here.
+      endpointsOf: inCluster ? () => [] : (id) => sidecars.endpointsOf(id),
+      ...(cluster && { source: cluster }),
     }
     const sessions = new Sessions(mesh, sidecars, config, random, log, metrics)
     const canaries = new Canaries({ mesh, sessions, clock, log, metrics })
@@ -158,6 +165,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       store,
       catalogue,
       attestors,
+      checkReady: cluster && (() => cluster.checkReady()),
       audit,
       clock,
       log,
@@ -206,6 +214,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => admin.destroy())
     const local = await openAttestSocket(config, surroundings, identities.attest)
     if (local !== undefined) undo.push(() => local.destroy())
+    cluster?.start(mesh, sessions)
     const { revision } = store
     log.info(
       { grpcAddress: grpc.address, adminSocket: admin.address, trustDomain, revision, root: identity.rootFingerprint },

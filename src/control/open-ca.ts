@@ -5,8 +5,7 @@ import type { Clock } from '../lib/clock.ts'
 import { OutriderError } from '../lib/errors.ts'
 import type { Random } from '../lib/random.ts'
 import type { Logger } from '../telemetry/log.ts'
-import type { controlMetrics } from '../telemetry/names.ts'
-import type { MetricsOf } from '../telemetry/registry.ts'
+import type { ControlMetrics } from './metrics.ts'
 import { CertificateAuthority } from './ca/certificate-authority.ts'
 import { hasAuthority } from './ca/folder-storage.ts'
 import { readHandedIn } from './ca/handed-in.ts'
@@ -19,7 +18,7 @@ export interface CaParts {
   /** The store has been of a mesh before: a CA that is not there was lost, and is not to be made anew. */
   readonly meshKnown: boolean
   /** The API server whose Secret the CA is in; undefined: it is in the data folder. */
-  readonly cluster: ApiClient | undefined
+  readonly api: ApiClient | undefined
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -28,12 +27,12 @@ export interface CaParts {
 /** Opens the CA where it is kept. A new root would strand every sidecar that trusts the old one. Throws as `CertificateAuthority.open` and `CaSecret.open`. */
 export async function openCa(config: ControlConfig, parts: CaParts): Promise<CaHome> {
   const { caCertificatesFile, caKeyFile, kubernetesNamespace: namespace, caSecretFolder: mounted } = config
-  const { dataDir, trustDomain, meshKnown, cluster, clock } = parts
+  const { dataDir, trustDomain, meshKnown, api, clock } = parts
   const readGiven = (): ReturnType<typeof readHandedIn> | undefined =>
     caCertificatesFile === undefined || caKeyFile === undefined
       ? undefined
       : readHandedIn(caCertificatesFile, caKeyFile)
-  if (cluster !== undefined) return CaSecret.open({ ...parts, client: cluster, namespace, given: readGiven(), mounted })
+  if (api !== undefined) return CaSecret.open({ ...parts, client: api, namespace, given: readGiven(), mounted })
   if (meshKnown && !hasAuthority(dataDir))
     throw new OutriderError('ca-file-missing', 'the store is of a mesh whose CA is gone: restore the folder "ca"', {
       place: dataDir,
@@ -42,7 +41,7 @@ export async function openCa(config: ControlConfig, parts: CaParts): Promise<CaH
 }
 
 /** Shows in the metrics which trust bundle is in force, and whether it is the one that is kept. Returns the way out. */
-export function countCa({ authority, fault }: CaHome, metrics: MetricsOf<typeof controlMetrics>): () => void {
+export function countCa({ authority, fault }: CaHome, metrics: ControlMetrics): () => void {
   const show = (): void => {
     metrics.trustBundleSequence.set(authority.bundle.current.sequence)
     metrics.caFault.set(fault.current === undefined ? 0 : 1)

@@ -24,6 +24,7 @@ import type { SidecarRegistry } from '../sidecars.ts'
 import type { TokenRecord } from '../store/store.ts'
 import type { Canaries } from './canary.ts'
 import { listSidecars } from './ledger.ts'
+import { refuseWrites } from './read-only.ts'
 import { watchResources } from './watch.ts'
 import { refusal, wireFederated, wireOutcome, wireStored } from './wire.ts'
 
@@ -64,7 +65,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
     if (kind === 'Revocation') audit.record({ event: `revocation-${verb}`, revocation: `${namespace}/${name}` })
     if (kind === 'ApiKey') audit.record({ event: `api-key-${verb}`, apiKey: `${namespace}/${name}` })
   }
-  return {
+  const handlers: AdminHandlers = {
     apply: async ({ documents, dryRun }) => {
       const result = dryRun
         ? publish(documents, mesh, true)
@@ -171,6 +172,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
     ...apiKeyHandlers({ mesh, audit, log, refusal }),
     ...authorityHandlers({ home, identity, sessions, sidecars, clock, audit, log }),
   }
+  return mesh.source === undefined ? handlers : { ...handlers, ...refuseWrites(handlers) }
 }
 
 /** What a text says that it is; whether it is that, admission finds. */

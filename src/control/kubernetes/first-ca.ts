@@ -26,8 +26,8 @@ export interface StartOptions {
   readonly kept: KeptSecret
 }
 
-/** A start waits so long for an API server that does not answer. */
-const MAX_WAIT_MS = 60_000
+/** A start waits so long for an API server that does not answer: the kubelet waits a minute for the start. */
+const MAX_WAIT_MS = 45_000
 const RETRY = { initialMs: 500, maxMs: 5_000, jitter: 0.3 }
 /** Of two servers that start at once one loses, and finds the CA of the other. */
 const MAX_RACES = 8

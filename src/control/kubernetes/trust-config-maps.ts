@@ -7,8 +7,7 @@ import type { Clock, Timer } from '../../lib/clock.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import type { Logger } from '../../telemetry/log.ts'
-import type { controlMetrics } from '../../telemetry/names.ts'
-import type { MetricsOf } from '../../telemetry/registry.ts'
+import type { ControlMetrics } from '../metrics.ts'
 import type { CertificateAuthority } from '../ca/certificate-authority.ts'
 import {
   configMapType,
@@ -30,7 +29,7 @@ export interface TrustConfigMapsOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  readonly metrics: MetricsOf<typeof controlMetrics>
+  readonly metrics: ControlMetrics
 }
 
 const namespaceType: ResourceType = { group: '', version: 'v1', plural: 'namespaces', namespaced: false }

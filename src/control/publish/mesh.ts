@@ -25,6 +25,8 @@ export interface Mesh {
 
 /** What the store is a copy of. Other control servers have copies of their own, which may be ahead of ours. */
 export interface Source {
+  /** Throws `store-not-synced`, to be tried again, while the store has not yet what the source has: it would say that nobody is known. */
+  checkReady(): void
   /**
    * Is everything up to this revision in the store? `awaited`: not yet, it is being fetched, and `Sessions.wakeNew` follows. `beyond`: the
    * source itself has not got there.

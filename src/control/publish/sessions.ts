@@ -72,7 +72,8 @@ export class Sessions {
 
   /** The handler of `PolicyService.Subscribe`. */
   readonly subscribe: PolicyHandlers['subscribe'] = (stream, { peer }) => {
-    const { store, catalogue, clock } = this.#mesh
+    const { store, catalogue, clock, source } = this.#mesh
+    source?.checkReady()
     if (catalogue.workloadOf(peer.id) === undefined) throw unregistered(peer.id)
     checkNotRevoked(catalogue, peer.id, peer.serial)
     // The session keeps itself alive through the listeners of its stream.

@@ -3,8 +3,17 @@ import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSy
 import { parseSpiffeId, type SpiffeId } from '../../identity/spiffe-id.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import { type Endpoint, type Resource, type ResourceName, nameOf, resourceKey } from '../../policy/model.ts'
-import { validateResource } from '../../policy/validate.ts'
-import type { Batch, Commit, IssuedRecord, SidecarRecord, Store, StoredResource, TokenRecord } from './store.ts'
+import { validateStored } from '../../policy/validate.ts'
+import type {
+  Batch,
+  Commit,
+  IssuedRecord,
+  SidecarRecord,
+  Store,
+  StoredResource,
+  StoreSource,
+  TokenRecord,
+} from './store.ts'
 import { storageError } from './storage-error.ts'
 
 /** Marks the file as ours: "ORTR". */
@@ -49,9 +58,9 @@ const SCHEMA = `
 
 /**
  * Opens the store in `file`, making it where it is missing. Errors, each one line for an operator: `database-corrupt`,
- * `database-foreign` (another program's, or of a later version), `database-busy`, `disk-full`, `database-failed`.
+ * `database-foreign` (another program's, or of a later version), `database-busy`, `disk-full`, `database-failed`, `store-mismatch`.
  */
-export function openSqliteStore(file: string, maxPages: number = MAX_PAGES): Store {
+export function openSqliteStore(file: string, maxPages: number = MAX_PAGES, source: StoreSource = 'own'): Store {
   let database: DatabaseSync | undefined
   try {
     // SQLite would make it with the mode that the umask leaves.
@@ -61,7 +70,8 @@ export function openSqliteStore(file: string, maxPages: number = MAX_PAGES): Sto
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF')
     database.exec(`PRAGMA max_page_count = ${maxPages}`)
     check(database, file)
-    return new SqliteStore(database, file)
+    checkSource(database, file, source)
+    return new SqliteStore(database, file, source)
   } catch (thrown) {
     database?.close()
     throw storageError(thrown, file)
@@ -100,15 +110,41 @@ function check(database: DatabaseSync, file: string): void {
   }
 }
 
+/** Whether the resources are written here, or are a copy of those of a cluster: a database has one of both for as long as it lives. */
+function checkSource(database: DatabaseSync, file: string, source: StoreSource): void {
+  const meta = new Map(
+    database
+      .prepare('SELECT key, value FROM meta')
+      .all()
+      .map((row) => [text(row, 'key'), integer(row, 'value')]),
+  )
+  const before: StoreSource = meta.get('kubernetes') === 1 ? 'kubernetes' : 'own'
+  if (before === source) return
+  if (meta.get('revision') !== 0) {
+    throw new OutriderError(
+      'store-mismatch',
+      before === 'own'
+        ? 'the resources in this database were applied here, and store: kubernetes would delete those that the cluster has not: ' +
+            'apply them with kubectl, and start with an empty database'
+        : 'this database is a copy of what a cluster has: start with store: kubernetes, or with an empty database',
+      { place: file },
+    )
+  }
+  database.prepare("INSERT OR REPLACE INTO meta VALUES ('kubernetes', ?)").run(source === 'kubernetes' ? 1 : 0)
+}
+
 class SqliteStore implements Store {
   readonly #database: DatabaseSync
   readonly #file: string
   readonly #statements = new Map<string, StatementSync>()
   readonly #resources = new Map<string, StoredResource>()
   readonly #listeners = new Set<(commit: Commit) => void>()
+  /** What a batch without a revision adds to it: that of a copy is not ours to count. */
+  readonly #step: 0 | 1
   #revision: number
 
-  constructor(database: DatabaseSync, file: string) {
+  constructor(database: DatabaseSync, file: string, source: StoreSource) {
+    this.#step = source === 'own' ? 1 : 0
     this.#database = database
     this.#file = file
     this.#revision = integer(this.#get(`SELECT value FROM meta WHERE key = 'revision'`), 'value')
@@ -142,7 +178,7 @@ class SqliteStore implements Store {
   }
 
   commit(batch: Batch, nowMs: number): number {
-    const { changes = [], touched = [], sidecar, revision = this.#revision + 1 } = batch
+    const { changes = [], touched = [], sidecar, revision = this.#revision + this.#step } = batch
     if (!(revision >= this.#revision)) throw new RangeError(`revision ${revision} is below ${this.#revision}`)
     this.#transaction(() => {
       this.#run(`UPDATE meta SET value = ? WHERE key = 'revision'`, [revision])
@@ -377,7 +413,7 @@ function parseStored(document: string, row: Row, file: string): Resource {
   } catch {
     value = undefined
   }
-  const result = validateResource(value)
+  const result = validateStored(value)
   if (result.ok && resourceKey(nameOf(result.resource)) === name) return result.resource
   const why = result.ok ? 'its name differs' : `${result.violations[0]?.field}: ${result.violations[0]?.message}`
   throw new OutriderError('database-corrupt', `the stored resource ${name} is not valid: ${why}`, {

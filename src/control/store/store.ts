@@ -24,6 +24,9 @@ export interface SidecarRecord {
   readonly listeners: readonly Endpoint[]
 }
 
+/** Where the resources of a store come from: written by operators to this very server, or copied from a cluster. */
+export type StoreSource = 'own' | 'kubernetes'
+
 /** All of it is stored, or nothing. */
 export interface Batch {
   readonly changes?: readonly Change[]
@@ -70,7 +73,7 @@ export interface Store {
   /** In the order of kind, namespace, name. */
   list(filter?: { readonly kind?: Kind; readonly namespace?: string }): readonly StoredResource[]
   /**
-   * Returns the new revision: the next number, or that of the batch. Listeners have been told when it returns. Throws a `RangeError` for
+   * Returns the new revision: that of the batch, else the next number, or in a copy of a cluster the present one. Listeners have been told when it returns. Throws a `RangeError` for
    * a revision below the present one.
    */
   commit(batch: Batch, nowMs: number): number

@@ -400,7 +400,7 @@ t.test('a start without an API server', async (t) => {
     clock.advance(50)
     return waited !== undefined
   })
-  t.match(waited, { code: 'kubernetes-unreachable' }, 'after a minute of trying')
+  t.match(waited, { code: 'kubernetes-unreachable' }, 'after 45 s of trying')
 
   await api.start()
   await sequenceComes(one, 2)
