@@ -1,15 +1,24 @@
 import { createHash } from 'node:crypto'
 import { connect as connectTls } from 'node:tls'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { configMapType, readTrustConfigMap } from '../../../src/control/kubernetes/trust-config-map.ts'
 import { parseAddress } from '../../../src/lib/address.ts'
-import { startTestControl, type TestControl, temporaryFolder } from '../../fixtures/control.ts'
+import { loadSidecarConfig } from '../../../src/config/sidecar.ts'
+import { establishIdentity } from '../../../src/enrolment/identity.ts'
+import { parseBundleDocument } from '../../../src/identity/bundle-document.ts'
+import { toPem } from '../../../src/identity/x509.ts'
+import { sidecarMetrics } from '../../../src/telemetry/names.ts'
+import { createMetrics } from '../../../src/telemetry/registry.ts'
+import { TestClock } from '../../fixtures/clock.ts'
+import { startTestControl, temporaryFolder, type TestControl, TRUST_DOMAIN, workload } from '../../fixtures/control.ts'
+import { claimsOf, clusterKey, ISSUER, tokenOf } from '../../fixtures/kubernetes.ts'
 import { startKubernetes, type TestKubernetes } from '../../fixtures/kubernetes-api.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
-import { installSecret, secretData, until } from '../../fixtures/shared-ca.ts'
+import { installSecret, secretData, testLog, until } from '../../fixtures/shared-ca.ts'
 
 checkLeaks(t)
 
@@ -90,3 +99,101 @@ t.test('a server that begins anew finds the CA, and none is made where one was',
   installSecret(api, kept)
   t.equal(await shownRoot(await joinControls(t, api)), root)
 })
+
+t.test('a sidecar whose SVID has expired comes to a server that has no record of it, and attests again', async (t) => {
+  const folder = temporaryFolder(t)
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text)
+    return join(folder, name)
+  }
+  const key = clusterKey('ES256', 'one')
+  const clock = new TestClock(Date.now())
+  const flags = {
+    kubernetes: 'jwks',
+    'kubernetes-issuer': ISSUER,
+    'kubernetes-jwks': file('jwks.json', JSON.stringify({ keys: [key.jwk] })),
+  }
+  // Of the same CA, as it is with the Secret; each with a record of its own of what it has issued.
+  const data = join(folder, 'two')
+  const one = await startTestControl(t, flags, clock)
+  cpSync(join(one.data, 'ca'), join(data, 'ca'), { recursive: true })
+  chmodSync(data, 0o700)
+  const two = await startTestControl(t, { ...flags, data }, clock)
+  for (const server of [one, two])
+    await server.apply(workload('web', { ttl: '1h', selectors: ['k8s:ns:shop', 'k8s:sa:web'] }))
+
+  let target: TestControl | undefined = one
+  const service = await forwarder(t, () => target?.server.grpcAddress)
+  const writeToken = (): string => file('token', tokenOf(key, claimsOf('shop', 'web', clock.now())))
+  const { log, lines } = testLog(clock)
+  const registry = createMetrics(sidecarMetrics, clock)
+  t.teardown(() => registry.destroy())
+  const config = loadSidecarConfig({
+    env: {},
+    flags: {
+      'control-address': service,
+      'sidecar-id': 'web-1',
+      attestation: 'kubernetes',
+      'kubernetes-token-file': writeToken(),
+      'spiffe-id': `spiffe://${TRUST_DOMAIN}/ns/default/sa/web`,
+      'trust-bundle-file': file('roots.pem', toPem(await rootsOf(one))),
+    },
+  })
+  const signal = new AbortController().signal
+  const identity = await establishIdentity({ config, clock, random: () => 0.5, log, metrics: registry.metrics, signal })
+  t.teardown(() => identity.close())
+  const first = identity.source.credentials.current.svid
+
+  target = undefined
+  await one.close()
+  clock.advance(3_600_000 + 1000)
+  writeToken()
+  target = two
+  await until('another SVID', () => {
+    clock.advance(200)
+    return identity.source.credentials.current.svid.serial !== first.serial
+  })
+  const { svid } = identity.source.credentials.current
+  t.ok(svid.notAfterMs > clock.now())
+  t.equal(svid.id, first.id)
+  const audit = readFileSync(join(two.data, 'audit.log'), 'utf8')
+  t.match(audit, new RegExp(`"how":"attest".*${svid.serial}`), 'by its evidence, not by the old SVID')
+  t.ok(lines.some(({ message }) => message === 'SVID renewed'))
+})
+
+async function rootsOf({ admin }: TestControl): Promise<readonly Buffer[]> {
+  const { trustDomain, document } = await admin.getBundle({})
+  const { authorities } = parseBundleDocument(Buffer.from(document), trustDomain).bundle
+  return authorities.map(({ der }) => der)
+}
+
+/** One address, behind which is now one server and now another, as with a Service. */
+async function forwarder(t: Test, target: () => string | undefined): Promise<string> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    const address = parseAddress(target() ?? '')
+    if (address === undefined) {
+      socket.destroy()
+      return
+    }
+    const upstream = connect(address.port, address.host)
+    for (const end of [socket, upstream]) {
+      sockets.add(end)
+      end.on('error', () => {})
+      end.once('close', () => {
+        sockets.delete(end)
+        socket.destroy()
+        upstream.destroy()
+      })
+    }
+    socket.pipe(upstream).pipe(socket)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  const bound = server.address()
+  return `127.0.0.1:${typeof bound === 'object' ? bound?.port : 0}`
+}
