@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { ControlConfig } from '../config/control.ts'
 import type { TrustBundle, TrustBundleSet } from '../identity/bundle.ts'
@@ -39,6 +40,7 @@ import { OwnIdentity } from './own-identity.ts'
 import { Catalogue } from './publish/catalogue.ts'
 import type { Mesh } from './publish/mesh.ts'
 import { Sessions } from './publish/sessions.ts'
+import { ServerReports } from './server-reports.ts'
 import { SidecarRegistry } from './sidecars.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 
@@ -147,6 +149,9 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       ...(cluster && { source: cluster }),
     }
     const sessions = new Sessions(mesh, sidecars, config, random, log, metrics)
+    const serverName = config.kubernetesServerName ?? hostname()
+    const reports = new ServerReports({ home, sessions, identity, serverName, clock, log })
+    undo.push(() => reports.close())
     const canaries = new Canaries({ mesh, sessions, clock, log, metrics })
     undo.push(() => canaries.close(), countSidecars(sidecars, sessions, metrics, clock))
     const prune = (): void => store.prune(clock.now(), config.expiredRenewalMs)
@@ -195,6 +200,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
             identity,
             sessions,
             sidecars,
+            reports,
             canaries,
             federation,
             audit,
@@ -229,7 +235,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       metrics: registry,
       close: async () => {
         notReady = 'stopping'
-        await Promise.all([grpc.close(), admin.close(), local?.close()])
+        await Promise.all([grpc.close(), admin.close(), local?.close(), reports.leave()])
         unwind(undo)
       },
       destroy: () => unwind(undo),

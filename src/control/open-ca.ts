@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import type { ControlConfig } from '../config/control.ts'
 import type { TrustDomain } from '../identity/spiffe-id.ts'
 import type { ApiClient } from '../kubernetes/client.ts'
@@ -26,13 +27,27 @@ export interface CaParts {
 
 /** Opens the CA where it is kept. A new root would strand every sidecar that trusts the old one. Throws as `CertificateAuthority.open` and `CaSecret.open`. */
 export async function openCa(config: ControlConfig, parts: CaParts): Promise<CaHome> {
-  const { caCertificatesFile, caKeyFile, kubernetesNamespace: namespace, caSecretFolder: mounted } = config
+  const {
+    caCertificatesFile,
+    caKeyFile,
+    kubernetesNamespace: namespace,
+    kubernetesServerName,
+    caSecretFolder: mounted,
+  } = config
   const { dataDir, trustDomain, meshKnown, api, clock } = parts
   const readGiven = (): ReturnType<typeof readHandedIn> | undefined =>
     caCertificatesFile === undefined || caKeyFile === undefined
       ? undefined
       : readHandedIn(caCertificatesFile, caKeyFile)
-  if (api !== undefined) return CaSecret.open({ ...parts, client: api, namespace, given: readGiven(), mounted })
+  if (api !== undefined)
+    return CaSecret.open({
+      ...parts,
+      client: api,
+      namespace,
+      given: readGiven(),
+      mounted,
+      serverName: kubernetesServerName ?? hostname(),
+    })
   if (meshKnown && !hasAuthority(dataDir))
     throw new OutriderError('ca-file-missing', 'the store is of a mesh whose CA is gone: restore the folder "ca"', {
       place: dataDir,

@@ -20,6 +20,7 @@ import { authorityHandlers } from './authorities.ts'
 import type { Mesh } from '../publish/mesh.ts'
 import { publish, publishInTurns, withdraw } from '../publish/path.ts'
 import type { Sessions } from '../publish/sessions.ts'
+import type { ServerReports } from '../server-reports.ts'
 import type { SidecarRegistry } from '../sidecars.ts'
 import type { TokenRecord } from '../store/store.ts'
 import type { Canaries } from './canary.ts'
@@ -34,6 +35,7 @@ export interface AdminParts {
   readonly identity: OwnIdentity
   readonly sessions: Sessions
   readonly sidecars: SidecarRegistry
+  readonly reports: ServerReports
   readonly canaries: Canaries
   readonly federation: Federation
   readonly audit: AuditLog
@@ -170,7 +172,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
     },
 
     ...apiKeyHandlers({ mesh, audit, log, refusal }),
-    ...authorityHandlers({ home, identity, sessions, sidecars, clock, audit, log }),
+    ...authorityHandlers({ home, identity, sessions, sidecars, reports: parts.reports, clock, audit, log }),
   }
   return mesh.source === undefined ? handlers : { ...handlers, ...refuseWrites(handlers) }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { ApiClient } from '../../kubernetes/client.ts'
 import { type ReflectEvents, reflect } from '../../kubernetes/reflect.ts'
 import type { TrustDomain } from '../../identity/spiffe-id.ts'
@@ -12,6 +13,7 @@ import type { HandedIn } from '../ca/handed-in.ts'
 import type { CaHome } from '../ca/home.ts'
 import { TextStorage } from '../ca/text-storage.ts'
 import { CA_SECRET, type Kept, KeptSecret, secretType } from './kept-secret.ts'
+import { isOutdated } from '../server-report.ts'
 import { firstTexts, type StartOptions } from './first-ca.ts'
 import { sameTexts, type Texts } from './secret-texts.ts'
 
@@ -19,6 +21,8 @@ export interface CaSecretOptions {
   readonly client: ApiClient
   /** Of the Secret, which is that of this server. */
   readonly namespace: string
+  /** No other server has it. */
+  readonly serverName: string
   readonly trustDomain: TrustDomain
   readonly given: HandedIn | undefined
   /** There was a CA before, whatever the Secret says: no other one is made. */
@@ -32,6 +36,7 @@ export interface CaSecretOptions {
 
 /** How often a write that others came before is tried again, when they changed nothing of the CA. */
 const MAX_CONFLICTS = 8
+const NOTE_PREFIX = 'outrider.mesh/sidecars.'
 const RETRY = { initialMs: 250, maxMs: 30_000, jitter: 0.3 }
 
 /**
@@ -40,6 +45,7 @@ const RETRY = { initialMs: 250, maxMs: 30_000, jitter: 0.3 }
  * heard of by a watch and read anew; what is damaged, empty or older than what is in force is not taken over.
  */
 export class CaSecret implements CaHome {
+  readonly shared = true
   readonly authority: CertificateAuthority
   readonly #options: CaSecretOptions
   readonly #kept: KeptSecret
@@ -48,6 +54,8 @@ export class CaSecret implements CaHome {
   readonly #reflection: ReturnType<typeof reflect>
   /** In force here. */
   #texts: Texts
+  #heard: ReadonlyMap<string, string> = new Map()
+  readonly #note: string
   /** Reads and writes are one after the other. */
   #turn: Promise<unknown> = Promise.resolve()
   #refreshing = false
@@ -59,6 +67,7 @@ export class CaSecret implements CaHome {
     this.#texts = texts
     this.#kept = kept
     this.#options = options
+    this.#note = noteKey(options.serverName)
     const { client, namespace, clock, random, log } = options
     this.#backoff = new Backoff(RETRY, random)
     const events: ReflectEvents = {
@@ -114,7 +123,26 @@ export class CaSecret implements CaHome {
     await this.#inTurn(async () => this.#perform(await this.#read(), () => {}, true))
   }
 
-  /** Resolves when what was kept at the time of the call was looked at. */
+  get heard(): ReadonlyMap<string, string> {
+    return this.#heard
+  }
+
+  tell(report: string | undefined): Promise<void> {
+    return this.#inTurn(async () => {
+      for (let attempt = 0; attempt < MAX_CONFLICTS; attempt += 1) {
+        const base = await this.#kept.read()
+        const { annotations = {} } = base.secret.metadata
+        const now = this.#options.clock.now()
+        const others = Object.entries(annotations).filter(
+          ([key, text]) => !key.startsWith(NOTE_PREFIX) || (key !== this.#note && !isOutdated(text, now)),
+        )
+        const notes = Object.fromEntries([...others, ...(report === undefined ? [] : [[this.#note, report] as const])])
+        if (await this.#kept.note(base, notes)) return
+      }
+      throw new OutriderError('ca-write-failed', `${this.#kept.where} was changed ${MAX_CONFLICTS} times meanwhile`)
+    })
+  }
+
   async catchUp(): Promise<void> {
     this.#refresh()
     await this.#turn
@@ -163,6 +191,7 @@ export class CaSecret implements CaHome {
       if (this.#closed) return
       try {
         const base = await this.#kept.read()
+        this.#hear(base)
         if (base.texts.size === 0) await this.#restore(base)
         else if (!sameTexts(base.texts, this.#texts)) this.#adoptFromOthers(base.texts)
         this.#backoff.reset()
@@ -202,6 +231,11 @@ export class CaSecret implements CaHome {
     this.#fault.set(error)
   }
 
+  #hear({ secret }: Kept): void {
+    const notes = Object.entries(secret.metadata.annotations ?? {})
+    this.#heard = new Map(notes.filter(([key]) => key.startsWith(NOTE_PREFIX) && key !== this.#note))
+  }
+
   #adoptFromOthers(texts: Texts): void {
     const before = this.#sequence
     this.#adopt(texts)
@@ -237,6 +271,11 @@ export class CaSecret implements CaHome {
     this.#turn = result.catch(() => {})
     return result
   }
+}
+
+/** Of the note of a server on the Secret. Its name can be longer than a key. */
+function noteKey(serverName: string): string {
+  return `${NOTE_PREFIX}${createHash('sha256').update(serverName).digest('hex').slice(0, 16)}`
 }
 
 function changedMeanwhile(): OutriderError<'ca-changed-meanwhile'> {

@@ -60,6 +60,17 @@ export class KeptSecret {
     }
   }
 
+  /** Changes what is noted on the Secret. false: somebody else was first. Throws the error of the API server. */
+  async note({ secret }: Kept, annotations: Readonly<Record<string, string>>): Promise<boolean> {
+    try {
+      await this.#client.replace(secretType, { ...secret, metadata: { ...secret.metadata, annotations } })
+      return true
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'kubernetes-conflict') return false
+      throw error
+    }
+  }
+
   /** Whether `texts` are there now. */
   async #holds(texts: Texts, cause: unknown): Promise<boolean> {
     try {

@@ -6,6 +6,9 @@ import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { configMapType, readTrustConfigMap } from '../../../src/control/kubernetes/trust-config-map.ts'
+import { secretType } from '../../../src/control/kubernetes/kept-secret.ts'
+import { parseReport, type ServerReport } from '../../../src/control/server-report.ts'
+import { OutriderError } from '../../../src/lib/errors.ts'
 import { parseAddress } from '../../../src/lib/address.ts'
 import { loadSidecarConfig } from '../../../src/config/sidecar.ts'
 import { establishIdentity } from '../../../src/enrolment/identity.ts'
@@ -61,7 +64,7 @@ t.test('control servers with one CA: what an operator does at one, all do', asyn
   ]
   let sequence = 1
   for (const step of steps) {
-    const done = await step()
+    const done = await untilFree(step)
     sequence += 1
     t.equal(done.sequence, sequence)
     for (const { admin } of [one, two])
@@ -81,6 +84,68 @@ t.test('control servers with one CA: what an operator does at one, all do', asyn
   await until('published', () => {
     for (const { clock } of [one, two]) clock.advance(25)
     return api.all(configMapType).some((object) => readTrustConfigMap(object).sequence === 5)
+  })
+})
+
+/** Tries until nobody is in the way, as `--wait` does. */
+async function untilFree<T>(step: () => Promise<T>): Promise<T> {
+  let done: { readonly value: T } | undefined
+  await until('nobody in the way', async () => {
+    try {
+      done = { value: await step() }
+    } catch (error) {
+      if (!(error instanceof OutriderError && error.code === 'ca-in-use')) throw error
+    }
+    return done !== undefined
+  })
+  return done!.value
+}
+
+t.test('sidecars of another server stand in the way of a step as its own do', async (t) => {
+  const api = await startKubernetes(t)
+  installSecret(api)
+  const one = await joinControls(t, api, { 'kubernetes-server-name': 'control-a' })
+  const two = await joinControls(t, api, { 'kubernetes-server-name': 'control-b' })
+  const tell = (name: string, report: Partial<ServerReport>): void => {
+    const [secret] = api.all(secretType)
+    const use = { sidecars: 0, connections: 0, control: false }
+    const whole = { server: name, atMs: one.clock.now(), sequence: 1, connected: 0, behind: 0, names: [], roots: {} }
+    const text = JSON.stringify({ ...whole, ...report, roots: report.roots ?? { unknown: use } })
+    const annotations = { ...secret!.metadata.annotations, [`outrider.mesh/sidecars.${name}`]: text }
+    api.put(secretType, { ...secret!, metadata: { ...secret!.metadata, annotations } })
+  }
+  await one.admin.prepareAuthority({})
+  tell('c', { sequence: 1 })
+  await t.rejects(two.admin.activateAuthority({}), { code: 'ca-in-use', message: /control server/ }, 'not heard of it')
+  tell('c', { sequence: 2, connected: 5, behind: 3, names: ['spiffe://test.local/web web-1'] })
+  await until('heard', async () => (await two.admin.getAuthorities({})).behindCount === 3)
+  t.match(await two.admin.getAuthorities({}), { connectedSidecars: 5, behind: ['spiffe://test.local/web web-1'] })
+  await t.rejects(two.admin.activateAuthority({}), { code: 'ca-in-use', message: /^3 sidecars may not .* web-1/ })
+  tell('c', { sequence: 2, connected: 5 })
+  await untilFree(() => two.admin.activateAuthority({}))
+  const { authorities } = await untilFree(() => one.admin.taintAuthority({}))
+  const old = authorities.find(({ state }) => state === 'STATE_TAINTED')!.fingerprint
+  tell('c', { sequence: 4, connected: 5, roots: { [old]: { sidecars: 2, connections: 7, control: true } } })
+  await t.rejects(one.admin.revokeAuthority({}), {
+    code: 'ca-in-use',
+    message:
+      /SVIDs of 2 sidecars of the control server c and 7 open connections .* and the certificate of the control server c /,
+  })
+  t.match((await one.admin.getAuthorities({})).authorities, [{ sidecars: 2, connections: 7 }, { sidecars: 0 }])
+  const forced = await one.admin.revokeAuthority({ force: true })
+  t.equal(forced.authorities.length, 1)
+
+  const servers = (): readonly string[] =>
+    Object.values(api.all(secretType)[0]?.metadata.annotations ?? {}).flatMap((text) => parseReport(text)?.server ?? [])
+  await until('all have told', () => servers().length === 3)
+  t.same(servers().toSorted(), ['c', 'control-a', 'control-b'])
+  await two.close()
+  t.same(servers().toSorted(), ['c', 'control-a'], 'who leaves takes it back')
+  tell('broken', {})
+  one.clock.advance(17 * 60_000)
+  await until('who is gone is forgotten', () => {
+    one.clock.advance(2000)
+    return servers().join() === 'control-a'
   })
 })
 
