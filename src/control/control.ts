@@ -14,6 +14,7 @@ import { adminService, attestService, type IdentityHandlers, identityService, po
 import type { PeerCredentials } from '../lib/peer-credentials.ts'
 import { type RpcServer, type ServerEvents, type ServerLimits, serveSocket, serveTls } from '../rpc/server.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
+import { serveHealth } from '../telemetry/health-server.ts'
 import { openAuditLog } from '../telemetry/audit.ts'
 import type { Logger, RootLogger } from '../telemetry/log.ts'
 import { controlMetrics } from '../telemetry/names.ts'
@@ -55,6 +56,8 @@ export interface ControlServer extends Drainable {
   readonly adminSocket: string
   /** `host:port` of the admin endpoint, when there is one. */
   readonly adminAddress: string | undefined
+  /** `host:port` where a kubelet asks, when it does. */
+  readonly healthAddress: string | undefined
   /** `host:port` of the bundle endpoint, when there is one. */
   readonly bundleEndpoint: string | undefined
   readonly metrics: MetricRegistry<typeof controlMetrics>
@@ -110,6 +113,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     const { metrics } = registry
     let notReady: string | undefined = 'starting'
     const adminAddress = await openAdmin(config.admin, { log, registry, notReady: () => notReady }, undo)
+    const health = config.health && (await serveHealth({ address: config.health, notReady: () => notReady }))
+    if (health !== undefined) undo.push(() => health.close())
     metrics.storeRevision.set(store.revision)
     const catalogue = new Catalogue(store.list().map(({ resource }) => resource))
     // The first to hear of a commit: whoever is told later finds the catalogue current.
@@ -213,6 +218,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       grpcAddress: grpc.address,
       adminSocket: admin.address,
       adminAddress,
+      healthAddress: health && formatAddress(health.address),
       bundleEndpoint: bundleServer?.address,
       metrics: registry,
       close: async () => {
