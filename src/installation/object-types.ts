@@ -7,7 +7,20 @@ function type(apiVersion: string, plural: string, namespaced = true): ResourceTy
   return { group, version, plural, namespaced }
 }
 
-export const types = {
+type TypeName =
+  | 'namespaces'
+  | 'definitions'
+  | 'configMaps'
+  | 'secrets'
+  | 'services'
+  | 'pods'
+  | 'deployments'
+  | 'endpointSlices'
+  | 'mutating'
+  | 'validating'
+
+/** Types of the API server that are asked for by name. */
+export const types: Readonly<Record<TypeName, ResourceType>> = {
   namespaces: type('v1', 'namespaces', false),
   definitions: type('apiextensions.k8s.io/v1', 'customresourcedefinitions', false),
   configMaps: type('v1', 'configmaps'),
@@ -18,7 +31,7 @@ export const types = {
   endpointSlices: type('discovery.k8s.io/v1', 'endpointslices'),
   mutating: type('admissionregistration.k8s.io/v1', 'mutatingwebhookconfigurations', false),
   validating: type('admissionregistration.k8s.io/v1', 'validatingwebhookconfigurations', false),
-} as const
+}
 
 /**
  * The kinds that are installed, in the order in which they come. What others need is before them; the webhook configurations are

@@ -1,4 +1,4 @@
-import type { ClusterObject } from '../kubernetes/objects.ts'
+import { type ClusterObject, isRecord } from '../kubernetes/objects.ts'
 
 /** What may be chosen at the installation; all else is changed with kustomize. */
 export interface InstallSettings {
@@ -37,7 +37,7 @@ function changed<T extends object>(fields: T, changes: Readonly<Record<string, C
 }
 
 function within(changes: Readonly<Record<string, Change>>): Change {
-  return (value, settings) => (isObject(value) ? changed(value, changes, settings) : value)
+  return (value, settings) => (isRecord(value) ? changed(value, changes, settings) : value)
 }
 
 function each(change: Change): Change {
@@ -45,7 +45,7 @@ function each(change: Change): Change {
 }
 
 const variable: Change = (value, settings) => {
-  if (!isObject(value)) return value
+  if (!isRecord(value)) return value
   const { name } = value
   const make = typeof name === 'string' ? variables[name] : undefined
   return make === undefined ? value : { ...value, value: make(settings) }
@@ -64,7 +64,3 @@ const workload = within({
   spiffeId: (id, { trustDomain }) =>
     typeof id === 'string' ? id.replace(`spiffe://${written.trustDomain}/`, `spiffe://${trustDomain}/`) : id,
 })
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}

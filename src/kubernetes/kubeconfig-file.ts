@@ -1,6 +1,7 @@
 import { describeError, OutriderError } from '../lib/errors.ts'
 import { readSmallFile } from '../lib/small-file.ts'
 import { type ParsedDocument, parseDocuments } from '../policy/document.ts'
+import { isRecord } from './objects.ts'
 
 export type KubeconfigErrorCode =
   | 'kubeconfig-missing'
@@ -56,7 +57,8 @@ export function readKubeconfigFile(path: string): KubeconfigFile | undefined {
   const { documents, errors } = parseDocuments(read.text, path)
   const [error] = errors
   if (error !== undefined) throw malformed(path, error, 'is no YAML: it cannot be read from here on')
-  if (documents.length > 1) throw malformed(path, { line: 1, column: 1 }, `holds ${documents.length} documents, not one`)
+  if (documents.length > 1)
+    throw malformed(path, { line: 1, column: 1 }, `holds ${documents.length} documents, not one`)
   const [document] = documents
   const octal = (read.mode & 0o777).toString(8)
   const exposed = (read.mode & READ_BY_OTHERS) !== 0
@@ -78,8 +80,9 @@ function contentOf(
   // kubectl takes an empty file for one that says nothing.
   if (document === undefined) return { currentContext: undefined, items }
   const { value, locate } = document
-  const wrong = (field: string, message: string): OutriderError => malformed(path, locate(field), `${field}: ${message}`)
-  if (!isFields(value)) throw malformed(path, locate(''), 'is no object of kind Config')
+  const wrong = (field: string, message: string): OutriderError =>
+    malformed(path, locate(field), `${field}: ${message}`)
+  if (!isRecord(value)) throw malformed(path, locate(''), 'is no object of kind Config')
   const { kind = 'Config', apiVersion = 'v1', 'current-context': current = '' } = value
   if (kind !== 'Config') throw wrong('kind', 'is not Config')
   if (apiVersion !== 'v1') throw wrong('apiVersion', 'is not v1')
@@ -89,9 +92,9 @@ function contentOf(
     if (!Array.isArray(list)) throw wrong(section, 'is no list')
     for (const [index, entry] of list.entries()) {
       const at = `${section}[${index}]`
-      const { name, [bodies[section]]: body } = isFields(entry) ? entry : {}
+      const { name, [bodies[section]]: body } = isRecord(entry) ? entry : {}
       if (typeof name !== 'string' || name === '') throw wrong(at, 'has no name')
-      if (!isFields(body)) throw wrong(at, `has no ${bodies[section]}`)
+      if (!isRecord(body)) throw wrong(at, `has no ${bodies[section]}`)
       // Of two with one name kubectl takes the first.
       if (!items[section].has(name)) items[section].set(name, itemOf(path, document, `${at}.${bodies[section]}`, body))
     }
@@ -129,8 +132,4 @@ function malformed(
   message: string,
 ): OutriderError<KubeconfigErrorCode> {
   return new OutriderError('kubeconfig-malformed', `${file}:${line}:${column}: ${message}`, { place: file })
-}
-
-function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -65,7 +65,10 @@ export function readKubeconfig({ file, context, env }: KubeconfigChoice): Kubeco
   const chosen = find(files, 'contexts', name)
   if (chosen === undefined) {
     const contexts = known.length === 0 ? 'there are none' : `there are ${listed(known)}`
-    throw new OutriderError('kubeconfig-context', `there is no context "${name}"${didYouMean(name, known)}; ${contexts}`)
+    throw new OutriderError(
+      'kubeconfig-context',
+      `there is no context "${name}"${didYouMean(name, known)}; ${contexts}`,
+    )
   }
   return {
     connection: { ...serverOf(named(files, chosen, 'clusters', 'cluster')), ...userOf(files, chosen) },
@@ -99,7 +102,11 @@ function serverOf(cluster: KubeconfigItem): Pick<ApiConnection, 'url' | 'caPem' 
     throw cluster.fault('kubeconfig-insecure', 'insecure-skip-tls-verify', message)
   }
   if (cluster.has('proxy-url'))
-    throw cluster.fault('kubeconfig-unsupported', 'proxy-url', 'proxies are not supported: run where the server is reached')
+    throw cluster.fault(
+      'kubeconfig-unsupported',
+      'proxy-url',
+      'proxies are not supported: run where the server is reached',
+    )
   const server = cluster.text('server')
   if (server === undefined) throw cluster.fault('kubeconfig-malformed', 'server', 'is missing')
   const url = URL.canParse(server) ? new URL(server) : undefined
