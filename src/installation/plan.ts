@@ -1,6 +1,6 @@
 import { ApiError } from '../kubernetes/failure.ts'
 import type { ApiClient } from '../kubernetes/client.ts'
-import type { ClusterObject, ResourceType } from '../kubernetes/objects.ts'
+import { type ClusterObject, isRecord, type ResourceType } from '../kubernetes/objects.ts'
 import { OutriderError } from '../lib/errors.ts'
 import { nameOf, typeOf } from './object-types.ts'
 
@@ -75,21 +75,21 @@ async function outcomeOf(
 }
 
 /** The object without what changes when nothing else does. */
-function contentOf({ metadata, ...rest }: ClusterObject): string {
-  const { resourceVersion: _version, generation: _generation, managedFields, ...kept } = metadata as Managed
-  return canonical({
-    ...rest,
-    metadata: kept,
-    managers: (managedFields ?? []).map(({ manager }) => manager).toSorted(),
-  })
+function contentOf(object: ClusterObject): string {
+  const { metadata, ...rest } = object
+  const { resourceVersion: _version, generation: _generation, managedFields: _managed, ...kept }: Managed = metadata
+  return canonical({ ...rest, metadata: kept, ours: isOurs(object) })
 }
 
 /** `managedFields` is read nowhere else. */
-type Managed = ClusterObject['metadata'] & { readonly managedFields?: readonly { readonly manager?: string }[] }
+type Managed = ClusterObject['metadata'] & { readonly managedFields?: unknown }
 
 /** Whether `outrider install` has made an object, or a part of it. */
 export function isOurs({ metadata }: ClusterObject): boolean {
-  return ((metadata as Managed).managedFields ?? []).some(({ manager }) => manager === FIELD_MANAGER)
+  const { managedFields }: Managed = metadata
+  return (
+    Array.isArray(managedFields) && managedFields.some((entry) => isRecord(entry) && entry['manager'] === FIELD_MANAGER)
+  )
 }
 
 /** JSON with keys in order. */
