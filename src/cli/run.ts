@@ -51,7 +51,7 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: () => import('./commands/identity.ts'),
   },
   check: {
-    summary: 'Examine clocks, the CA, trust bundles and permissions',
+    summary: 'Examine the control server of this machine, or a Kubernetes cluster, and say what to do',
     load: () => import('./commands/check.ts'),
   },
   status: { summary: 'Show the control server and its sidecars', load: () => import('./commands/status.ts') },

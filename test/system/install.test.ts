@@ -135,6 +135,38 @@ async function withCluster(t: Test, cluster: Cluster): Promise<void> {
     }
   })
 
+  await t.test('check says what is wrong, and what to do', async (t) => {
+    await controllers.namespaceContents('default')
+    for (const name of DEPLOYMENTS) await controllers.available(SYSTEM, name)
+    const { code, stdout, stderr } = await command('check', '-o', 'json')
+    t.equal(code, 1, stderr)
+    const findings = new Map<string, { result: string; detail: string }>()
+    for (const { check, ...finding } of JSON.parse(stdout)) findings.set(check, finding)
+    const is = (check: string, result: string, detail: RegExp): void => {
+      const finding = findings.get(check)
+      t.match(finding, { result, detail }, `${check}: ${result}`)
+    }
+    is('API server', 'ok', /^is v/)
+    is('clock', 'ok', /within 5 s/)
+    is('definitions', 'ok', /^all 10 are those of this version$/)
+    is('installation', 'ok', /objects are there/)
+    is('deployment outrider-control', 'ok', /^runs \d/)
+    is('webhook for pods', 'warning', /outrider-trust is missing/)
+    is('webhook for resources', 'failed', /has no caBundle, which the injector writes; kubectl logs/)
+    is('namespaces', 'warning', /kubectl label namespace NAME outrider\.mesh\/inject=enabled/)
+    is('resources', 'ok', /^none of 1 is refused$/)
+    t.comment(stdout)
+
+    await cluster.ask('DELETE', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/revocations.outrider.mesh')
+    await cluster.ask('DELETE', `/api/v1/namespaces/${SYSTEM}/services/outrider-control`)
+    const again = await command('check', '--cluster')
+    t.equal(again.code, 1)
+    t.match(again.stdout, /^definitions +failed +revocations\.outrider\.mesh are missing; outrider install$/m)
+    t.match(again.stdout, /^installation +failed +Service outrider-system\/outrider-control are missing/m)
+    t.equal((await command('install', '--timeout=0')).code, 0)
+    t.match((await command('check', '--cluster')).stdout, /^definitions +ok/m, 'installing again mends it')
+  })
+
   await t.test('uninstall', async (t) => {
     await controllers.namespaceContents('default')
     const pods = '/api/v1/namespaces/default/pods'
