@@ -179,12 +179,12 @@ async function withCluster(t: Test, cluster: Cluster): Promise<void> {
     const asked = await outrider(['check', '--kubeconfig', await poorKubeconfig(t, cluster), '-o', 'json'], {
       clock: systemClock,
     })
-    t.equal(asked.code, 0, asked.stderr)
+    t.equal(asked.code, 1, asked.stderr)
     const list: Finding[] = JSON.parse(asked.stdout)
     t.match(
       list.find(({ check }) => check === 'workloads'),
       {
-        result: 'warning',
+        result: 'failed',
         detail: /was not examined: .*lacks the verb "list" on "namespaces"/,
       },
     )

@@ -5,7 +5,7 @@ import { readManifests } from '../../../src/installation/manifests.ts'
 import { nameOf } from '../../../src/installation/object-types.ts'
 import { canonical } from '../../../src/installation/plan.ts'
 import { render, written } from '../../../src/installation/render.ts'
-import type { ClusterObject } from '../../../src/kubernetes/objects.ts'
+import { type ClusterObject, objectOf } from '../../../src/kubernetes/objects.ts'
 import { parseDocuments } from '../../../src/policy/document.ts'
 import { programVersion } from '../../../src/cli/commands/version.ts'
 import { findProgram } from '../../fixtures/process.ts'
@@ -69,10 +69,10 @@ t.test('kustomize makes the same of deploy/base, and the example of it what it s
     const text = execFileSync(kubectl, ['kustomize', join(root, 'deploy', folder)], { encoding: 'utf8' })
     return text
       .split(/^---$/m)
-      .flatMap((piece) => parseDocuments(piece, folder).documents.map(({ value }) => value as ClusterObject))
+      .flatMap((piece) => parseDocuments(piece, folder).documents.map(({ value }) => objectOf(value, folder)))
   }
-  const byName = (objects: readonly ClusterObject[]): unknown =>
-    objects.map((object) => [nameOf(object), object]).toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1))
+  const byName = (objects: readonly ClusterObject[]): readonly ClusterObject[] =>
+    objects.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
   t.same(differences(byName(manifests), byName(build('base'))), [])
   const example = {
     trustDomain: 'prod.example',
