@@ -30,6 +30,7 @@ import { readHandedIn } from './ca/handed-in.ts'
 import { CertificateFiles, type CertificatePair } from './federation/certificate-files.ts'
 import { type BundleServer, serveBundle } from './federation/endpoint.ts'
 import { Federation } from './federation/federation.ts'
+import { ClusterStore } from './kubernetes/cluster-store.ts'
 import { jwtIssuer } from './identity/jwt.ts'
 import { housekeeping } from './housekeeping.ts'
 import { identityHandlers } from './identity/service.ts'
@@ -82,7 +83,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
   try {
     const folder = openDataFolder(config.data)
     undo.push(() => folder.release())
-    const store = openSqliteStore(join(folder.path, 'outrider.db'))
+    const inCluster = config.store === 'kubernetes'
+    const store = openSqliteStore(join(folder.path, 'outrider.db'), undefined, inCluster ? 'kubernetes' : 'own')
     undo.push(() => store.close())
     const audit = openAuditLog(config.auditLogPath ?? join(folder.path, 'audit.log'), clock, (error) =>
       log.error({ error }, 'a refusal is missing in the audit log'),
@@ -112,8 +114,13 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => registry.destroy())
     const { metrics } = registry
     let notReady: string | undefined = 'starting'
-    const adminAddress = await openAdmin(config.admin, { log, registry, notReady: () => notReady }, undo)
-    const health = config.health && (await serveHealth({ address: config.health, notReady: () => notReady }))
+    const cluster = inCluster
+      ? new ClusterStore(config, { clock, random, log, metrics }, store.revision > 0)
+      : undefined
+    if (cluster !== undefined) undo.push(() => cluster.close())
+    const state = { log, registry, notReady: () => notReady ?? cluster?.notReady }
+    const adminAddress = await openAdmin(config.admin, state, undo)
+    const health = config.health && (await serveHealth({ ...state, address: config.health }))
     if (health !== undefined) undo.push(() => health.close())
     metrics.storeRevision.set(store.revision)
     const catalogue = new Catalogue(store.list().map(({ resource }) => resource))
@@ -139,7 +146,9 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       catalogue,
       limits: { trustDomain, maxResources: MAX_RESOURCES },
       clock,
-      endpointsOf: (id) => sidecars.endpointsOf(id),
+      // Another server of the cluster would not know what is reported here.
+      endpointsOf: inCluster ? () => [] : (id) => sidecars.endpointsOf(id),
+      ...(cluster && { source: cluster }),
     }
     const sessions = new Sessions(mesh, sidecars, config, random, log, metrics)
     const canaries = new Canaries({ mesh, sessions, clock, log, metrics })
@@ -160,6 +169,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       store,
       catalogue,
       attestors,
+      checkReady: cluster && (() => cluster.checkReady()),
       audit,
       clock,
       log,
@@ -198,6 +208,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
             startedAtMs: clock.now(),
             grpcAddress: () => grpc.address,
             bundleEndpoint: bundleServer?.address,
+            clusterState: () => cluster?.state,
             bundleRefreshHintMs: config.bundleRefreshHintMs,
           }),
         ),
@@ -208,6 +219,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => admin.destroy())
     const local = await openAttestSocket(config, surroundings, identities.attest)
     if (local !== undefined) undo.push(() => local.destroy())
+    cluster?.start(mesh, sessions)
     const { revision } = store
     log.info(
       { grpcAddress: grpc.address, adminSocket: admin.address, trustDomain, revision, root: identity.rootFingerprint },

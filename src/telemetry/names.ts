@@ -399,6 +399,36 @@ export const controlMetrics = {
     help: 'Revision of the store.',
     labels: {},
   },
+  kubernetesObjects: {
+    name: 'outrider_kubernetes_objects',
+    type: 'gauge',
+    help: 'Objects of the cluster that are known, with `store: kubernetes`.',
+    labels: { type: 'plural and API group, such as `services` or `services.outrider.mesh`' },
+  },
+  kubernetesInStep: {
+    name: 'outrider_kubernetes_in_step',
+    type: 'gauge',
+    help: '1 while changes of these objects come as they happen; 0 while they do not, and what was known before stays in force.',
+    labels: { type: 'as of `outrider_kubernetes_objects`' },
+  },
+  kubernetesProgress: {
+    name: 'outrider_kubernetes_progress_timestamp_seconds',
+    type: 'gauge',
+    help: 'When the API server last told of these objects, if only that there is nothing new, in seconds since the Unix epoch; about once a minute at least.',
+    labels: { type: 'as of `outrider_kubernetes_objects`' },
+  },
+  kubernetesHeldBack: {
+    name: 'outrider_kubernetes_held_back',
+    type: 'gauge',
+    help: 'Resources of the cluster that are not served as they are written, because they are not valid or name what is not there.',
+    labels: { kind: 'of the resource' },
+  },
+  kubernetesStatusWrites: {
+    name: 'outrider_kubernetes_status_writes_total',
+    type: 'counter',
+    help: 'Writes of the status of resources; conflict: another server was faster, and it is written anew.',
+    labels: { result: ['written', 'conflict', 'failed'] },
+  },
   policyPushes: {
     name: 'outrider_policy_pushes_total',
     type: 'counter',

@@ -8,6 +8,7 @@ import { timestampOf } from '../../lib/protobuf-time.ts'
 import { formatJoinToken, TOKEN_SECRET_BYTES } from '../../rpc/token.ts'
 import type { AuditLog } from '../../telemetry/audit.ts'
 import type { Logger } from '../../telemetry/log.ts'
+import type { ClusterState } from '../../wire/outrider/admin/v1/ClusterState.ts'
 import type { ControlStatus } from '../../wire/outrider/admin/v1/ControlStatus.ts'
 import type { ResourceRef__Output } from '../../wire/outrider/admin/v1/ResourceRef.ts'
 import type { Token } from '../../wire/outrider/admin/v1/Token.ts'
@@ -24,6 +25,7 @@ import type { SidecarRegistry } from '../sidecars.ts'
 import type { TokenRecord } from '../store/store.ts'
 import type { Canaries } from './canary.ts'
 import { listSidecars } from './ledger.ts'
+import { refuseWrites } from './read-only.ts'
 import { watchResources } from './watch.ts'
 import { refusal, wireFederated, wireOutcome, wireStored } from './wire.ts'
 
@@ -44,6 +46,8 @@ export interface AdminParts {
   /** Known once the server listens. */
   grpcAddress(): string
   readonly bundleEndpoint: string | undefined
+  /** Of the cluster that the store is a copy of, where it is one. */
+  clusterState(): ClusterState | undefined
   readonly bundleRefreshHintMs: number
 }
 
@@ -63,7 +67,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
     if (kind === 'Revocation') audit.record({ event: `revocation-${verb}`, revocation: `${namespace}/${name}` })
     if (kind === 'ApiKey') audit.record({ event: `api-key-${verb}`, apiKey: `${namespace}/${name}` })
   }
-  return {
+  const handlers: AdminHandlers = {
     apply: async ({ documents, dryRun }) => {
       const result = dryRun
         ? publish(documents, mesh, true)
@@ -155,6 +159,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       grpcAddress: parts.grpcAddress(),
       bundleEndpoint: parts.bundleEndpoint ?? '',
       federation: federation.list().map(wireFederated),
+      kubernetes: parts.clusterState() ?? null,
     }),
 
     getBundle: ({ trustDomain: wanted }) => {
@@ -170,6 +175,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
     ...apiKeyHandlers({ mesh, audit, log, refusal }),
     ...authorityHandlers({ authority, identity, sessions, sidecars, clock, audit, log }),
   }
+  return mesh.source === undefined ? handlers : { ...handlers, ...refuseWrites(handlers) }
 }
 
 /** What a text says that it is; whether it is that, admission finds. */

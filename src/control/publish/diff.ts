@@ -15,7 +15,7 @@ export interface Difference {
 }
 
 /**
- * Fourth stage: what is to be sent to one sidecar. Whatever is not of the very revision that is wanted is sent; that it is
+ * Fourth stage: what is to be sent to one sidecar. Whatever is not of the very version that is wanted is sent; that it is
  * newer than what a store restored from a backup has, the sidecar finds and refuses with `revision-older`.
  */
 export function diff(wanted: WorkloadPolicy, held: Held): Difference {

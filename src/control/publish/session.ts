@@ -71,6 +71,8 @@ export class Session {
   /** Revision of the store in the last update that was acknowledged, and in the last one that was sent. */
   appliedRevision = 0
   sentRevision = 0
+  /** Of the policy that the sidecar had in force when it said hello; 0: none. */
+  revisionAtHello = 0
   lastSeenMs: number
   violations: readonly string[] = []
   /** What the sidecar last said that it believes and depends on. */
@@ -141,7 +143,7 @@ export class Session {
 
   get state(): SyncState {
     if (this.#draining) return 'draining'
-    if (this.#inFlight !== undefined || this.#window !== undefined)
+    if (this.#inFlight !== undefined || this.#window !== undefined || this.#awaitsFirst)
       return this.pendingMs > LAG_MS ? 'lagging' : 'pending'
     return this.#refused.size > 0 ? 'nacked' : 'synced'
   }
@@ -184,6 +186,11 @@ export class Session {
     const isNews = ({ resource, revision }: Difference['changed'][number]): boolean =>
       this.#refused.get(resourceKey(nameOf(resource))) !== revision
     return { changed: changed.filter(isNews), removed }
+  }
+
+  /** Has said hello, and was not sent anything: this server has to learn first what the sidecar knows. */
+  get #awaitsFirst(): boolean {
+    return this.#phase === 'open' && this.isNew
   }
 
   /** True until the first update: it is sent even when there is nothing in it, so that the sidecar knows where it is. */
@@ -252,13 +259,15 @@ export class Session {
     }
   }
 
-  #hello({ sidecarId, programVersion, held }: Hello__Output): void {
+  #hello({ sidecarId, programVersion, held, revision }: Hello__Output): void {
     if (this.#phase !== 'greeting') throw protocolError('hello came twice')
     if (!SIDECAR_ID.test(sidecarId) || !PROGRAM_VERSION.test(programVersion)) {
       throw protocolError('the sidecar ID has 1 to 253, the program version up to 64 letters, digits, dots, dashes')
     }
     this.sidecarId = sidecarId
     this.programVersion = programVersion
+    this.revisionAtHello = revision
+    this.#pendingSinceMs ??= this.#clock.monotonic()
     for (const { name, revision } of held) {
       if (name !== null) this.#held.set(resourceKey(name), { name, revision })
     }
@@ -278,7 +287,8 @@ export class Session {
 
   /** Nothing waits for the sidecar any more, unless something does. */
   #settle(): void {
-    if (this.#inFlight === undefined && this.#window === undefined) this.#pendingSinceMs = undefined
+    if (this.#inFlight === undefined && this.#window === undefined && !this.#awaitsFirst)
+      this.#pendingSinceMs = undefined
   }
 
   #answered(nonce: string, nack?: Nack__Output): void {

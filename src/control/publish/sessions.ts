@@ -72,7 +72,8 @@ export class Sessions {
 
   /** The handler of `PolicyService.Subscribe`. */
   readonly subscribe: PolicyHandlers['subscribe'] = (stream, { peer }) => {
-    const { store, catalogue, clock } = this.#mesh
+    const { store, catalogue, clock, source } = this.#mesh
+    source?.checkReady()
     if (catalogue.workloadOf(peer.id) === undefined) throw unregistered(peer.id)
     checkNotRevoked(catalogue, peer.id, peer.serial)
     // The session keeps itself alive through the listeners of its stream.
@@ -95,6 +96,11 @@ export class Sessions {
   /** There is one observer at a time; `undefined` ends it. */
   observe(observer: SessionObserver | undefined): void {
     this.#observer = observer
+  }
+
+  /** The store has got as far as it was asked to: whoever waits for that is looked at again. */
+  wakeNew(): void {
+    for (const session of this.#sessions.values()) if (session.isNew) session.wake()
   }
 
   #admit(session: Session): void {

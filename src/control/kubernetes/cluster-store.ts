@@ -1,0 +1,105 @@
+import { hostname } from 'node:os'
+import type { ControlConfig } from '../../config/control.ts'
+import { parseTrustDomain } from '../../identity/spiffe-id.ts'
+import { ApiClient } from '../../kubernetes/client.ts'
+import { podConnection } from '../../kubernetes/connection.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { OutriderError } from '../../lib/errors.ts'
+import type { Random } from '../../lib/random.ts'
+import type { Logger } from '../../telemetry/log.ts'
+import type { ControlMetrics } from '../metrics.ts'
+import type { ClusterState } from '../../wire/outrider/admin/v1/ClusterState.ts'
+import type { Mesh, Source } from '../publish/mesh.ts'
+import type { Sessions } from '../publish/sessions.ts'
+import { Feed } from './feed.ts'
+import { countFeed } from './feed-metrics.ts'
+import { clusterState } from './report.ts'
+
+export interface ClusterSurroundings {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly metrics: ControlMetrics
+}
+
+/** The cluster as the store of policy: everything of it that the control server has to know. */
+export class ClusterStore implements Source {
+  readonly client: ApiClient
+  readonly #config: ControlConfig
+  readonly #surroundings: ClusterSurroundings
+  /** The store holds what an earlier process has copied: old, and better than nothing. */
+  readonly #hasCopy: boolean
+  readonly #undo: (() => void)[] = []
+  #feed: Feed | undefined
+
+  constructor(config: ControlConfig, surroundings: ClusterSurroundings, hasCopy: boolean) {
+    const { kubernetesApi, kubernetesCaFile, kubernetesTokenFile } = config
+    this.#config = config
+    this.#surroundings = surroundings
+    this.#hasCopy = hasCopy
+    this.client = new ApiClient(podConnection(kubernetesApi, kubernetesCaFile, kubernetesTokenFile), surroundings.clock)
+    this.#undo.push(() => this.client.close())
+  }
+
+  /** Begins to follow the cluster. Once. */
+  start(mesh: Mesh, sessions: Sessions): void {
+    const { clusterDomain, kubernetesMaxObjects, kubernetesNamespaces, trustDomain } = this.#config
+    const { clock, log, metrics, random } = this.#surroundings
+    const feed = new Feed(
+      mesh,
+      {
+        client: this.client,
+        trustDomain: parseTrustDomain(trustDomain),
+        clusterDomain,
+        namespaces: kubernetesNamespaces?.split(',') ?? [],
+        maxObjects: kubernetesMaxObjects,
+        clock,
+        random,
+        log,
+      },
+      {
+        synced: () => sessions.wakeNew(),
+        reached: () => sessions.wakeNew(),
+        written: () => {},
+      },
+    )
+    this.#feed = feed
+    this.#undo.push(() => feed.close(), countFeed(feed, metrics, clock))
+  }
+
+  get notReady(): string | undefined {
+    if (this.#hasCopy || this.#feed?.synced === true) return undefined
+    const waiting = this.#feed?.collections.filter(({ listed }) => !listed) ?? []
+    const first = waiting.find(({ failure }) => failure !== undefined) ?? waiting[0]
+    if (first === undefined) return 'what the cluster has is not stored yet'
+    const why = first.failure === undefined ? '' : `: ${first.failure.message}`
+    return `the cluster has not told of ${waiting.length} types of objects, ${first.name} among them${why}`
+  }
+
+  checkReady(): void {
+    const why = this.notReady
+    if (why !== undefined) {
+      throw new OutriderError('store-not-synced', `who is in the mesh is not known yet: ${why}`, {
+        source: 'dependency',
+        retryable: true,
+      })
+    }
+  }
+
+  reach(revision: number): 'known' | 'awaited' | 'beyond' {
+    return this.#feed?.reach(revision) ?? 'known'
+  }
+
+  /** How the copy stands; undefined before `start`. */
+  get state(): ClusterState | undefined {
+    return this.#feed && clusterState(this.#feed, this.serverName)
+  }
+
+  get serverName(): string {
+    return this.#config.kubernetesServerName ?? hostname()
+  }
+
+  close(): void {
+    for (let step = this.#undo.pop(); step !== undefined; step = this.#undo.pop()) step()
+  }
+}
