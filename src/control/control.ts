@@ -17,6 +17,7 @@ import { adminService, attestService, type IdentityHandlers, identityService, po
 import type { PeerCredentials } from '../lib/peer-credentials.ts'
 import { type RpcServer, type ServerEvents, type ServerLimits, serveSocket, serveTls } from '../rpc/server.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
+import { serveHealth } from '../telemetry/health-server.ts'
 import { openAuditLog } from '../telemetry/audit.ts'
 import type { Logger, RootLogger } from '../telemetry/log.ts'
 import { controlMetrics } from '../telemetry/names.ts'
@@ -60,6 +61,8 @@ export interface ControlServer extends Drainable {
   readonly adminSocket: string
   /** `host:port` of the admin endpoint, when there is one. */
   readonly adminAddress: string | undefined
+  /** `host:port` where a kubelet asks, when it does. */
+  readonly healthAddress: string | undefined
   /** `host:port` of the bundle endpoint, when there is one. */
   readonly bundleEndpoint: string | undefined
   readonly metrics: MetricRegistry<typeof controlMetrics>
@@ -120,6 +123,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       const roots = new TrustConfigMaps({ client: api, namespace, authority, catchUp, clock, random, log, metrics })
       undo.push(() => roots.close())
     }
+    const health = config.health && (await serveHealth({ ...state, address: config.health }))
+    if (health !== undefined) undo.push(() => health.close())
     metrics.storeRevision.set(store.revision)
     const catalogue = new Catalogue(store.list().map(({ resource }) => resource))
     // The first to hear of a commit: whoever is told later finds the catalogue current.
@@ -232,6 +237,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       grpcAddress: grpc.address,
       adminSocket: admin.address,
       adminAddress,
+      healthAddress: health && formatAddress(health.address),
       bundleEndpoint: bundleServer?.address,
       metrics: registry,
       close: async () => {
