@@ -93,6 +93,8 @@ class ReflectLoop {
   #version: string | undefined
   /** Failures since the last progress. */
   #setbacks = 0
+  /** The last try met nobody. */
+  #away = false
   #relistWanted = false
   #watching: AbortController | undefined
   #synced = false
@@ -135,6 +137,9 @@ class ReflectLoop {
     if (outcome.kind === 'done') return 0
     const { error } = outcome
     const forgotten = outcome.kind === 'failed' && error?.code === 'kubernetes-gone' && this.#version !== undefined
+    // It answers again: how long to wait for it says nothing any more.
+    if (forgotten && this.#away) this.#progress()
+    this.#away = error?.code === 'kubernetes-unreachable'
     if (outcome.kind === 'failed') {
       if (outcome.relist) this.#version = undefined
       // To be too late is no fault: the list that comes now says whether anything is broken.
