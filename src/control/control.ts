@@ -235,7 +235,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       metrics: registry,
       close: async () => {
         notReady = 'stopping'
-        await Promise.all([grpc.close(), admin.close(), local?.close()])
+        await Promise.all([grpc.close(), admin.close(), local?.close(), cluster?.leave()])
         unwind(undo)
       },
       destroy: () => unwind(undo),
