@@ -210,6 +210,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
             startedAtMs: clock.now(),
             grpcAddress: () => grpc.address,
             bundleEndpoint: bundleServer?.address,
+            clusterState: () => cluster?.state,
             bundleRefreshHintMs: config.bundleRefreshHintMs,
           }),
         ),
@@ -235,7 +236,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       metrics: registry,
       close: async () => {
         notReady = 'stopping'
-        await Promise.all([grpc.close(), admin.close(), local?.close(), reports.leave()])
+        await Promise.all([grpc.close(), admin.close(), local?.close(), reports.leave(), cluster?.leave()])
         unwind(undo)
       },
       destroy: () => unwind(undo),

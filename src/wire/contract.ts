@@ -890,6 +890,84 @@ export const contract: object = {
                       "rule": "repeated",
                       "type": "FederatedDomain",
                       "id": 11
+                    },
+                    "kubernetes": {
+                      "type": "ClusterState",
+                      "id": 12
+                    }
+                  }
+                },
+                "ClusterState": {
+                  "fields": {
+                    "synced": {
+                      "type": "bool",
+                      "id": 1
+                    },
+                    "serverName": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "knownRevision": {
+                      "type": "uint64",
+                      "id": 3
+                    },
+                    "objects": {
+                      "type": "uint32",
+                      "id": 4
+                    },
+                    "failures": {
+                      "rule": "repeated",
+                      "type": "ClusterFailure",
+                      "id": 5
+                    },
+                    "heldBack": {
+                      "rule": "repeated",
+                      "type": "HeldBack",
+                      "id": 6
+                    },
+                    "heldBackTotal": {
+                      "type": "uint32",
+                      "id": 7
+                    }
+                  }
+                },
+                "ClusterFailure": {
+                  "fields": {
+                    "type": {
+                      "type": "string",
+                      "id": 1
+                    },
+                    "namespace": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "since": {
+                      "type": "google.protobuf.Timestamp",
+                      "id": 3
+                    },
+                    "code": {
+                      "type": "string",
+                      "id": 4
+                    },
+                    "message": {
+                      "type": "string",
+                      "id": 5
+                    }
+                  }
+                },
+                "HeldBack": {
+                  "fields": {
+                    "ref": {
+                      "type": "ResourceRef",
+                      "id": 1
+                    },
+                    "code": {
+                      "type": "string",
+                      "id": 2
+                    },
+                    "message": {
+                      "type": "string",
+                      "id": 3
                     }
                   }
                 },

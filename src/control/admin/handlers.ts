@@ -8,6 +8,7 @@ import { timestampOf } from '../../lib/protobuf-time.ts'
 import { formatJoinToken, TOKEN_SECRET_BYTES } from '../../rpc/token.ts'
 import type { AuditLog } from '../../telemetry/audit.ts'
 import type { Logger } from '../../telemetry/log.ts'
+import type { ClusterState } from '../../wire/outrider/admin/v1/ClusterState.ts'
 import type { ControlStatus } from '../../wire/outrider/admin/v1/ControlStatus.ts'
 import type { ResourceRef__Output } from '../../wire/outrider/admin/v1/ResourceRef.ts'
 import type { Token } from '../../wire/outrider/admin/v1/Token.ts'
@@ -47,6 +48,8 @@ export interface AdminParts {
   /** Known once the server listens. */
   grpcAddress(): string
   readonly bundleEndpoint: string | undefined
+  /** Of the cluster that the store is a copy of, where it is one. */
+  clusterState(): ClusterState | undefined
   readonly bundleRefreshHintMs: number
 }
 
@@ -159,6 +162,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
       grpcAddress: parts.grpcAddress(),
       bundleEndpoint: parts.bundleEndpoint ?? '',
       federation: federation.list().map(wireFederated),
+      kubernetes: parts.clusterState() ?? null,
     }),
 
     getBundle: ({ trustDomain: wanted }) => {

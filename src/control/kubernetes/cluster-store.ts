@@ -7,10 +7,14 @@ import { OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { ControlMetrics } from '../metrics.ts'
+import type { ClusterState } from '../../wire/outrider/admin/v1/ClusterState.ts'
 import type { Mesh, Source } from '../publish/mesh.ts'
 import type { Sessions } from '../publish/sessions.ts'
 import { Feed } from './feed.ts'
 import { countFeed } from './feed-metrics.ts'
+import { Leases } from './leases.ts'
+import { clusterState } from './report.ts'
+import { StatusWriter } from './status.ts'
 
 export interface ClusterSurroundings {
   readonly clock: Clock
@@ -28,6 +32,8 @@ export class ClusterStore implements Source {
   readonly #hasCopy: boolean
   readonly #undo: (() => void)[] = []
   #feed: Feed | undefined
+  #leases: Leases | undefined
+  #status: StatusWriter | undefined
 
   constructor(config: ControlConfig, client: ApiClient, surroundings: ClusterSurroundings, hasCopy: boolean) {
     this.#config = config
@@ -55,17 +61,31 @@ export class ClusterStore implements Source {
       {
         synced: () => sessions.wakeNew(),
         reached: () => sessions.wakeNew(),
-        written: () => {},
+        written: (name) => this.#status?.touch(name),
       },
     )
     this.#feed = feed
-    this.#undo.push(() => feed.close(), countFeed(feed, metrics, clock))
+    const { client, serverName } = this
+    const namespace = this.#config.kubernetesNamespace
+    const leases = new Leases({ client, namespace, serverName, clock, random, log }, () =>
+      this.#status?.serversChanged(),
+    )
+    const isGone = (server: string): boolean => leases.isGone(server)
+    const status = new StatusWriter({ client, feed, mesh, sessions, serverName, isGone, clock, log, metrics })
+    this.#leases = leases
+    this.#status = status
+    this.#undo.push(
+      () => feed.close(),
+      countFeed(feed, metrics, clock),
+      () => leases.close(),
+      () => status.close(),
+    )
   }
 
   get notReady(): string | undefined {
     if (this.#hasCopy || this.#feed?.synced === true) return undefined
     const waiting = this.#feed?.collections.filter(({ listed }) => !listed) ?? []
-    const [first] = waiting
+    const first = waiting.find(({ failure }) => failure !== undefined) ?? waiting[0]
     if (first === undefined) return 'what the cluster has is not stored yet'
     const why = first.failure === undefined ? '' : `: ${first.failure.message}`
     return `the cluster has not told of ${waiting.length} types of objects, ${first.name} among them${why}`
@@ -85,8 +105,24 @@ export class ClusterStore implements Source {
     return this.#feed?.reach(revision) ?? 'known'
   }
 
+  /** How the copy stands; undefined before `start`. */
+  get state(): ClusterState | undefined {
+    return this.#feed && clusterState(this.#feed, this.serverName)
+  }
+
   get serverName(): string {
-    return this.#config.kubernetesServerName ?? hostname()
+    return (
+      this.#config.kubernetesServerName ??
+      hostname()
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9.-]/g, '-')
+    )
+  }
+
+  /** As `close`; the other servers are told that this one is gone. */
+  async leave(): Promise<void> {
+    this.#status?.close()
+    await this.#leases?.release()
   }
 
   close(): void {

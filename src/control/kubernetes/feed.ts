@@ -106,14 +106,19 @@ export class Feed {
     return this.#synced
   }
 
+  /** Everything up to this revision is in the store; 0: nothing is known yet. */
+  get known(): number {
+    return this.#progress.known
+  }
+
   /** Custom resources that are not served as they are written. */
   get held(): readonly HeldBack[] {
-    return [...this.written.allUnreadable().values(), ...this.#held.values()]
+    return [...this.#held.values()]
   }
 
   /** Why it is not; undefined: it is, or there is none. */
   heldBack(name: ResourceName): HeldBack | undefined {
-    return this.written.unreadable(name) ?? this.#held.get(resourceKey(name))
+    return this.#held.get(resourceKey(name))
   }
 
   reach(revision: number): 'known' | 'awaited' | 'beyond' {
@@ -137,7 +142,8 @@ export class Feed {
     const sink: CollectionSink = {
       put: (object, revision) => {
         if (part.put(object)) this.#noticed(revision)
-        if (part.kind !== undefined) this.#events.written(nameIn(part.kind, keyOf(object)))
+        // What was written back to it by others is known at once; what it says, when it is judged.
+        else if (part.kind !== undefined) this.#events.written(nameIn(part.kind, keyOf(object)))
       },
       delete: (key, revision) => {
         if (part.delete(key)) this.#noticed(revision)
@@ -254,16 +260,21 @@ export class Feed {
   #settle(names: ReadonlyMap<string, ResourceName>, held: ReadonlyMap<string, HeldBack>): void {
     const { log } = this.#options
     const next = new Map(this.#held)
+    const judged: ResourceName[] = []
     for (const [key, name] of names) {
       const before = next.get(key)
-      const now = held.get(key)
+      const now = this.written.unreadable(name) ?? held.get(key)
       if (now === undefined) next.delete(key)
       else next.set(key, now)
       if (now !== undefined && (before?.code !== now.code || before.message !== now.message))
         log.warn({ ...name, code: now.code, reason: now.message }, 'a resource of the cluster is not served')
-      this.#events.written(name)
+      judged.push(name)
     }
     this.#held = next
+    for (const name of judged) {
+      this.written.judge(name)
+      this.#events.written(name)
+    }
   }
 
   #stateChanged(collection: Collection): void {

@@ -279,7 +279,13 @@ t.test('nobody there, nobody that is believed, nobody that answers', async (t) =
     retryable: false,
   })
   const release = api.hang()
-  for (const end of ['the clock', 'the connection', 'the caller', 'the client']) {
+  const ends: readonly [end: string, wanted: object][] = [
+    ['the clock', { code: 'kubernetes-unreachable', message: /no answer within 10000 ms/ }],
+    ['the connection', { code: 'kubernetes-unreachable', retryable: true }],
+    ['the caller', { message: 'enough' }],
+    ['the client', { code: 'kubernetes-unreachable', message: /is closed/ }],
+  ]
+  for (const [end, wanted] of ends) {
     const asked = api.asked.length
     const given = new AbortController()
     const own = new ApiClient(api.connection, clock)
@@ -289,13 +295,7 @@ t.test('nobody there, nobody that is believed, nobody that answers', async (t) =
     if (end === 'the connection') api.dropAll()
     if (end === 'the caller') given.abort(new Error('enough'))
     if (end === 'the client') own.close()
-    const wanted = {
-      'the clock': { code: 'kubernetes-unreachable', message: /no answer within 10000 ms/ },
-      'the connection': { code: 'kubernetes-unreachable', retryable: true },
-      'the caller': { message: 'enough' },
-      'the client': { code: 'kubernetes-unreachable', message: /is closed/ },
-    }
-    t.match(await call, wanted[end as keyof typeof wanted], end)
+    t.match(await call, wanted, end)
     own.close()
     await until('no timer', () => clock.pending === 0)
   }

@@ -290,7 +290,7 @@ t.test('a type that goes away and comes back', async (t) => {
   await seen.heard('broken kubernetes-refused')
   t.match(seen.errors[0], {
     status: 404,
-    message: /list things\.example\.com: 404 NotFound, the server could not find/,
+    message: /list things\.example\.com: 404, there is no such resource/,
   })
   api.put(crds, definition)
   await seen.heard('synced')
