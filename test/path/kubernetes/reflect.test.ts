@@ -150,6 +150,21 @@ for (const [what, text] of Object.entries({
   })
 }
 
+t.test('what comes twice is told once, and what was never there is not told as gone', async (t) => {
+  const api = await startKubernetes(t)
+  const seen = follow(t, api)
+  await seen.heard('synced')
+  const event = (type: string, name: string): string => {
+    const metadata = { name, namespace: 'default', resourceVersion: '98' }
+    return `${JSON.stringify({ type, object: { apiVersion: 'v1', kind: 'ConfigMap', metadata } })}\n`
+  }
+  api.rubbish([event('ADDED', 'a'), event('ADDED', 'a'), event('DELETED', 'b'), '\n', event('DELETED', 'a')].join(''))
+  api.rubbish(event('DELETED', 'a'))
+  api.put(configMaps, configMap('end', '1'))
+  await seen.heard('put default/end')
+  t.same(seen.told.slice(2), ['put default/a', 'delete default/a', 'put default/end'])
+})
+
 t.test('an event of almost 3 MiB is taken', async (t) => {
   const api = await startKubernetes(t)
   const seen = follow(t, api)
