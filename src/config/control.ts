@@ -53,7 +53,7 @@ export const controlOptions = {
     type: 'path',
     default: '',
     optional: true,
-    doc: 'PEM file of the private key of the first certificate in `caCertificatesFile`, P-256 or P-384. It is copied into the data folder.',
+    doc: 'PEM file of the private key of the first certificate in `caCertificatesFile`, P-256 or P-384. It is copied into the data folder, or with `store: kubernetes` into the Secret of the CA.',
   },
   bundleEndpoint: {
     type: 'address',
@@ -164,6 +164,12 @@ export const controlOptions = {
     pattern: '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?',
     expects: 'the name of a namespace',
     doc: 'Namespace of the control server itself, with the Secret of its certificate authority and the Leases by which its servers know each other. With `store: kubernetes`.',
+  },
+  caSecretFolder: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'Folder where the kubelet mounts the Secret of the certificate authority: a start takes it from there while the API server does not answer. Empty: a start waits for the API server. With `store: kubernetes`.',
   },
   kubernetesNamespaces: {
     type: 'string',

@@ -453,6 +453,30 @@ export const controlMetrics = {
     help: 'Sequence that the publisher gave the trust bundle of a foreign trust domain; 0 without one.',
     labels: { trust_domain: 'of a TrustDomain resource' },
   },
+  trustBundleSequence: {
+    name: 'outrider_trust_bundle_sequence',
+    type: 'gauge',
+    help: 'Sequence of the own trust bundle; of control servers that share a CA it is the same within a second.',
+    labels: {},
+  },
+  caFault: {
+    name: 'outrider_ca_fault',
+    type: 'gauge',
+    help: '1 while the CA that is kept in the cluster cannot be read or is not taken over, and an earlier one stays in force, else 0.',
+    labels: {},
+  },
+  trustConfigMaps: {
+    name: 'outrider_trust_config_map_writes_total',
+    type: 'counter',
+    help: 'Writes of the trust bundle to the ConfigMap of a namespace.',
+    labels: { result: ['applied', 'failed'] },
+  },
+  trustConfigMapsBehind: {
+    name: 'outrider_trust_config_maps_behind',
+    type: 'gauge',
+    help: 'Namespaces whose ConfigMap does not have the trust bundle that is in force, or not yet.',
+    labels: {},
+  },
 } as const
 
 const webhookMetrics = {
