@@ -117,14 +117,14 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     if (cluster !== undefined) undo.push(() => cluster.close())
     const state = { log, registry, notReady: () => notReady ?? cluster?.notReady }
     const adminAddress = await openAdmin(config.admin, state, undo)
+    const health = config.health && (await serveHealth({ ...state, address: config.health }))
+    if (health !== undefined) undo.push(() => health.close())
     if (api !== undefined) {
       const { kubernetesNamespace: namespace } = config
       const catchUp = (): Promise<void> => home.catchUp()
       const roots = new TrustConfigMaps({ client: api, namespace, authority, catchUp, clock, random, log, metrics })
       undo.push(() => roots.close())
     }
-    const health = config.health && (await serveHealth({ ...state, address: config.health }))
-    if (health !== undefined) undo.push(() => health.close())
     metrics.storeRevision.set(store.revision)
     const catalogue = new Catalogue(store.list().map(({ resource }) => resource))
     // The first to hear of a commit: whoever is told later finds the catalogue current.
@@ -242,7 +242,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       metrics: registry,
       close: async () => {
         notReady = 'stopping'
-        await Promise.all([grpc.close(), admin.close(), local?.close(), reports.leave()])
+        await Promise.all([grpc.close(), admin.close(), local?.close(), reports.leave(), cluster?.leave()])
         unwind(undo)
       },
       destroy: () => unwind(undo),

@@ -18,6 +18,8 @@ export interface ReportParts {
 
 /** How often it is looked whether there is something new to tell. */
 const LOOK_MS = 2_000
+/** After a failure. */
+const RETRY_MS = 10_000
 const MAX_NAMED = 3
 const MAX_NAME = 256
 /** A stop waits no longer for the others to be told. */
@@ -33,6 +35,7 @@ export class ServerReports {
   #timer: Timer | undefined
   #told: ServerReport | undefined
   #telling = false
+  #failedAtMs = Number.NEGATIVE_INFINITY
   #failed = false
   #closed = false
 
@@ -78,7 +81,7 @@ export class ServerReports {
   }
 
   #look(): void {
-    if (this.#telling || this.#closed) return
+    if (this.#telling || this.#closed || this.#parts.clock.monotonic() - this.#failedAtMs < RETRY_MS) return
     const report = reportOf(this.#parts)
     const told = this.#told
     const agoMs = told === undefined ? Number.POSITIVE_INFINITY : report.atMs - told.atMs
@@ -101,6 +104,7 @@ export class ServerReports {
           'other control servers could not be told about the sidecars of this one',
         )
       this.#failed = true
+      this.#failedAtMs = this.#parts.clock.monotonic()
     }
     this.#telling = false
   }

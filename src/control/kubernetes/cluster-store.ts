@@ -12,7 +12,9 @@ import type { Mesh, Source } from '../publish/mesh.ts'
 import type { Sessions } from '../publish/sessions.ts'
 import { Feed } from './feed.ts'
 import { countFeed } from './feed-metrics.ts'
+import { Leases } from './leases.ts'
 import { clusterState } from './report.ts'
+import { StatusWriter } from './status.ts'
 
 export interface ClusterSurroundings {
   readonly clock: Clock
@@ -30,6 +32,8 @@ export class ClusterStore implements Source {
   readonly #hasCopy: boolean
   readonly #undo: (() => void)[] = []
   #feed: Feed | undefined
+  #leases: Leases | undefined
+  #status: StatusWriter | undefined
 
   constructor(config: ControlConfig, client: ApiClient, surroundings: ClusterSurroundings, hasCopy: boolean) {
     this.#config = config
@@ -57,11 +61,25 @@ export class ClusterStore implements Source {
       {
         synced: () => sessions.wakeNew(),
         reached: () => sessions.wakeNew(),
-        written: () => {},
+        written: (name) => this.#status?.touch(name),
       },
     )
     this.#feed = feed
-    this.#undo.push(() => feed.close(), countFeed(feed, metrics, clock))
+    const { client, serverName } = this
+    const namespace = this.#config.kubernetesNamespace
+    const leases = new Leases({ client, namespace, serverName, clock, random, log }, () =>
+      this.#status?.serversChanged(),
+    )
+    const isGone = (server: string): boolean => leases.isGone(server)
+    const status = new StatusWriter({ client, feed, mesh, sessions, serverName, isGone, clock, log, metrics })
+    this.#leases = leases
+    this.#status = status
+    this.#undo.push(
+      () => feed.close(),
+      countFeed(feed, metrics, clock),
+      () => leases.close(),
+      () => status.close(),
+    )
   }
 
   get notReady(): string | undefined {
@@ -93,7 +111,18 @@ export class ClusterStore implements Source {
   }
 
   get serverName(): string {
-    return this.#config.kubernetesServerName ?? hostname()
+    return (
+      this.#config.kubernetesServerName ??
+      hostname()
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9.-]/g, '-')
+    )
+  }
+
+  /** As `close`; the other servers are told that this one is gone. */
+  async leave(): Promise<void> {
+    this.#status?.close()
+    await this.#leases?.release()
   }
 
   close(): void {

@@ -142,7 +142,8 @@ export class Feed {
     const sink: CollectionSink = {
       put: (object, revision) => {
         if (part.put(object)) this.#noticed(revision)
-        if (part.kind !== undefined) this.#events.written(nameIn(part.kind, keyOf(object)))
+        // What was written back to it by others is known at once; what it says, when it is judged.
+        else if (part.kind !== undefined) this.#events.written(nameIn(part.kind, keyOf(object)))
       },
       delete: (key, revision) => {
         if (part.delete(key)) this.#noticed(revision)
@@ -259,6 +260,7 @@ export class Feed {
   #settle(names: ReadonlyMap<string, ResourceName>, held: ReadonlyMap<string, HeldBack>): void {
     const { log } = this.#options
     const next = new Map(this.#held)
+    const judged: ResourceName[] = []
     for (const [key, name] of names) {
       const before = next.get(key)
       const now = this.written.unreadable(name) ?? held.get(key)
@@ -266,9 +268,13 @@ export class Feed {
       else next.set(key, now)
       if (now !== undefined && (before?.code !== now.code || before.message !== now.message))
         log.warn({ ...name, code: now.code, reason: now.message }, 'a resource of the cluster is not served')
-      this.#events.written(name)
+      judged.push(name)
     }
     this.#held = next
+    for (const name of judged) {
+      this.written.judge(name)
+      this.#events.written(name)
+    }
   }
 
   #stateChanged(collection: Collection): void {

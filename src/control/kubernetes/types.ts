@@ -1,12 +1,10 @@
 import type { ResourceType } from '../../kubernetes/objects.ts'
-import { apiVersion, type Kind } from '../../policy/model.ts'
-
-const [group = '', version = ''] = apiVersion.split('/')
+import { apiGroup, apiVersionName, pluralOf } from '../../policy/crd/names.ts'
+import type { Kind } from '../../policy/model.ts'
 
 /** The custom resource of a kind of ours. */
 export function typeOfKind(kind: Kind): ResourceType {
-  const plural = /[^aeiou]y$/.test(kind) ? `${kind.slice(0, -1)}ies` : `${kind}s`
-  return { group, version, plural: plural.toLowerCase(), namespaced: true }
+  return { group: apiGroup, version: apiVersionName, plural: pluralOf(kind), namespaced: true }
 }
 
 /** What else of a cluster says who is where. */

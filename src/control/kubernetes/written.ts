@@ -10,6 +10,8 @@ export interface WrittenObject {
   readonly name: ResourceName
   readonly uid: string
   readonly generation: number
+  /** The generation that was last admitted or held back. */
+  readonly judged: number
   readonly resourceVersion: string
   readonly status: unknown
 }
@@ -48,8 +50,10 @@ export class WrittenObjects {
     const key = resourceKey(name)
     const generation = numberAt({ ...object.metadata }, 'generation') ?? 0
     const before = this.#objects.get(key)
-    this.#objects.set(key, { name, uid, generation, resourceVersion, status: object['status'] })
-    if (generation > 0 && before?.uid === uid && before.generation === generation) return false
+    const same = generation > 0 && before?.uid === uid && before.generation === generation
+    const judged = same ? before.judged : 0
+    this.#objects.set(key, { name, uid, generation, judged, resourceVersion, status: object['status'] })
+    if (same) return false
     const document = { apiVersion, kind, metadata: { namespace, name: ofObject }, spec: object['spec'] }
     const result = validateResource(document)
     if (result.ok) {
@@ -66,6 +70,23 @@ export class WrittenObjects {
     })
     this.#desired.write(name, 'invalid')
     return true
+  }
+
+  /** As a call of our own has answered: of the same form, and perhaps later than what the watch has told. */
+  seen(kind: Kind, object: ClusterObject): void {
+    const { name, namespace = '', uid, generation, resourceVersion = '' } = object.metadata
+    const key = resourceKey({ kind, namespace, name })
+    const known = this.#objects.get(key)
+    if (known === undefined || known.uid !== uid || known.generation !== generation) return
+    if (Number(resourceVersion) <= Number(known.resourceVersion)) return
+    this.#objects.set(key, { ...known, resourceVersion, status: object['status'] })
+  }
+
+  /** What is written now was admitted or held back. */
+  judge(name: ResourceName): void {
+    const key = resourceKey(name)
+    const known = this.#objects.get(key)
+    if (known !== undefined) this.#objects.set(key, { ...known, judged: known.generation })
   }
 
   delete(name: ResourceName): true {

@@ -60,6 +60,12 @@ function resolveWith(id: SpiffeId, mesh: Mesh, overlay: Overlay | undefined): Wo
   return policy
 }
 
+/** What sidecars have that act by a resource of the catalogue as it is; `undefined` when it is not stored. */
+export function versionIn(source: Exclude<Resource, TrustDomain>, mesh: Mesh): number | undefined {
+  const stored = mesh.store.get(nameOf(source))
+  return stored && resolved(source, stored, mesh).revision
+}
+
 /** The services a workload sees, without addresses: as they are compiled at admission, when they are not stored yet. */
 export function visible(workload: Workload, catalogue: Catalogue): ResolvedService[] {
   return catalogue.upstreams(workload).map((service) => resolveService(service, catalogue, () => []))

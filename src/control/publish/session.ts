@@ -37,7 +37,8 @@ export interface SessionEvents {
   /** Secrets of API keys by their IDs, and when each was last good there. */
   apiKeysUsed(session: Session, uses: ReadonlyMap<string, number>): void
   health(session: Session, report: HealthReport__Output): void
-  answered(session: Session, result: 'acked' | 'nacked' | 'stale'): void
+  /** `names`: of the resources that the answered update brought or took away. */
+  answered(session: Session, result: 'acked' | 'nacked' | 'stale', names: readonly HeldResource['name'][]): void
   /** A timer of the session threw. Returns what the sidecar may be told. */
   failed(session: Session, thrown: unknown): OutriderError
   closed(session: Session): void
@@ -139,6 +140,14 @@ export class Session {
 
   get held(): Held {
     return this.#held
+  }
+
+  /** Why the sidecar does not act by the resource with this key; undefined: it does, or does not have it. */
+  refusalOf(key: string): string | undefined {
+    if (!this.#refused.has(key)) return undefined
+    const prefix = `${key}: `
+    const own = this.violations.find((violation) => violation.startsWith(prefix))
+    return own?.slice(prefix.length) ?? this.violations[0] ?? 'no reason given'
   }
 
   get state(): SyncState {
@@ -296,7 +305,7 @@ export class Session {
     if (update?.nonce !== nonce) {
       this.#stale += 1
       if (this.#stale > MAX_STALE_ANSWERS) throw protocolError(`more than ${MAX_STALE_ANSWERS} answers to no update`)
-      this.#events.answered(this, 'stale')
+      this.#events.answered(this, 'stale', [])
       return
     }
     this.#inFlight = undefined
@@ -319,7 +328,8 @@ export class Session {
     }
     if (nack === undefined) this.#acked(update)
     else this.#nacked(nack)
-    this.#events.answered(this, nack === undefined ? 'acked' : 'nacked')
+    const names = [...update.changed.map(({ name }) => name), ...update.removed]
+    this.#events.answered(this, nack === undefined ? 'acked' : 'nacked', names)
     if (this.#waiting) {
       this.#waiting = false
       this.#due()

@@ -355,9 +355,22 @@ t.test('a connection is used again for reading, and one that was closed meanwhil
     await client.raw({ path: '/version' })
     api.dropAll()
     await client.raw({ path: '/version' })
+    await client.raw({ path: '/version' })
+  }
+  t.equal(api.asked.length, 60)
+  t.equal(api.connections, 41, 'one more in each turn, for the call that found its connection closed')
+})
+
+t.test('a write is sent once, on a connection of its own', async (t) => {
+  const api = await startKubernetes(t)
+  const client = clientOf(t, api.connection)
+  for (let turn = 0; turn < 10; turn += 1) {
+    await client.raw({ path: '/version' })
+    api.dropAll()
     await client.create(configMaps, configMap(`a-${turn}`, '1'))
   }
-  t.equal(api.all(configMaps).length, 20)
+  t.equal(api.asked.filter(({ method }) => method === 'POST').length, 10)
+  t.equal(api.connections, 20)
 })
 
 t.test('a path before that of the API', async (t) => {
