@@ -33,6 +33,8 @@ export interface Reflector {
 }
 
 const RETRY = { initialMs: 200, maxMs: 30_000, jitter: 0.3 }
+/** Where nobody answers: a try costs nobody much, and what was changed meanwhile is waited for. */
+const MAX_AWAY_MS = 5_000
 /** A watch lasts 5 to 10 minutes, so that those of many clients do not end together. */
 const MIN_WATCH_SECONDS = 300
 /** A stream that lasts so long was a good one, whatever ended it. */
@@ -141,7 +143,8 @@ class ReflectLoop {
     const first = this.#setbacks === 0 && (forgotten || outcome.kind === 'ended')
     this.#setbacks += 1
     const asksMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0
-    const delayMs = first ? 0 : Math.min(RETRY.maxMs, Math.max(this.#backoff.next(), asksMs))
+    const mostMs = this.#away ? MAX_AWAY_MS : RETRY.maxMs
+    const delayMs = first ? 0 : Math.min(mostMs, Math.max(this.#backoff.next(), asksMs))
     this.#surroundings.log.debug(
       { ...this.#what, ...(error && { error: describeError(error) }), retryInMs: Math.round(delayMs) },
       this.#version === undefined ? 'a collection is listed again' : 'a watch is taken up again',

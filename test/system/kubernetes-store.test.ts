@@ -2,7 +2,7 @@
 // API server or to a control server loses any of it.
 import t, { type Test } from 'tap'
 import { parseAddress } from '../../src/lib/address.ts'
-import { startClusterMesh } from '../fixtures/cluster-mesh.ts'
+import { SHOP, shopId, startClusterMesh } from '../fixtures/cluster-mesh.ts'
 import { below, seed } from '../fixtures/fuzz.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
 import { ask } from '../fixtures/mesh.ts'
@@ -189,6 +189,18 @@ async function withShop(t: Test, shop: Shop): Promise<void> {
       t.comment(`enforced ${await shop.answers('/hanging', 200)} ms after it goes on`)
     })
     await shop.equals(t)
+  })
+
+  await t.test('after all of it', async (t) => {
+    await mesh.write('Workload', 'late', { spiffeId: shopId('late'), selectors: [`k8s:ns:${SHOP}`, 'k8s:sa:late'] })
+    const late = await mesh.sidecar('late', second.door, ['--outbound', '127.0.0.1:0'])
+    t.equal((await ask(late.admin, '/ready')).status, 200, 'a newcomer gets its identity')
+    for (const { process } of mesh.controls) {
+      const { text } = await ask(process.admin, '/metrics')
+      const inStep = text.split('\n').filter((line) => line.startsWith('outrider_kubernetes_in_step{'))
+      t.ok(inStep.length > 10 && inStep.every((line) => line.endsWith(' 1')), 'every collection is in step')
+      t.notMatch(process.stderr, /kubernetes-forbidden/, 'the rights of deploy/ are enough')
+    }
   })
 }
 

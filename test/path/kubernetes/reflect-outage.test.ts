@@ -1,7 +1,7 @@
 import t from 'tap'
 import { ApiClient } from '../../../src/kubernetes/client.ts'
 import { reflect } from '../../../src/kubernetes/reflect.ts'
-import { systemClock } from '../../../src/lib/clock.ts'
+import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import { startKubernetes } from '../../fixtures/kubernetes-api.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
 import { until } from '../../fixtures/process.ts'
@@ -44,3 +44,26 @@ t.test(
     )
   },
 )
+
+t.test('nobody answers for long: tried every five seconds at least', async (t) => {
+  const api = await startKubernetes(t)
+  await api.stop()
+  const waits: number[] = []
+  const log = {
+    debug: (fields: object) => void waits.push(Number('retryInMs' in fields ? fields.retryInMs : Number.NaN)),
+    info: () => {},
+    warn: () => {},
+  }
+  // No wait takes any time; those of calls do.
+  const clock: Clock = { ...systemClock, after: (ms, task) => systemClock.after(waits.includes(ms) ? 0 : ms, task) }
+  const client = new ApiClient(api.connection, clock)
+  const events = { replaced() {}, changed() {}, progressed() {}, state() {} }
+  const reflector = reflect(client, { type: configMaps, maxObjects: 10 }, events, { clock, random: () => 0.5, log })
+  t.teardown(() => {
+    reflector.close()
+    client.close()
+  })
+  await until('it has tried ten times', () => waits.length >= 10)
+  t.same(waits.slice(0, 7), [200, 400, 800, 1600, 3200, 5000, 5000])
+  t.equal(Math.max(...waits), 5000)
+})
