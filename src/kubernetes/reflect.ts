@@ -78,8 +78,8 @@ class ReflectLoop {
   #version: string | undefined
   /** Failures since the last progress. */
   #setbacks = 0
-  /** The last try met nobody. */
-  #away = false
+  /** Tries, one after the other, that met nobody. */
+  #away = 0
   /** The API server was away, and may not be what it was. */
   #doubtful = false
   /** Streams without progress, one after the other. */
@@ -124,12 +124,13 @@ class ReflectLoop {
 
   /** Draws the conclusions; gives how long to wait in milliseconds. */
   #weigh(outcome: Outcome): number {
+    const error = outcome.kind === 'done' ? undefined : outcome.error
+    const isAway = error?.code === 'kubernetes-unreachable'
+    // It answers again, if only that it forbids everything, as one that has just started: how long it was waited for says nothing any more.
+    if (!isAway && this.#away > 1) this.#progress()
+    this.#away = isAway ? this.#away + 1 : 0
     if (outcome.kind === 'done') return 0
-    const { error } = outcome
     const forgotten = outcome.kind === 'failed' && error?.code === 'kubernetes-gone' && this.#version !== undefined
-    // It answers again: how long to wait for it says nothing any more.
-    if (forgotten && this.#away) this.#progress()
-    this.#away = error?.code === 'kubernetes-unreachable'
     if (outcome.kind === 'failed') {
       if (outcome.relist) this.#version = undefined
       this.#doubtful = !outcome.relist
@@ -143,7 +144,7 @@ class ReflectLoop {
     const first = this.#setbacks === 0 && (forgotten || outcome.kind === 'ended')
     this.#setbacks += 1
     const asksMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0
-    const mostMs = this.#away ? MAX_AWAY_MS : RETRY.maxMs
+    const mostMs = isAway ? MAX_AWAY_MS : RETRY.maxMs
     const delayMs = first ? 0 : Math.min(mostMs, Math.max(this.#backoff.next(), asksMs))
     this.#surroundings.log.debug(
       { ...this.#what, ...(error && { error: describeError(error) }), retryInMs: Math.round(delayMs) },

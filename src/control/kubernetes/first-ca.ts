@@ -28,6 +28,8 @@ export interface StartOptions {
 
 /** A start waits so long for an API server that does not answer: the kubelet waits a minute for the start. */
 const MAX_WAIT_MS = 45_000
+/** An API server that has just started does not know its roles yet, and forbids everything for a moment. */
+const MAX_FORBIDDEN_MS = 10_000
 const RETRY = { initialMs: 500, maxMs: 5_000, jitter: 0.3 }
 /** Of two servers that start at once one loses, and finds the CA of the other. */
 const MAX_RACES = 8
@@ -39,18 +41,20 @@ const MAX_RACES = 8
 export async function firstTexts(options: StartOptions): Promise<Texts> {
   const { clock, random, log, mounted } = options
   const backoff = new Backoff(RETRY, random)
-  const end = clock.monotonic() + MAX_WAIT_MS
+  const begun = clock.monotonic()
   for (;;) {
     try {
       return await fromSecret(options)
     } catch (error) {
-      if (!(error instanceof OutriderError && error.retryable)) throw error
-      const texts = mounted === undefined ? undefined : fromMounted(mounted, log)
+      if (!(error instanceof OutriderError)) throw error
+      const forbidden = error.code === 'kubernetes-forbidden'
+      if (!error.retryable && !forbidden) throw error
+      const texts = mounted === undefined || forbidden ? undefined : fromMounted(mounted, log)
       if (texts !== undefined) {
         log.warn({ error, mounted }, 'the API server does not answer: the CA is taken from the mounted Secret')
         return texts
       }
-      if (clock.monotonic() >= end) throw error
+      if (clock.monotonic() - begun >= (forbidden ? MAX_FORBIDDEN_MS : MAX_WAIT_MS)) throw error
       log.warn({ error }, 'the CA cannot be read yet: the start waits for the API server')
       await pause(backoff.next(), clock, new AbortController().signal)
     }

@@ -47,6 +47,16 @@ function accepts(by: Member, from: Member): string {
   return verifyPeer(chain, new Map([[sharedDomain, by.ca.authority.bundle.current]]), Date.now()).kind
 }
 
+t.test('an API server that does not know its roles yet is waited for', async (t) => {
+  const api = await startKubernetes(t)
+  installSecret(api)
+  api.fail({ path: /outrider-trust/, status: 403, reason: 'Forbidden', times: 1 })
+  api.fail({ path: SECRET, status: 403, reason: 'Forbidden', times: 1 })
+  const { ca, lines } = await joinCa(t, api.connection)
+  t.equal(ca.authority.standings.length, 1)
+  t.equal(lines.filter(({ message }) => message.includes('the start waits')).length, 2)
+})
+
 t.test('the first start makes a CA in the Secret, which is all there is of it', async (t) => {
   const api = await startKubernetes(t)
   await t.rejects(joinCa(t, api.connection), { code: 'ca-secret-missing', message: /outrider install/ })

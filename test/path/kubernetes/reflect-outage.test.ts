@@ -1,5 +1,6 @@
 import t from 'tap'
 import { ApiClient } from '../../../src/kubernetes/client.ts'
+import type { ClusterObject } from '../../../src/kubernetes/objects.ts'
 import { reflect } from '../../../src/kubernetes/reflect.ts'
 import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import { startKubernetes } from '../../fixtures/kubernetes-api.ts'
@@ -9,9 +10,11 @@ import { configMap, configMaps } from '../../fixtures/reflected.ts'
 
 checkLeaks(t)
 
-t.test(
-  'back after an outage, and all has been forgotten: listed at once, not after the wait that the outage taught',
-  async (t) => {
+for (const [said, fault, waitMs] of [
+  ['410', undefined, 0],
+  ['403', { status: 403, reason: 'Forbidden', times: 1 }, 200],
+] as const) {
+  t.test(`back after an outage with ${said}: tried at once, not after the wait that the outage taught`, async (t) => {
     const api = await startKubernetes(t)
     api.put(configMaps, configMap('a', '1'))
     const waits: { readonly error?: string; readonly retryInMs: number }[] = []
@@ -21,8 +24,14 @@ t.test(
       warn: () => {},
     }
     const client = new ApiClient(api.connection, systemClock)
-    let lists = 0
-    const events = { replaced: () => void (lists += 1), changed() {}, progressed() {}, state() {} }
+    let seen = ''
+    const value = (object: ClusterObject): string => JSON.stringify(object['data'])
+    const events = {
+      replaced: (objects: readonly ClusterObject[]) => void (seen = objects.map(value).join()),
+      changed: (_: string, object: ClusterObject) => void (seen = value(object)),
+      progressed() {},
+      state() {},
+    }
     const surroundings = { clock: systemClock, random: () => 0.5, log }
     const reflector = reflect(client, { type: configMaps, maxObjects: 10 }, events, surroundings)
     t.teardown(() => {
@@ -31,19 +40,17 @@ t.test(
     })
     await until('a watch', () => api.watches === 1)
     await api.stop()
-    await until('it has tried three times', () => waits.filter(({ retryInMs }) => retryInMs > 0).length >= 3)
+    await until('it has tried four times', () => waits.filter(({ retryInMs }) => retryInMs > 0).length >= 4)
     api.put(configMaps, configMap('a', '2'))
-    api.compact()
+    if (fault === undefined) api.compact()
+    else api.fail(fault)
     await api.start()
-    await until('listed anew', () => lists === 2)
-    const late = waits.filter(({ error }) => error?.includes('410') === true)
-    t.match(late, [{ retryInMs: 0 }], 'no wait once it is known that nobody remembers')
-    t.ok(
-      waits.some(({ retryInMs }) => retryInMs >= 400),
-      'there was a long one before',
-    )
-  },
-)
+    await until('the change is told', () => seen.includes('"2"'))
+    const late = waits.filter(({ error }) => error?.includes(said) === true)
+    t.match(late, [{ retryInMs: waitMs }])
+    t.ok(Math.max(...waits.map(({ retryInMs }) => retryInMs)) >= 800, 'there was a long one before')
+  })
+}
 
 t.test('nobody answers for long: tried every five seconds at least', async (t) => {
   const api = await startKubernetes(t)
