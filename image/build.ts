@@ -6,14 +6,14 @@ import {
   copyFileSync,
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import {
@@ -27,7 +27,7 @@ import {
 } from './debian.ts'
 import { copyPackage, productionPackages } from './packages.ts'
 import { billOfMaterials } from './sbom.ts'
-import { reportOf, setTimes, sha256Of, type TreeReport } from './tree.ts'
+import { pathsIn, reportOf, setTimes, sha256Of, type TreeReport } from './tree.ts'
 
 export interface Built extends TreeReport {
   /** Where the tree is. */
@@ -114,7 +114,7 @@ function compile(out: string): void {
 }
 
 function addonsIn(folder: string): readonly string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  return pathsIn(folder)
     .filter((path) => path.endsWith('.node'))
     .map((path) => join(folder, path))
 }
@@ -128,10 +128,11 @@ function bundles(): Readonly<Record<string, string>> {
 /** The same whatever the umask and the modes of the checkout are. Owners are root where root builds, else who builds. */
 function setModes(out: string, tools: readonly string[]): void {
   const runnable = new Set([NODE, '/outrider/bin/outrider'].map((path) => join(out, path)))
-  for (const entry of readdirSync(out, { recursive: true, withFileTypes: true })) {
-    const place = join(entry.parentPath, entry.name)
-    if (entry.isSymbolicLink()) continue
-    const executable = entry.isDirectory() || runnable.has(place) || entry.name.startsWith('ld-linux')
+  for (const path of pathsIn(out)) {
+    const place = join(out, path)
+    const found = lstatSync(place)
+    if (found.isSymbolicLink()) continue
+    const executable = found.isDirectory() || runnable.has(place) || basename(place).startsWith('ld-linux')
     chmodSync(place, executable ? 0o755 : 0o644)
   }
   for (const tool of tools) chmodSync(join(out, mergedPath(tool)), 0o700)

@@ -24,6 +24,9 @@ interface Locked {
   readonly cpu?: readonly string[]
   readonly dependencies?: Readonly<Record<string, string>>
   readonly optionalDependencies?: Readonly<Record<string, string>>
+  /** npm installs these as well. */
+  readonly peerDependencies?: Readonly<Record<string, string>>
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>
 }
 
 /** The platform that an image is for, in the words of Node. */
@@ -47,8 +50,14 @@ export function productionPackages(lockFile: string, platform: Platform): readon
     (os?.includes(platform.os) ?? true) && (cpu?.includes(platform.cpu) ?? true)
   const found = new Map<string, readonly string[]>()
   const visit = (path: string): readonly string[] => {
-    const { dependencies = {}, optionalDependencies = {} } = packages[path] ?? {}
-    const asked = Object.keys({ ...dependencies, ...optionalDependencies }).filter(
+    const {
+      dependencies,
+      optionalDependencies = {},
+      peerDependencies = {},
+      peerDependenciesMeta,
+    } = packages[path] ?? {}
+    const peers = Object.keys(peerDependencies).filter((name) => peerDependenciesMeta?.[name]?.optional !== true)
+    const asked = [...Object.keys({ ...dependencies, ...optionalDependencies }), ...peers].filter(
       (name) => !name.startsWith('@types/'),
     )
     return asked.flatMap((name) => {
@@ -95,7 +104,7 @@ const idleExtensions: ReadonlySet<string> = new Set(
 )
 /** Folders right below the package; deeper ones of these names may hold its code. */
 const idleFolders: ReadonlySet<string> = new Set(
-  'test tests __tests__ doc docs example examples bench benchmark benchmarks browser coverage demo scripts tasks .github .vscode .idea'.split(
+  'test tests __tests__ doc docs example examples bench benchmark benchmarks browser coverage demo scripts tasks vendor .github .vscode .idea'.split(
     ' ',
   ),
 )

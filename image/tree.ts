@@ -15,9 +15,14 @@ export interface TreeReport {
   readonly sha256: string
 }
 
-/** Paths of everything below `root`, relative to it, folders before what is in them, sorted by code units. */
+/** Paths of everything below `root`, relative to it, folders before what is in them, sorted by code units. Links are not followed. */
 export function pathsIn(root: string): readonly string[] {
-  return readdirSync(root, { recursive: true, encoding: 'utf8' }).toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+  const below = (folder: string): string[] =>
+    readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+      const path = join(folder, entry.name)
+      return entry.isDirectory() ? [path, ...below(path)] : [path]
+    })
+  return below('').toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0))
 }
 
 /** Gives everything below `root`, and itself, the same time of change: `seconds` since 1970. */
