@@ -41,3 +41,9 @@ t.test('everything that image/build.ts reads is sent to the builder', async (t) 
   }
   for (const name of ['bin', 'deploy', 'image', 'src']) t.ok(sent.includes(`!${name}`), name)
 })
+
+t.test('the size that the guide promises is the one that the test holds the image to', async (t) => {
+  const [, bytes = ''] = /^const MAX_BYTES = ([\d_]+)$/m.exec(read('test/system/image.test.ts')) ?? []
+  const [, megabytes] = /At most (\d+) MB unpacked/.exec(read('docs/guides/image.md')) ?? []
+  t.equal(Number(megabytes) * 1e6, Number(bytes.replaceAll('_', '')))
+})

@@ -131,7 +131,7 @@ async function proveContainers(): Promise<void> {
       best = Math.min(best, ready - started)
       const { cpuMs, rssMb, pssMb } = figuresOf(sidecar)
       console.log(
-        `sidecar of the image, start ${start}: ready after ${ready - started} ms, ${cpuMs} ms of CPU with the making of the container; at that moment RSS ${rssMb} MB, PSS ${pssMb} MB`,
+        `note: sidecar of the image, start ${start}: ready after ${ready - started} ms, ${cpuMs} ms of CPU with the making of the container; at that moment RSS ${rssMb} MB, PSS ${pssMb} MB`,
       )
       t.ok(cpuMs <= MAX_START_CPU_MS, `${cpuMs} ms of CPU`)
       const status = readFileSync(`/proc/${sidecar.pid}/status`, 'utf8')

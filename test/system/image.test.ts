@@ -58,7 +58,7 @@ async function proveImage(): Promise<void> {
   const statOf = (path: string): Stats => lstatSync(join(root, path))
 
   await t.test('it is small enough', async (t) => {
-    console.log(`image: ${(image.bytes / 1e6).toFixed(1)} MB unpacked, ${image.files} files`)
+    console.log(`note: image: ${(image.bytes / 1e6).toFixed(1)} MB unpacked, ${image.files} files`)
     t.ok(image.bytes <= MAX_BYTES, `${image.bytes} bytes`)
     const largest = paths.filter((path) => statOf(path).size > 4_000_000)
     t.same(largest, ['/usr/local/bin/node'], 'nothing else in it is large')
