@@ -41,8 +41,9 @@ function buildImage(folder: string): Image {
   return JSON.parse(text)
 }
 
+const idOf = (name: string): string => `spiffe://${TRUST_DOMAIN}/ns/default/sa/${name}`
+
 function documents(): string {
-  const idOf = (name: string): string => `spiffe://${TRUST_DOMAIN}/ns/default/sa/${name}`
   const rules = Array.from({ length: RULES }, (_, index) => ({
     name: `rule-${index}`,
     from: [{ spiffeIds: [idOf(`caller-${index}`)] }],
