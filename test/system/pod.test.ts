@@ -4,7 +4,15 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { checkLeaks } from '../fixtures/leaks.ts'
 import type { PodRunner } from '../fixtures/kubelet/pod-runner.ts'
-import { accountId, deployment, missingForPods, shopResource, startPodMesh, workloadOf } from '../fixtures/pod-mesh.ts'
+import {
+  accountId,
+  appContainer,
+  deployment,
+  missingForPods,
+  serviceOf,
+  startPodMesh,
+  workloadOf,
+} from '../fixtures/pod-mesh.ts'
 import { temporaryFolder } from '../fixtures/process.ts'
 
 const missing = missingForPods(['tcpdump'])
@@ -21,36 +29,14 @@ async function provePods(): Promise<void> {
   const address = { redirect: '10.96.0.10', tproxy: '10.96.0.11', explicit: '10.96.0.12' } as const
   const mesh = await startPodMesh(t, modes.length, modes)
   const { node, network } = mesh
-  await mesh.apply(
-    ...modes.flatMap((mode) => [
-      workloadOf(mode),
-      shopResource('Service', mode, {
-        addresses: [address[mode]],
-        ports: [{ port: 80, targetPort: 8080 }],
-        workloads: [mode],
-      }),
-      shopResource('AuthorizationPolicy', mode, {
-        workloads: [mode],
-        action: 'ALLOW',
-        rules: [{ name: 'shop', from: [{ spiffeIds: modes.map(accountId) }], to: [{ methods: ['GET'] }] }],
-      }),
-    ]),
-  )
+  await mesh.apply(...modes.flatMap((mode) => [workloadOf(mode), ...serviceOf(mode, address[mode], modes)]))
   const start = (mode: (typeof modes)[number]): Promise<PodRunner> =>
     mesh.run(
       deployment(
         mode,
         {
           annotations: { 'outrider.mesh/mode': mode },
-          containers: [
-            {
-              name: 'app',
-              image: 'shop/app:1',
-              args: ['8080', '9090'],
-              ports: [{ name: 'http', containerPort: 8080 }],
-              readinessProbe: { httpGet: { path: '/ready', port: 'http' }, periodSeconds: 1 },
-            },
-          ],
+          containers: [appContainer()],
         },
         network,
       ),
