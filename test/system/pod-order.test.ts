@@ -63,11 +63,16 @@ async function proveOrder(): Promise<void> {
         t.match(answerOf(pod, 'migrate'), asReport('init'))
         t.match(answerOf(pod, 'seed'), asReport('second'))
         t.match(answerOf(pod, 'main'), asReport('first'))
-        t.same(pod.turns, [
-          ...['outrider-redirect started', 'outrider-redirect ended 0', 'outrider started'],
-          ...['migrate started', 'migrate ended 0', 'seed started', 'seed ended 0', 'main started', 'main ended 0'],
-          ...['outrider SIGTERM', 'outrider ended 0'],
-        ])
+        const own = [
+          'migrate started',
+          'migrate ended 0',
+          'seed started',
+          'seed ended 0',
+          'main started',
+          'main ended 0',
+        ]
+        const before = ['outrider-redirect started', 'outrider-redirect ended 0', 'outrider started']
+        t.same(pod.turns, [...before, ...own, 'outrider SIGTERM', 'outrider ended 0'])
         const at = (event: string): number => pod.events.indexOf(event)
         t.ok(at('outrider startup complete') < at('migrate started'), 'nobody starts before the sidecar is ready')
       },
