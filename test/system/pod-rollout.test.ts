@@ -15,15 +15,18 @@ interface Case {
   readonly annotations?: Readonly<Record<string, string>>
   /** Of the application. */
   readonly more?: object
+  /** What each request carries. */
+  readonly body?: string
 }
 
 async function proveRollOuts(): Promise<void> {
   checkLeaks(t)
   const CART = '10.96.0.10'
-  const ROUNDS = 3
+  const ROUNDS = 2
   const sleep = { lifecycle: { preStop: { sleep: { seconds: 2 } } } }
   const cases: readonly Case[] = [
     { name: 'redirect, an application that waits before it stops', more: sleep },
+    { name: 'redirect, requests with a body', more: sleep, body: 'x'.repeat(1000) },
     { name: 'redirect, an application that stops at once' },
     { name: 'tproxy', annotations: { 'outrider.mesh/mode': 'tproxy' }, more: sleep },
     { name: 'explicit', annotations: { 'outrider.mesh/mode': 'explicit' }, more: sleep },
@@ -31,14 +34,14 @@ async function proveRollOuts(): Promise<void> {
   const mesh = await startPodMesh(t, cases.length * (ROUNDS + 2), ['cart', 'web'])
   const { network } = mesh
   await mesh.apply(workloadOf('cart'), workloadOf('web'), ...serviceOf('cart', CART, ['web']))
-  for (const { name, annotations, more } of cases) {
+  for (const { name, annotations, more, body = '' } of cases) {
     await t.test(name, async (t) => {
       const cart = deployment(
         'cart',
         { ...(annotations && { annotations }), containers: [appContainer(more)] },
         network,
       )
-      const client = { name: 'client', image: 'shop/client:1', args: [`http://${CART}/`, '8'] }
+      const client = { name: 'client', image: 'shop/client:1', args: [`http://${CART}/`, '8', body] }
       let pod = await mesh.run(cart)
       await pod.isReady()
       const web = await mesh.run(deployment('web', { containers: [client] }, network))
