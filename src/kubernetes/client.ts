@@ -4,10 +4,14 @@ import type { ApiAnswer } from './call.ts'
 import type { ApiConnection } from './connection.ts'
 import { Exchange, type PathCall } from './exchange.ts'
 import { ApiError } from './failure.ts'
-import { listObjects, type ListOptions, type ObjectList } from './list.ts'
+import { listObjects, type ListOptions, type ObjectList, presentVersion } from './list.ts'
 import { type ClusterObject, isRecord, objectOf, pathOfType, type ResourceType } from './objects.ts'
 import { type Asked, describeAsked, refusalOf } from './status.ts'
 import { type WatchCall, watchObjects } from './watch.ts'
+
+export interface PatchOptions {
+  readonly subresource?: string
+}
 
 const verbs = { GET: 'get', POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' } as const
 
@@ -44,6 +48,11 @@ export class ApiClient {
     return listObjects(this.#exchange, type, options)
   }
 
+  /** The version at which a collection is now. */
+  version(type: ResourceType, options: Omit<ListOptions, 'maxObjects'>): Promise<string> {
+    return presentVersion(this.#exchange, type, options)
+  }
+
   /** One stream of changes; see `watchObjects`. `reflect` is what keeps a collection current. */
   watch(type: ResourceType, call: WatchCall): Promise<ApiError | undefined> {
     return watchObjects(this.#exchange, type, call)
@@ -72,18 +81,25 @@ export class ApiClient {
   }
 
   /** JSON Merge Patch (RFC 7396). With `metadata.resourceVersion` in the patch: `kubernetes-conflict` when that is not the present one. */
-  async mergePatch(
+  mergePatch(
     type: ResourceType,
     name: string,
     namespace: string | undefined,
     patch: object,
-    { subresource }: { readonly subresource?: string } = {},
+    options: PatchOptions = {},
   ): Promise<ClusterObject> {
-    const path = `${pathOfType(type, namespace, name, subresource)}${STRICT}`
-    return this.#write(
-      { method: 'PATCH', path, body: patch, contentType: 'application/merge-patch+json' },
-      { verb: 'patch', type, name, namespace, subresource, path },
-    )
+    return this.#patch(type, name, namespace, patch, 'application/merge-patch+json', options)
+  }
+
+  /** JSON Patch (RFC 6902). */
+  jsonPatch(
+    type: ResourceType,
+    name: string,
+    namespace: string | undefined,
+    operations: readonly object[],
+    options: PatchOptions = {},
+  ): Promise<ClusterObject> {
+    return this.#patch(type, name, namespace, operations, 'application/json-patch+json', options)
   }
 
   /** Server-side apply: makes the object, or our fields of it, so. */
@@ -123,6 +139,19 @@ export class ApiClient {
     const method = call.method ?? (call.body === undefined ? 'GET' : 'POST')
     const asked: Asked = { verb: verbs[method], path: call.path.replace(/\?.*$/s, '') }
     return this.#json(await this.#exchange.ask(call, asked), asked)
+  }
+
+  async #patch(
+    type: ResourceType,
+    name: string,
+    namespace: string | undefined,
+    body: object,
+    contentType: string,
+    { subresource }: PatchOptions,
+  ): Promise<ClusterObject> {
+    const path = `${pathOfType(type, namespace, name, subresource)}${STRICT}`
+    const asked: Asked = { verb: 'patch', type, name, namespace, subresource, path }
+    return this.#write({ method: 'PATCH', path, body, contentType }, asked)
   }
 
   async #write(call: PathCall, asked: Asked): Promise<ClusterObject> {
