@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { didYouMean } from '../lib/nearest.ts'
 import { OutriderError } from '../lib/errors.ts'
+import { pluralOf } from '../policy/crd/names.ts'
 import { defaultNamespace, type Kind, kinds } from '../policy/model.ts'
 import { type AdminClient, connectAdmin } from '../rpc/client.ts'
 import type { CommandContext } from './command.ts'
@@ -54,7 +55,7 @@ export function parseKind(text: string): Kind {
   const wanted = text.toLowerCase()
   const found = kinds.find((kind) => {
     const name = kind.toLowerCase()
-    return wanted === name || wanted === `${name}s` || wanted === name.replace(/y$/, 'ies')
+    return wanted === name || wanted === pluralOf(kind)
   })
   if (found === undefined) {
     throw new OutriderError(

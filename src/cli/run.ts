@@ -32,6 +32,10 @@ export const commands: Readonly<Record<string, Entry>> = {
   injector: { summary: 'Run the admission webhooks of Kubernetes', load: () => import('./commands/injector.ts') },
   inject: { summary: 'Add the sidecar to Kubernetes manifests', load: () => import('./commands/inject.ts') },
   uninject: { summary: 'Take the sidecar out of Kubernetes manifests', load: () => import('./commands/uninject.ts') },
+  crds: {
+    summary: 'Print the CustomResourceDefinitions of all kinds of resources',
+    load: () => import('./commands/crds.ts'),
+  },
   apply: { summary: 'Create or change resources', load: () => import('./commands/apply.ts') },
   get: { summary: 'Show one resource', load: () => import('./commands/get.ts') },
   list: { summary: 'List resources', load: () => import('./commands/list.ts') },

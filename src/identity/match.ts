@@ -17,6 +17,9 @@ export interface IdGlob {
   readonly below: boolean
 }
 
+/** A SPIFFE ID of which segments may be stars. */
+export const idPatternForm: RegExp = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/(?:\*|(?:\.{0,2}[\w-]|\.{3})[\w.-]*))*$/
+
 /**
  * Reads a SPIFFE ID in which a star may stand for any segment of the path; as the last one it stands for everything below:
  * `spiffe://td/ns/x/*`, `spiffe://td/*`, `spiffe://td/ns/*\/sa/web`. Throws an `OutriderError` with `id-pattern-star` for a star

@@ -20,6 +20,9 @@ export function revokedBy(
   return revocations.serials.get(serial) ?? revocations.ids.get(id)
 }
 
+/** Hexadecimal digits, between which colons may stand. */
+export const serialForm: RegExp = /^[0-9A-Fa-f:]+$/
+
 /** A serial number as logs and `outrider identity show` write it: hexadecimal, at most 20 octets (RFC 5280, 4.1.2.2). Throws `serial-malformed`. */
 export function parseSerial(text: string): string {
   const given = text.toLowerCase().replaceAll(':', '')

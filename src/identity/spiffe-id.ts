@@ -29,6 +29,11 @@ const SCHEME = 'spiffe://'
 const MAX_ID_LENGTH = 2048
 const MAX_TRUST_DOMAIN_LENGTH = 255
 
+/** All that `parseSpiffeId` takes, and no more but for its length. A segment of one dot or two is none. */
+export const spiffeIdForm: RegExp = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/(?:\.{0,2}[\w-]|\.{3})[\w.-]*)*$/
+/** The same of `parseTrustDomain`. */
+export const trustDomainForm: RegExp = /^[a-z0-9._-]{1,255}$/
+
 /** Throws `OutriderError<SpiffeIdErrorCode>`. SPIFFE-ID standard, section 2. */
 export function parseSpiffeId(text: string): SpiffeId {
   checkSpiffeId(text)

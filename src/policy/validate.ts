@@ -1,5 +1,6 @@
 import { type Kind, kinds, type ResolvedResource, type Resource, type Violation } from './model.ts'
 import type { Reader } from './schema.ts'
+import type { StructuralSchema } from './structural-schema.ts'
 import { apiKey, externalAuthorization, requestAuthentication } from './validate/authentication.ts'
 import { authorizationPolicy } from './validate/authorization.ts'
 import { meshConfig } from './validate/mesh.ts'
@@ -23,6 +24,11 @@ export function validateResource(document: unknown): Validation<Resource> {
 /** As `validateResource`, for what goes to a sidecar: services and workloads in their resolved form. */
 export function validateResolved(document: unknown): Validation<ResolvedResource> {
   return validate(document, resolvedSchemas)
+}
+
+/** What a document of this kind looks like, as far as a schema can say. */
+export function documentSchema(kind: Kind): StructuralSchema {
+  return schemas[kind].schema
 }
 
 function validate<K extends Kind, T>(document: unknown, schemas: Readonly<Record<K, Reader<T>>>): Validation<T> {

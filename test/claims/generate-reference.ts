@@ -1,8 +1,9 @@
-// Writes the pages of docs/reference that follow from tables in the code; with --check, compares instead and fails on a
+// Writes the pages of docs/reference and the manifests of deploy/crds that follow from the code; with --check, compares instead and fails on a
 // difference.
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { exitCode } from '../../src/cli/command.ts'
+import { definitionText } from '../../src/cli/commands/crds.ts'
 import { commandHelp } from '../../src/cli/help.ts'
 import { commands } from '../../src/cli/run.ts'
 import { controlOptions } from '../../src/config/control.ts'
@@ -11,6 +12,7 @@ import { flagOf, type Option, type OptionTable, variableOf } from '../../src/con
 import { sidecarOptions } from '../../src/config/sidecar.ts'
 import { rangeOf } from '../../src/config/value.ts'
 import { protocolFaults } from '../../src/http/protocol-fault.ts'
+import { type ResourceDefinition, resourceDefinitions } from '../../src/policy/crd/definition.ts'
 import { lintRules } from '../../src/policy/lint/finding.ts'
 import { refusals } from '../../src/sidecar/refusal.ts'
 import {
@@ -23,6 +25,7 @@ import {
 } from '../../src/telemetry/names.ts'
 import { read, root } from './sources.ts'
 
+const GENERATED_YAML = '# Made from the code by test/claims/generate-reference.ts; outrider crds prints it.\n'
 const GENERATED = '<!-- Made from the code by test/claims/generate-reference.ts. -->\n'
 
 function tableRow(cells: readonly string[]): string {
@@ -156,20 +159,40 @@ which stores nothing because of them only with \`--strict\`.
 ${table(['code', 'level', 'what was found'], rows)}`
 }
 
+function manifestOf(definition: ResourceDefinition): string {
+  return `${definition.spec.names.plural}.yaml`
+}
+
+const definitions = resourceDefinitions()
+
+function kustomization(): string {
+  const resources = definitions.map((definition) => `- ${manifestOf(definition)}\n`)
+  return `${GENERATED_YAML}apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n${resources.join('')}`
+}
+
 export const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/options.md': optionsPage,
   'docs/reference/metrics.md': metricsPage,
   'docs/reference/refusals.md': refusalsPage,
   'docs/reference/cli.md': cliPage,
   'docs/reference/lint.md': lintPage,
+  'deploy/crds/kustomization.yaml': kustomization,
+  ...Object.fromEntries(
+    definitions.map((definition) => [
+      `deploy/crds/${manifestOf(definition)}`,
+      () => `${GENERATED_YAML}${definitionText(definition)}`,
+    ]),
+  ),
 }
 
 if (import.meta.main) {
   const check = process.argv.includes('--check')
   for (const [path, make] of Object.entries(pages)) {
     const text = await make()
-    if (!check) writeFileSync(join(root, path), text)
-    else if (read(path) !== text) {
+    if (!check) {
+      mkdirSync(dirname(join(root, path)), { recursive: true })
+      writeFileSync(join(root, path), text)
+    } else if (read(path) !== text) {
       console.error(`${path} is not what the code says: run node test/claims/generate-reference.ts`)
       process.exitCode = 1
     }

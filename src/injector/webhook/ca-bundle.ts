@@ -1,7 +1,9 @@
 import { toPem } from '../../identity/x509.ts'
 import { trustDomainOf } from '../../identity/spiffe-id.ts'
-import { type ApiCall, callApi } from '../../kubernetes/call.ts'
-import { type Address, formatAddress } from '../../lib/address.ts'
+import { ApiClient } from '../../kubernetes/client.ts'
+import { podConnection } from '../../kubernetes/connection.ts'
+import type { ResourceType } from '../../kubernetes/objects.ts'
+import type { Address } from '../../lib/address.ts'
 import { Backoff } from '../../lib/backoff.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
@@ -11,7 +13,7 @@ import type { Credentials } from '../../mtls/credentials.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { injectorMetrics } from '../../telemetry/names.ts'
 import type { MetricsOf } from '../../telemetry/registry.ts'
-import { fieldsOf, itemsOf, textOf } from '../pod.ts'
+import { fieldsOf, itemsOf } from '../pod.ts'
 import type { PatchOperation } from '../json-patch.ts'
 
 export interface CaBundleOptions {
@@ -28,9 +30,10 @@ export interface CaBundleOptions {
   readonly metrics: MetricsOf<typeof injectorMetrics>
 }
 
-const GROUP = '/apis/admissionregistration.k8s.io/v1'
+const group = { group: 'admissionregistration.k8s.io', version: 'v1', namespaced: false } as const
 /** Of the one that injects the policy is ours; of the one that validates what its manifest says. */
-const collections = ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'] as const
+const injecting: ResourceType = { ...group, plural: 'mutatingwebhookconfigurations' }
+const validating: ResourceType = { ...group, plural: 'validatingwebhookconfigurations' }
 /** Whoever applies the manifests again empties the bundles. */
 const LOOK_AGAIN_MS = 30_000
 const RETRY = { initialMs: 500, maxMs: 30_000, jitter: 0.3 }
@@ -42,6 +45,7 @@ const policies = { fail: 'Fail', ignore: 'Ignore' } as const
  */
 export class CaBundle {
   readonly #options: CaBundleOptions
+  readonly #client: ApiClient
   readonly #backoff: Backoff
   readonly #unsubscribe: () => void
   #timer: Timer | undefined
@@ -51,7 +55,9 @@ export class CaBundle {
   #fault: string | undefined = 'the webhook configurations were not looked at yet'
 
   constructor(options: CaBundleOptions) {
+    const { api, caFile, tokenFile, clock } = options
     this.#options = options
+    this.#client = new ApiClient(podConnection(api, caFile, tokenFile), clock)
     this.#backoff = new Backoff(RETRY, options.random)
     this.#unsubscribe = options.credentials.subscribe(() => void this.#look())
     void this.#look()
@@ -66,6 +72,7 @@ export class CaBundle {
     this.#closed = true
     this.#timer?.cancel()
     this.#unsubscribe()
+    this.#client.close()
   }
 
   async #look(): Promise<void> {
@@ -79,13 +86,14 @@ export class CaBundle {
     let nextMs: number
     try {
       let changed = false
-      for (const collection of collections) changed = (await this.#keep(collection)) || changed
+      for (const type of [injecting, validating]) changed = (await this.#keep(type)) || changed
       this.#backoff.reset()
       this.#fault = undefined
       metrics.caBundlePatches.with({ result: changed ? 'changed' : 'unchanged' }).inc()
       if (changed) log.info({ configuration: this.#options.name }, 'the webhook configurations have our roots')
       nextMs = LOOK_AGAIN_MS
     } catch (error) {
+      if (this.#closed) return
       this.#fault = describeError(error)
       metrics.caBundlePatches.with({ result: 'failed' }).inc()
       nextMs = this.#backoff.next()
@@ -101,27 +109,31 @@ export class CaBundle {
   }
 
   /** Whether there was something to change. */
-  async #keep(collection: (typeof collections)[number]): Promise<boolean> {
+  async #keep(type: ResourceType): Promise<boolean> {
     const { name } = this.#options
-    const path = `${GROUP}/${collection}/${name}`
-    const configuration = await this.#ask({ path })
-    const operations = this.#changes(collection, fieldsOf(configuration))
+    const configuration = await this.#client.get(type, name)
+    if (configuration === undefined)
+      throw new OutriderError('webhook-configuration', `there is no ${type.plural}/${name}`, {
+        source: 'dependency',
+        retryable: true,
+      })
+    const operations = this.#changes(type, configuration)
     if (operations.length === 0) return false
-    const resourceVersion = textOf(fieldsOf(fieldsOf(configuration)['metadata'])['resourceVersion'])
     // Indices count only in what was read.
+    const { resourceVersion } = configuration.metadata
     const unchanged: PatchOperation = { op: 'test', path: '/metadata/resourceVersion', value: resourceVersion }
-    await this.#ask({ path, patch: [unchanged, ...operations] })
+    await this.#client.jsonPatch(type, name, undefined, [unchanged, ...operations])
     return true
   }
 
-  #changes(collection: string, configuration: Readonly<Record<string, unknown>>): PatchOperation[] {
+  #changes(type: ResourceType, configuration: Readonly<Record<string, unknown>>): PatchOperation[] {
     const { failurePolicy, credentials } = this.#options
     const { svid, bundles } = credentials.current
     const authorities = bundles.get(trustDomainOf(svid.id))?.authorities ?? []
     const bundle = Buffer.from(toPem(authorities.map(({ der }) => der))).toString('base64')
     return itemsOf(configuration['webhooks']).flatMap((webhook, index): PatchOperation[] => {
       const { clientConfig, failurePolicy: present } = fieldsOf(webhook)
-      const wanted = collection === collections[0] ? policies[failurePolicy] : present
+      const wanted = type === injecting ? policies[failurePolicy] : present
       return [
         ...(fieldsOf(clientConfig)['caBundle'] === bundle
           ? []
@@ -130,25 +142,6 @@ export class CaBundle {
           ? []
           : [{ op: 'add' as const, path: `/webhooks/${index}/failurePolicy`, value: wanted }]),
       ]
-    })
-  }
-
-  async #ask({ path, patch }: { path: string; patch?: readonly object[] }): Promise<unknown> {
-    const { api, caFile, tokenFile, clock } = this.#options
-    const call: ApiCall = {
-      url: new URL(`https://${formatAddress(api)}${path}`),
-      caFile,
-      tokenFile,
-      ...(patch === undefined
-        ? {}
-        : { method: 'PATCH' as const, body: patch, contentType: 'application/json-patch+json' }),
-    }
-    const { status, text } = await callApi(call, clock)
-    if (status === 200) return JSON.parse(text)
-    const why = status === 404 ? 'there is no such configuration' : status === 403 ? 'our account may not' : ''
-    throw new OutriderError('webhook-configuration', `${path}: the API server answers ${status} ${why}`.trim(), {
-      source: 'dependency',
-      retryable: true,
     })
   }
 }

@@ -5,7 +5,19 @@ import { OutriderError } from '../../lib/errors.ts'
 import { parseHost } from '../host.ts'
 import { parseMethod } from '../match/method.ts'
 import type { Reference, Violation } from '../model.ts'
-import { andThen, list, object, oneOf, optional, parsed, pathOf, type Reader, withDefault } from '../schema.ts'
+import {
+  andThen,
+  foreign,
+  list,
+  object,
+  oneOf,
+  optional,
+  parsed,
+  pathOf,
+  type Reader,
+  reader,
+  withDefault,
+} from '../schema.ts'
 import { MAX_STRING, port, spiffeId, text, timestamp, words } from '../validate/readers.ts'
 import { describe } from '../violations.ts'
 
@@ -86,9 +98,7 @@ const address = text((text) => {
 })
 
 /** A mapping of names in lower case to one value or several. Gives it flat, as engines hand headers on. */
-const headers: Reader<readonly string[]> = (value, field, report) => {
-  if (!isJsonObject(value))
-    return report({ field, code: 'type-mismatch', message: `must be a mapping, not ${describe(value)}` })
+const headers: Reader<readonly string[]> = andThen(foreign('a mapping', isJsonObject), (value, field, report) => {
   const entries = Object.entries(value)
   if (entries.length > MAX_HEADERS)
     return report({ field, code: 'list-too-long', message: `has more than ${MAX_HEADERS} entries` })
@@ -109,12 +119,9 @@ const headers: Reader<readonly string[]> = (value, field, report) => {
       }
   }
   return whole ? flat : undefined
-}
+})
 
-const claims: Reader<JsonObject> = (value, field, report) =>
-  isJsonObject(value)
-    ? value
-    : report({ field, code: 'type-mismatch', message: `must be a mapping, not ${describe(value)}` })
+const claims = foreign('a mapping', isJsonObject)
 
 const token = object({ issuer: words, subject: optional(words), claims: withDefault(claims, {}) })
 const apiKey = object({
@@ -181,10 +188,13 @@ const testCase: Reader<PolicyCase> = andThen(
 )
 
 /** Documents of the resources that a test brings along. They are validated as others are. */
-const resources: Reader<readonly unknown[]> = (value, field, report) =>
-  Array.isArray(value)
-    ? value
-    : report({ field, code: 'type-mismatch', message: `must be a list of resources, not ${describe(value)}` })
+const resources: Reader<readonly unknown[]> = reader(
+  { type: 'array', items: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+  (value, field, report) =>
+    Array.isArray(value)
+      ? value
+      : report({ field, code: 'type-mismatch', message: `must be a list of resources, not ${describe(value)}` }),
+)
 
 const policyTest: Reader<PolicyTest> = object({
   kind: oneOf<typeof POLICY_TEST>([POLICY_TEST]),
@@ -193,7 +203,7 @@ const policyTest: Reader<PolicyTest> = object({
   spiffeId: optional(spiffeId),
   source: optional(words),
   resources: optional(resources),
-  cases: list(testCase, { min: 1, max: MAX_CASES, uniqueBy: ({ name }) => name }),
+  cases: list(testCase, { min: 1, max: MAX_CASES, unique: { keyOf: ({ name }) => name } }),
 })
 
 /** Reads a request as a case has it. */

@@ -6,9 +6,11 @@ export interface GrpcMethods {
   readonly services: ReadonlySet<string>
 }
 
+export const grpcMethodForm: RegExp = /^(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*\/(?:[A-Za-z_]\w*|\*)$/
+
 /** Reads `package.Service/Method` or `package.Service/*`. Throws an `OutriderError` with `grpc-method-malformed`. */
 export function parseGrpcMethod(text: string): string {
-  if (!/^(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*\/(?:[A-Za-z_]\w*|\*)$/.test(text))
+  if (!grpcMethodForm.test(text))
     throw new OutriderError(
       'grpc-method-malformed',
       `written as package.Service/Method or package.Service/*, not ${JSON.stringify(text.slice(0, 100))}`,

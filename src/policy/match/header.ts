@@ -2,9 +2,12 @@ import { OutriderError } from '../../lib/errors.ts'
 import type { Truth } from '../truth.ts'
 import { matchesNoValue, matchesSomeValue, matchesValue, type ValueMatcher } from './value.ts'
 
+/** RFC 9110, section 5.1, in lower case. */
+export const headerNameForm: RegExp = /^[a-z0-9!#$%&'*+.^_`|~-]+$/
+
 /** Reads a field name in lower case (RFC 9110, section 5.1). Throws an `OutriderError` with `header-malformed`. */
 export function parseHeaderName(text: string): string {
-  if (/^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(text)) return text
+  if (headerNameForm.test(text)) return text
   throw new OutriderError(
     'header-malformed',
     `not the name of a header in lower case: ${JSON.stringify(text.slice(0, 100))}`,

@@ -21,9 +21,12 @@ export function parseIp(text: string): IpAddress | undefined {
   return isIPv6(bare) ? unmapped(wordsOf(bare)) : undefined
 }
 
+/** An address, whatever it is, and the length of a prefix. */
+export const ipBlockForm: RegExp = /^([^/%]+)(?:\/(0|[1-9]\d{0,2}))?$/
+
 /** Reads an address or a CIDR block (RFC 4632, section 3.1; RFC 4291, section 2.3). Throws an `OutriderError`. */
 export function parseIpBlock(text: string): IpBlock {
-  const [, host = '', length] = /^([^/%]+)(?:\/(0|[1-9]\d{0,2}))?$/.exec(text) ?? []
+  const [, host = '', length] = ipBlockForm.exec(text) ?? []
   const four = isIPv4(host)
   if (!four && !isIPv6(host))
     throw new OutriderError(

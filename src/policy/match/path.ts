@@ -12,6 +12,9 @@ export type PathPattern =
 /** A literal, or `undefined` for `{*}`: exactly one segment that is not empty. */
 export type TemplateSegment = string | undefined
 
+/** How a path begins. What follows is up to the normalisation. */
+export const pathForm: RegExp = /^(?:\/|\*$)/
+
 const ONE = '{*}'
 const ANY = '{**}'
 
@@ -21,7 +24,7 @@ const ANY = '{**}'
  */
 export function parsePath(text: string): PathPattern {
   if (text === '*') return { kind: 'prefix', prefix: '' }
-  if (!text.startsWith('/'))
+  if (!pathForm.test(text))
     throw new OutriderError('path-pattern-form', `a path starts with a slash or is a single star: ${quote(text)}`)
   if (/[{}]/.test(text)) return parseTemplate(text)
   const star = text.indexOf('*')

@@ -53,6 +53,9 @@ const shapes: Readonly<Record<SelectorKey, Shape>> = {
 
 const table: ReadonlyMap<string, Shape> = new Map(Object.entries(shapes))
 
+/** How a selector begins. */
+export const selectorForm: RegExp = new RegExp(`^(?:${[...table.keys()].join('|')}):`)
+
 /** One fact about a workload that evidence can prove: `k8s:ns:payments`. */
 export interface Selector {
   readonly kind: string

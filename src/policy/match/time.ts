@@ -13,10 +13,12 @@ export interface WeekTime {
   readonly toMinute: number
 }
 
+/** Intl takes offsets as well, which know of no daylight saving time and would be meant for a place. */
+export const zoneForm: RegExp = /^[A-Za-z][\w+/-]*$/
+
 /** Reads a name of the IANA time zone database. Throws an `OutriderError` with `time-zone-unknown`. */
 export function parseZone(text: string): string {
-  // Intl takes offsets as well, which know of no daylight saving time and would be meant for a place.
-  if (/^[A-Za-z][\w+/-]*$/.test(text))
+  if (zoneForm.test(text))
     try {
       return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone
     } catch {

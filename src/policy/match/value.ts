@@ -18,11 +18,12 @@ export interface ValueMatcher {
   readonly matches: readonly Regex[] | undefined
 }
 
+/** At most one star, at the beginning or at the end. */
+export const valueForm: RegExp = /^(?:\*?[^*]*|[^*]*\*)$/
+
 /** Reads a whole text, `prefix*`, `*suffix` or `*`. Throws an `OutriderError` with `value-pattern-star`. */
 export function parseValuePattern(text: string): string {
-  const star = text.indexOf('*')
-  if (star === -1 || text.length === 1 || (star === 0 && text.lastIndexOf('*') === 0) || star === text.length - 1)
-    return text
+  if (valueForm.test(text)) return text
   throw new OutriderError(
     'value-pattern-star',
     `one star, at the beginning or at the end; for more use matches: ${JSON.stringify(text.slice(0, 100))}`,

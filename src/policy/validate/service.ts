@@ -2,11 +2,24 @@ import { appProtocols } from '../../lib/app-protocol.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import { canonicalIp } from '../../lib/ip.ts'
 import { isLoopback, isUnspecified } from '../../lib/address.ts'
-import { parseAddress, parseHost } from '../host.ts'
-import { parseSelector, selectorsFault } from '../match/selector.ts'
-import { parseNamespace } from '../match/account.ts'
+import { hostForm, MAX_HOST_LENGTH, parseAddress, parseHost } from '../host.ts'
+import { parseSelector, selectorForm, selectorsFault } from '../match/selector.ts'
+import { nameForm, parseNamespace, referenceForm } from '../match/account.ts'
 import type { ResolvedService, ResolvedWorkload, Service, Workload } from '../model.ts'
-import { andThen, list, object, oneOf, optional, parsed, pathOf, type Reader, withDefault } from '../schema.ts'
+import {
+  andThen,
+  by,
+  itself,
+  itselfUnruled,
+  list,
+  object,
+  oneOf,
+  optional,
+  parsed,
+  pathOf,
+  type Reader,
+  withDefault,
+} from '../schema.ts'
 import { duration, envelope, listOf, MAX_STRING, port, spiffeId, text } from './readers.ts'
 
 export const MIN_TTL_MS = 10_000
@@ -14,10 +27,14 @@ export const MAX_TTL_MS: number = 90 * 86_400_000
 /** A certificate with them has to fit into the handshake. */
 export const MAX_DNS_NAMES = 16
 
+/** Most endpoints times ports that the rule of the schema looks at: the API server pays for each. */
+const MAX_PAIRS = 10_000
+
 /** Most endpoints of a service, fixed and reported together. */
 export const MAX_ENDPOINTS = 10_000
 
 const protocol = oneOf(appProtocols)
+const host = text(parseHost, { pattern: hostForm, maxLength: MAX_HOST_LENGTH })
 
 /** An address that a client could connect to from another machine. */
 function parseServiceAddress(text: string): string {
@@ -29,7 +46,7 @@ function parseServiceAddress(text: string): string {
   )
 }
 
-const addresses = listOf(parsed(parseServiceAddress, MAX_STRING), { uniqueBy: (address) => address })
+const addresses = listOf(parsed(parseServiceAddress, MAX_STRING), { unique: itselfUnruled })
 
 const servicePort = andThen(
   object({ port, targetPort: optional(port), protocol: withDefault(protocol, 'auto') }),
@@ -38,9 +55,9 @@ const servicePort = andThen(
 
 const serviceSpec = andThen(
   object({
-    hosts: withDefault(listOf(text(parseHost), { uniqueBy: (host) => host }), []),
-    ports: listOf(servicePort, { min: 1, uniqueBy: ({ port }) => port }),
-    workloads: listOf(text(parseReference), { min: 1 }),
+    hosts: withDefault(listOf(host, { unique: itselfUnruled }), []),
+    ports: listOf(servicePort, { min: 1, unique: by('port') }),
+    workloads: listOf(text(parseReference, { pattern: referenceForm }), { min: 1 }),
     endpoints: withDefault(listOf(object({ address: text(parseAddress), port, appPort: optional(port) })), []),
     addresses: withDefault(addresses, []),
   }),
@@ -58,10 +75,31 @@ const serviceSpec = andThen(
     })
     return located.length === endpoints.length ? { ...rest, endpoints: located } : undefined
   },
+  {
+    rules: [
+      {
+        rule:
+          `!has(self.endpoints) || self.endpoints.size() * self.ports.size() > ${MAX_PAIRS} || ` +
+          'self.endpoints.all(e, has(e.appPort) ' +
+          '? self.ports.exists(p, has(p.targetPort) ? p.targetPort == e.appPort : p.port == e.appPort) ' +
+          ': self.ports.all(p, (has(p.targetPort) ? p.targetPort : p.port) == ' +
+          '(has(self.ports[0].targetPort) ? self.ports[0].targetPort : self.ports[0].port)))',
+        message:
+          'the appPort of an endpoint must be one of the target ports, and may be left out where there is but one',
+        fieldPath: '.endpoints',
+      },
+    ],
+  },
 )
 
+/** As `referenceForm`, and `namespace/*` or `*`. */
+const referencePatternForm = new RegExp(`^\\*$|${referenceForm.source}|${nameForm.source.replace(/\$$/, '/\\*$')}`)
+
 const selectors = andThen(
-  listOf(parsed(parseSelector, MAX_STRING), { min: 1, uniqueBy: ({ text }) => text }),
+  listOf(parsed(parseSelector, MAX_STRING, { pattern: selectorForm }), {
+    min: 1,
+    unique: { keyOf: ({ text }) => text },
+  }),
   (list, field, report) => {
     const message = selectorsFault(list)
     return message === undefined
@@ -74,8 +112,8 @@ const workloadSpec = object({
   spiffeId,
   ttl: optional(duration(MIN_TTL_MS, MAX_TTL_MS, '10s to 90d')),
   selectors: optional(selectors),
-  dnsNames: optional(list(text(parseHost), { max: MAX_DNS_NAMES, uniqueBy: (name) => name })),
-  upstreams: optional(listOf(text(parseReferencePattern))),
+  dnsNames: optional(list(host, { max: MAX_DNS_NAMES, unique: itself })),
+  upstreams: optional(listOf(text(parseReferencePattern, { pattern: referencePatternForm }))),
 })
 
 export const service: Reader<Service> = andThen(envelope('Service', serviceSpec), ({ kind, metadata, spec }) => ({
@@ -102,7 +140,7 @@ export const workload: Reader<Workload> = andThen(
 )
 
 const resolvedServiceSpec = object({
-  hosts: listOf(text(parseHost)),
+  hosts: listOf(host),
   ports: listOf(object({ port, targetPort: port, protocol }), { min: 1 }),
   identities: listOf(spiffeId),
   endpoints: list(object({ address: text(parseAddress), port, appPort: port }), { max: MAX_ENDPOINTS }),
@@ -112,8 +150,8 @@ const resolvedServiceSpec = object({
 export const resolvedService: Reader<ResolvedService> = envelope('Service', resolvedServiceSpec)
 export const resolvedWorkload: Reader<ResolvedWorkload> = envelope('Workload', object({ spiffeId }))
 
-/** `name` or `namespace/name`. */
 function parseReference(text: string): void {
+  if (referenceForm.test(text)) return
   const parts = text.split('/')
   if (parts.length > 2)
     throw new OutriderError('reference-malformed', `name or namespace/name, not ${JSON.stringify(text.slice(0, 100))}`)

@@ -55,7 +55,7 @@ t.test('what an object inherits does not count', async (t) => {
 })
 
 t.test('a list reports all its entries, and equal ones', async (t) => {
-  const read = list(word, { max: 4, uniqueBy: (text) => text })
+  const read = list(word, { max: 4, unique: { keyOf: (text) => text } })
   t.strictSame(outcome(read, ['a', 'b']), ['A', 'B'])
   t.strictSame(outcome(read, ['a', 1, 'a', 'B']), ['[1] type-mismatch', '[2] duplicate', '[3] word-malformed'])
   t.strictSame(outcome(read, ['a', 'b', 'c', 'd', 'e']), [' list-too-long'])

@@ -15,9 +15,9 @@ import {
   ISSUER,
   POD_UID,
   signatureOf,
-  startApi,
   tokenOf,
 } from '../../../../fixtures/kubernetes.ts'
+import { startKubernetes } from '../../../../fixtures/kubernetes-api.ts'
 import { checkLeaks } from '../../../../fixtures/leaks.ts'
 
 checkLeaks(t)
@@ -168,7 +168,7 @@ t.test('keys that cannot be had', async (t) => {
 })
 
 t.test('keys over HTTPS', async (t) => {
-  const api = await startApi(t, () => ({ body: { keys: [ec.jwk] } }))
+  const api = await startKubernetes(t, { answer: () => ({ body: { keys: [ec.jwk] } }) })
   const fresh = (): string => tokenOf(ec, claimsOf('payments', 'api', clock.now()))
   const { caFile, tokenFile, address } = api
   const place = `https://${address}/openid/v1/jwks`
@@ -176,7 +176,7 @@ t.test('keys over HTTPS', async (t) => {
   const verify = offlineReview({ issuer: ISSUER, audience: AUDIENCE, keys })
   const answers = await Promise.all([1, 2, 3].map(() => verify(fresh(), clock.now())))
   t.match(answers[0], { namespace: 'payments', name: 'api' })
-  t.match(api.asked, [{ path: '/openid/v1/jwks', authorization: 'Bearer own-token' }])
+  t.match(api.asked, [{ path: '/openid/v1/jwks', authorization: `Bearer ${api.token}` }])
   t.equal(api.asked.length, 1, 'asked once for three at the same time')
   await t.rejects(bench(t, place).attest(fresh()), { code: 'attestation-unavailable' }, 'another certificate authority')
 })
