@@ -115,9 +115,20 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     const state = { log, registry, notReady: () => notReady ?? cluster?.notReady }
     const adminAddress = await openAdmin(config.admin, state, undo)
     if (api !== undefined) {
-      const { kubernetesNamespace: namespace } = config
+      const { kubernetesNamespace: namespace, kubernetesNamespaces } = config
+      const namespaces = kubernetesNamespaces?.split(',') ?? []
       const catchUp = (): Promise<void> => home.catchUp()
-      const roots = new TrustConfigMaps({ client: api, namespace, authority, catchUp, clock, random, log, metrics })
+      const roots = new TrustConfigMaps({
+        client: api,
+        namespace,
+        namespaces,
+        authority,
+        catchUp,
+        clock,
+        random,
+        log,
+        metrics,
+      })
       undo.push(() => roots.close())
     }
     metrics.storeRevision.set(store.revision)
