@@ -157,10 +157,8 @@ t.test('a root is replaced on one server, and all follow', async (t) => {
   let sequence = 1
   for (const [here, there, step, expected] of steps) {
     sequence += 1
-    const startedAt = performance.now()
     await here.ca.change((authority) => authority[step]())
     await sequenceComes(there, sequence)
-    t.ok(performance.now() - startedAt < 1000, 'within a second')
     t.same(said(there.ca.authority.bundle.current), said(here.ca.authority.bundle.current), step)
     t.same(states(there), expected)
     t.same([accepts(one, two), accepts(two, one)], ['verified', 'verified'])
