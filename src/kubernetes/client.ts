@@ -4,7 +4,7 @@ import type { ApiAnswer } from './call.ts'
 import type { ApiConnection } from './connection.ts'
 import { Exchange, type PathCall } from './exchange.ts'
 import { ApiError } from './failure.ts'
-import { listObjects, type ListOptions, type ObjectList } from './list.ts'
+import { listObjects, type ListOptions, type ObjectList, presentVersion } from './list.ts'
 import { type ClusterObject, isRecord, objectOf, pathOfType, type ResourceType } from './objects.ts'
 import { type Asked, describeAsked, refusalOf } from './status.ts'
 import { type WatchCall, watchObjects } from './watch.ts'
@@ -46,6 +46,11 @@ export class ApiClient {
   /** A whole collection as it was at one moment, in pages. Throws `kubernetes-too-many` above `maxObjects`. */
   list(type: ResourceType, options: ListOptions): Promise<ObjectList> {
     return listObjects(this.#exchange, type, options)
+  }
+
+  /** The version at which a collection is now. */
+  version(type: ResourceType, options: Omit<ListOptions, 'maxObjects'>): Promise<string> {
+    return presentVersion(this.#exchange, type, options)
   }
 
   /** One stream of changes; see `watchObjects`. `reflect` is what keeps a collection current. */

@@ -59,9 +59,10 @@ export class Exchange {
 
   /** The whole answer, whatever its status. Throws `kubernetes-unreachable`, `kubernetes-credentials`, `kubernetes-answer`. */
   ask(call: PathCall, asked: Asked): Promise<ApiAnswer> {
+    const agent = (call.method ?? 'GET') === 'GET' && call.body === undefined ? { agent: this.#agent } : {}
     return this.#run(call, asked, (signal) =>
       callApi(
-        { timeoutMs: CALL_MS, maxAnswerBytes: MAX_OBJECT_BYTES, ...this.#callOf(call, signal), agent: this.#agent },
+        { timeoutMs: CALL_MS, maxAnswerBytes: MAX_OBJECT_BYTES, ...this.#callOf(call, signal), ...agent },
         this.#clock,
       ),
     )

@@ -10,6 +10,7 @@ export type KubernetesErrorCode =
   | 'kubernetes-answer'
   | 'kubernetes-too-many'
   | 'kubernetes-object'
+  | 'kubernetes-set-back'
 
 /** One of `details.causes` of a Status object: a field, and what is wrong with it. */
 export interface StatusCause {
@@ -36,6 +37,7 @@ const sources = {
   'kubernetes-gone': 'dependency',
   'kubernetes-forbidden': 'dependency',
   'kubernetes-answer': 'dependency',
+  'kubernetes-set-back': 'dependency',
   'kubernetes-too-many': 'input',
   'kubernetes-object': 'input',
 } as const satisfies Record<KubernetesErrorCode, 'dependency' | 'input'>
@@ -45,6 +47,7 @@ const retryable: ReadonlySet<KubernetesErrorCode> = new Set([
   'kubernetes-unreachable',
   'kubernetes-credentials',
   'kubernetes-gone',
+  'kubernetes-set-back',
 ])
 
 /** A call of the API server that failed. There is no token and no key in any message. */

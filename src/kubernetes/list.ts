@@ -83,14 +83,26 @@ async function listOnce(exchange: Exchange, type: ResourceType, options: ListOpt
   return { items, resourceVersion }
 }
 
-export function tooMany(asked: Asked, maxObjects: number): ApiError {
+/** The version at which a collection is now, without its objects. */
+export async function presentVersion(
+  exchange: Exchange,
+  type: ResourceType,
+  options: Omit<ListOptions, 'maxObjects'>,
+): Promise<string> {
+  const { namespace } = options
+  const asked: Asked = { verb: 'list', type, namespace, path: pathOfType(type, namespace) }
+  const { resourceVersion } = await readPage(exchange, asked, options, 1, '')
+  return resourceVersion
+}
+
+function tooMany(asked: Asked, maxObjects: number): ApiError {
   return new ApiError('kubernetes-too-many', `${describeAsked(asked)}: there are more than ${maxObjects} (maxObjects)`)
 }
 
 async function readPage(
   exchange: Exchange,
   asked: Asked,
-  options: ListOptions,
+  options: Omit<ListOptions, 'maxObjects'>,
   limit: number,
   continueToken: string,
 ): Promise<Page> {

@@ -6,30 +6,12 @@ import type { Random } from '../lib/random.ts'
 import type { ApiClient } from './client.ts'
 import { ApiError } from './failure.ts'
 import type { Selection } from './list.ts'
-import { type ClusterObject, keyOf, nameOfType, type ResourceType } from './objects.ts'
+import { nameOfType, type ResourceType } from './objects.ts'
+import { Reflected } from './reflected.ts'
+import type { ReflectEvents, Reflection } from './reflection.ts'
 import type { WatchEvent } from './watch.ts'
 
-export interface Reflection extends Selection {
-  readonly type: ResourceType
-  /** A collection of more is refused: what was told so far stays in force. */
-  readonly maxObjects: number
-  /** Keeps of each object what is needed, so that the rest takes no memory. */
-  readonly slim?: (object: ClusterObject) => ClusterObject
-}
-
-/** What a collection is and becomes; called one at a time, in order. */
-export interface ReflectEvents {
-  /** The whole state after a list: what is not in it is gone. */
-  replaced(objects: readonly ClusterObject[], resourceVersion: string): void
-  changed(type: 'put' | 'delete', object: ClusterObject): void
-  /** A bookmark: everything up to here has been told. */
-  progressed(resourceVersion: string): void
-  /**
-   * `synced`: changes come as they happen. `broken`: they do not, for the reason given; what was told so far stays in force. Told when
-   * it changes, and when the reason does.
-   */
-  state(state: 'synced' | 'broken', error?: OutriderError): void
-}
+export type { ReflectEvents, Reflection } from './reflection.ts'
 
 export interface ReflectLog {
   debug(fields: object, message: string): void
@@ -55,6 +37,8 @@ const RETRY = { initialMs: 200, maxMs: 30_000, jitter: 0.3 }
 const MIN_WATCH_SECONDS = 300
 /** A stream that lasts so long was a good one, whatever ended it. */
 const GOOD_STREAM_MS = 5_000
+/** So many streams in a row that are cut at once are a fault, though each call of them is accepted. */
+const MAX_CUTS = 3
 /** After these a watch from the same version would fail in the same way. */
 const SAME_AGAIN: ReadonlySet<string> = new Set(['kubernetes-gone', 'kubernetes-answer', 'kubernetes-too-many'])
 
@@ -85,14 +69,17 @@ class ReflectLoop {
   readonly #reflection: Reflection
   readonly #events: ReflectEvents
   readonly #surroundings: ReflectSurroundings
+  readonly #reflected: Reflected
   readonly #backoff: Backoff
   readonly #over: AbortController = new AbortController()
-  /** Of each object that was told. */
-  #versions: Map<string, string> = new Map()
   /** Where a watch goes on; undefined: only a list can tell. */
   #version: string | undefined
   /** Failures since the last progress. */
   #setbacks = 0
+  /** The API server was away, and may not be what it was. */
+  #doubtful = false
+  /** Streams without progress, one after the other. */
+  #cuts = 0
   #relistWanted = false
   #watching: AbortController | undefined
   #synced = false
@@ -103,6 +90,7 @@ class ReflectLoop {
     this.#reflection = reflection
     this.#events = events
     this.#surroundings = surroundings
+    this.#reflected = new Reflected(reflection, events)
     this.#backoff = new Backoff(RETRY, surroundings.random)
   }
 
@@ -123,7 +111,7 @@ class ReflectLoop {
   async run(): Promise<void> {
     while (!this.#closed) {
       const listing = this.#relistWanted || this.#version === undefined
-      const outcome = await (listing ? this.#list() : this.#watch(this.#version ?? ''))
+      const outcome = await (listing ? this.#list() : this.#follow(this.#version ?? ''))
       if (this.#closed) return
       const delayMs = this.#weigh(outcome)
       if (delayMs > 0) await pause(delayMs, this.#surroundings.clock, this.#over.signal)
@@ -137,8 +125,13 @@ class ReflectLoop {
     const forgotten = outcome.kind === 'failed' && error?.code === 'kubernetes-gone' && this.#version !== undefined
     if (outcome.kind === 'failed') {
       if (outcome.relist) this.#version = undefined
+      this.#doubtful = !outcome.relist
       // To be too late is no fault: the list that comes now says whether anything is broken.
       if (!forgotten) this.#broken(outcome.error)
+    }
+    if (outcome.kind === 'ended') {
+      this.#cuts += 1
+      if (this.#cuts >= MAX_CUTS && outcome.error !== undefined) this.#broken(outcome.error)
     }
     const first = this.#setbacks === 0 && (forgotten || outcome.kind === 'ended')
     this.#setbacks += 1
@@ -157,34 +150,52 @@ class ReflectLoop {
     try {
       const { items, resourceVersion } = await this.#client.list(type, { ...selection, signal: this.#over.signal })
       if (this.#closed) return { kind: 'done' }
-      this.#versions = new Map(items.map((object) => [keyOf(object), object.metadata.resourceVersion ?? '']))
       this.#version = resourceVersion
-      this.#events.replaced(items, resourceVersion)
+      this.#reflected.replace(items, resourceVersion)
       return { kind: 'done' }
     } catch (error) {
       return { kind: 'failed', error: this.#errorOf(error), relist: true }
     }
   }
 
-  async #watch(from: string): Promise<Outcome> {
-    const { random, clock } = this.#surroundings
+  async #follow(from: string): Promise<Outcome> {
     const { type, namespace, labelSelector, fieldSelector } = this.#reflection
+    const selection: Selection = {
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(labelSelector === undefined ? {} : { labelSelector }),
+      ...(fieldSelector === undefined ? {} : { fieldSelector }),
+    }
+    try {
+      // A watch from a version that is still to come is accepted, and silent: of a cluster that was set back to a backup.
+      if (this.#doubtful) {
+        const now = await this.#client.version(type, { ...selection, signal: this.#over.signal })
+        if (isBefore(now, from)) return setBack(type, now, from)
+        this.#doubtful = false
+      }
+    } catch (error) {
+      const known = this.#errorOf(error)
+      return { kind: 'failed', error: known, relist: isHopeless(known) }
+    }
+    // Meanwhile a list was asked for.
+    return this.#relistWanted ? { kind: 'done' } : this.#watch(from, selection)
+  }
+
+  async #watch(from: string, selection: Selection): Promise<Outcome> {
+    const { random, clock } = this.#surroundings
     const watching = new AbortController()
     this.#watching = watching
     const startedAt = clock.monotonic()
     let opened = false
     let thrown: unknown
     try {
-      const last = await this.#client.watch(type, {
-        ...(namespace === undefined ? {} : { namespace }),
-        ...(labelSelector === undefined ? {} : { labelSelector }),
-        ...(fieldSelector === undefined ? {} : { fieldSelector }),
+      const last = await this.#client.watch(this.#reflection.type, {
+        ...selection,
         resourceVersion: from,
         timeoutSeconds: MIN_WATCH_SECONDS + Math.floor(random() * MIN_WATCH_SECONDS),
         signal: watching.signal,
         opened: () => {
           opened = true
-          this.#nowSynced()
+          if (this.#cuts < MAX_CUTS) this.#nowSynced()
         },
         told: (event) => {
           try {
@@ -213,30 +224,15 @@ class ReflectLoop {
   #tell(event: WatchEvent): void {
     if (this.#closed || this.#relistWanted) return
     if (event.type === 'bookmark') this.#events.progressed(event.resourceVersion)
-    else this.#change(event.type, event.object, event.resourceVersion)
+    else this.#reflected.change(event.type, event.object, event.resourceVersion)
     if (event.resourceVersion !== this.#version) this.#progress()
     this.#version = event.resourceVersion
-  }
-
-  #change(type: 'put' | 'delete', object: ClusterObject, resourceVersion: string): void {
-    const { maxObjects, slim } = this.#reflection
-    const key = keyOf(object)
-    if (type === 'delete') {
-      if (!this.#versions.delete(key)) return
-    } else {
-      if (this.#versions.get(key) === resourceVersion) return
-      if (!this.#versions.has(key) && this.#versions.size >= maxObjects)
-        throw new ApiError(
-          'kubernetes-too-many',
-          `watch ${nameOfType(this.#reflection.type)}: there are more than ${maxObjects} (maxObjects)`,
-        )
-      this.#versions.set(key, resourceVersion)
-    }
-    this.#events.changed(type, slim === undefined ? object : slim(object))
+    this.#nowSynced()
   }
 
   #progress(): void {
     this.#setbacks = 0
+    this.#cuts = 0
     this.#backoff.reset()
   }
 
@@ -274,6 +270,17 @@ class ReflectLoop {
           },
         )
   }
+}
+
+/** Versions are decimal numbers of one etcd, larger than a `number` may be. Of others nothing is known. */
+function isBefore(one: string, other: string): boolean {
+  const decimal = /^\d{1,20}$/
+  return decimal.test(one) && decimal.test(other) && BigInt(one) < BigInt(other)
+}
+
+function setBack(type: ResourceType, now: string, known: string): Outcome {
+  const text = `${nameOfType(type)}: the API server is at version ${now}, and was at ${known}: it was set back`
+  return { kind: 'failed', error: new ApiError('kubernetes-set-back', text), relist: true }
 }
 
 function isHopeless(error: OutriderError): boolean {

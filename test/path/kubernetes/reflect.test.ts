@@ -150,6 +150,21 @@ for (const [what, text] of Object.entries({
   })
 }
 
+t.test('what comes twice is told once, and what was never there is not told as gone', async (t) => {
+  const api = await startKubernetes(t)
+  const seen = follow(t, api)
+  await seen.heard('synced')
+  const event = (type: string, name: string): string => {
+    const metadata = { name, namespace: 'default', resourceVersion: '98' }
+    return `${JSON.stringify({ type, object: { apiVersion: 'v1', kind: 'ConfigMap', metadata } })}\n`
+  }
+  api.rubbish([event('ADDED', 'a'), event('ADDED', 'a'), event('DELETED', 'b'), '\n', event('DELETED', 'a')].join(''))
+  api.rubbish(event('DELETED', 'a'))
+  api.put(configMaps, configMap('end', '1'))
+  await seen.heard('put default/end')
+  t.same(seen.told.slice(2), ['put default/a', 'delete default/a', 'put default/end'])
+})
+
 t.test('an event of almost 3 MiB is taken', async (t) => {
   const api = await startKubernetes(t)
   const seen = follow(t, api)
@@ -271,6 +286,51 @@ t.test('Retry-After is waited for, up to the longest pause', async (t) => {
     clock.advance(1)
     await seen.heard('synced', from)
   }
+})
+
+t.test('an API server that was set back to a backup: its state counts', async (t) => {
+  const api = await startKubernetes(t)
+  for (const name of ['a', 'b']) api.put(configMaps, configMap(name, '1'))
+  const seen = follow(t, api)
+  await seen.heard('synced')
+  const restore = api.rest.etcd.backup()
+  api.put(configMaps, configMap('a', '2'))
+  api.put(configMaps, configMap('c', '1'))
+  api.remove(configMaps, 'b', 'default')
+  await seen.heard('delete default/b')
+  await api.stop()
+  restore()
+  await seen.heard('broken kubernetes-unreachable')
+  await api.start()
+  await seen.heard('broken kubernetes-set-back')
+  t.match(seen.errors.at(-1)?.message, 'configmaps: the API server is at version 99, and was at 102: it was set back')
+  await seen.heard('synced', 5)
+  t.same([...seen.objects.keys()], ['default/a', 'default/b'])
+  await seen.equal()
+  api.put(configMaps, configMap('a', '3'))
+  await seen.heard('put default/a', 7)
+})
+
+t.test('streams that are accepted and cut at once are a fault, until one tells something', async (t) => {
+  const clock = new TestClock()
+  const api = await startKubernetes(t)
+  const seen = follow(t, api, { clock })
+  await seen.heard('synced')
+  const calls = (): number => api.asked.filter(({ path }) => path.includes('watch=true')).length
+  for (let cut = 1; cut <= 3; cut += 1) {
+    t.equal(seen.errors.length, 0)
+    const before = calls()
+    api.dropWatches()
+    await until('another one', () => {
+      clock.advance(100)
+      return calls() > before && api.watches === 1
+    })
+  }
+  await seen.heard('broken kubernetes-unreachable')
+  t.equal(seen.told.at(-1), 'broken kubernetes-unreachable', 'that the next one is accepted says nothing')
+  api.put(configMaps, configMap('a', '1'))
+  await seen.heard('synced', 3)
+  t.same(seen.told, ['replaced 0', 'synced', 'broken kubernetes-unreachable', 'put default/a', 'synced'])
 })
 
 t.test('a type that goes away and comes back', async (t) => {
