@@ -27,22 +27,6 @@ export class WrittenObjects {
     this.#desired = desired
   }
 
-  /** What is kept of one. */
-  static slim(object: ClusterObject): ClusterObject {
-    const { name, namespace, uid, generation, resourceVersion } = object.metadata
-    return {
-      metadata: {
-        name,
-        ...(namespace && { namespace }),
-        ...(uid && { uid }),
-        ...(generation && { generation }),
-        ...(resourceVersion && { resourceVersion }),
-      },
-      spec: object['spec'],
-      status: object['status'],
-    }
-  }
-
   /** True when it says something else than before; false when only what was written back to it is different. */
   put(kind: Kind, object: ClusterObject): boolean {
     const { name: ofObject, namespace = '', uid = '', resourceVersion = '' } = object.metadata
@@ -107,5 +91,21 @@ export class WrittenObjects {
 
   unreadable(name: ResourceName): HeldBack | undefined {
     return this.#unreadable.get(resourceKey(name))
+  }
+}
+
+/** What is kept of one. */
+export function slimWritten(object: ClusterObject): ClusterObject {
+  const { name, namespace, uid, generation, resourceVersion } = object.metadata
+  return {
+    metadata: {
+      name,
+      ...(namespace && { namespace }),
+      ...(uid && { uid }),
+      ...(generation && { generation }),
+      ...(resourceVersion && { resourceVersion }),
+    },
+    spec: object['spec'],
+    status: object['status'],
   }
 }
