@@ -64,6 +64,7 @@ export class ClusterStore implements Source {
       {
         synced: () => sessions.wakeNew(),
         reached: () => sessions.wakeNew(),
+        released: () => sessions.wakeAll(),
         written: (name) => this.#status?.touch(name),
       },
     )
@@ -106,6 +107,10 @@ export class ClusterStore implements Source {
 
   reach(revision: number): 'known' | 'awaited' | 'beyond' {
     return this.#feed?.reach(revision) ?? 'known'
+  }
+
+  isHeldBack(key: string): boolean {
+    return this.#feed?.isHeldBack(key) ?? false
   }
 
   /** How the copy stands; undefined before `start`. */
