@@ -66,11 +66,11 @@ export class WrittenObjects {
     this.#objects.set(key, { ...known, resourceVersion, status: object['status'] })
   }
 
-  /** What is written now was admitted or held back. */
-  judge(name: ResourceName): void {
+  /** This form was admitted or held back. */
+  judge(name: ResourceName, generation: number): void {
     const key = resourceKey(name)
     const known = this.#objects.get(key)
-    if (known !== undefined) this.#objects.set(key, { ...known, judged: known.generation })
+    if (known !== undefined) this.#objects.set(key, { ...known, judged: generation })
   }
 
   delete(name: ResourceName): true {

@@ -41,7 +41,7 @@ function setUp(t: Test, maxResources = 10_000): Setting {
         commits.push(changes.length)
         commit(changes, mesh)
       })
-      return Object.fromEntries([...held].map(([key, { code }]) => [key, code]).toSorted())
+      return Object.fromEntries([...held].map(([key, { code }]) => [key, code]))
     },
     stored: () => store.list().map(({ resource }) => resourceKey(nameOf(resource))),
   }
