@@ -1,8 +1,11 @@
 import type { Socket } from 'node:net'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { ControlConfig } from '../config/control.ts'
 import type { TrustBundle, TrustBundleSet } from '../identity/bundle.ts'
 import { parseTrustDomain } from '../identity/spiffe-id.ts'
+import { ApiClient } from '../kubernetes/client.ts'
+import { podConnection } from '../kubernetes/connection.ts'
 import type { Clock } from '../lib/clock.ts'
 import { type Address, formatAddress } from '../lib/address.ts'
 import type { Drainable } from '../lib/drain.ts'
@@ -22,20 +25,22 @@ import { createMetrics, type MetricRegistry } from '../telemetry/registry.ts'
 import { Canaries } from './admin/canary.ts'
 import { adminHandlers } from './admin/handlers.ts'
 import { countSidecars } from './admin/ledger.ts'
-import { CertificateAuthority, hasAuthority } from './ca/certificate-authority.ts'
 import { openDataFolder } from './data-folder.ts'
 import { openAttestors } from './identity/attest/open.ts'
-import { readHandedIn } from './ca/handed-in.ts'
 import { CertificateFiles, type CertificatePair } from './federation/certificate-files.ts'
 import { type BundleServer, serveBundle } from './federation/endpoint.ts'
 import { Federation } from './federation/federation.ts'
+import { ClusterStore } from './kubernetes/cluster-store.ts'
 import { jwtIssuer } from './identity/jwt.ts'
 import { housekeeping } from './housekeeping.ts'
 import { identityHandlers } from './identity/service.ts'
+import { TrustConfigMaps } from './kubernetes/trust-config-maps.ts'
+import { countCa, openCa } from './open-ca.ts'
 import { OwnIdentity } from './own-identity.ts'
 import { Catalogue } from './publish/catalogue.ts'
 import type { Mesh } from './publish/mesh.ts'
 import { Sessions } from './publish/sessions.ts'
+import { ServerReports } from './server-reports.ts'
 import { SidecarRegistry } from './sidecars.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 
@@ -79,7 +84,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
   try {
     const folder = openDataFolder(config.data)
     undo.push(() => folder.release())
-    const store = openSqliteStore(join(folder.path, 'outrider.db'))
+    const inCluster = config.store === 'kubernetes'
+    const store = openSqliteStore(join(folder.path, 'outrider.db'), undefined, inCluster ? 'kubernetes' : 'own')
     undo.push(() => store.close())
     const audit = openAuditLog(config.auditLogPath ?? join(folder.path, 'audit.log'), clock, (error) =>
       log.error({ error }, 'a refusal is missing in the audit log'),
@@ -87,18 +93,12 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => audit.close())
 
     const trustDomain = parseTrustDomain(config.trustDomain)
-    if (store.revision > 0 && !hasAuthority(folder.path)) {
-      // A new root would strand every sidecar that trusts the old one.
-      throw new OutriderError('ca-file-missing', 'the store is of a mesh whose CA is gone: restore the folder "ca"', {
-        place: folder.path,
-      })
-    }
-    const { caCertificatesFile, caKeyFile } = config
-    const given =
-      caCertificatesFile === undefined || caKeyFile === undefined
-        ? undefined
-        : readHandedIn(caCertificatesFile, caKeyFile)
-    const authority = CertificateAuthority.open(folder.path, trustDomain, clock, given)
+    const api = inCluster ? clusterOf(config, clock) : undefined
+    undo.push(() => api?.close())
+    const parts = { dataDir: folder.path, trustDomain, meshKnown: store.revision > 0, api, clock, random, log }
+    const home = await openCa(config, parts)
+    undo.push(() => home.close())
+    const { authority } = home
     // The only one that callers are verified with: nobody of another trust domain is a client of this server.
     const own = new WatchCell<TrustBundleSet>(new Map([[trustDomain, authority.bundle.current]]))
     undo.push(authority.bundle.subscribe((bundle) => own.set(new Map([[trustDomain, bundle]]))))
@@ -109,7 +109,28 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => registry.destroy())
     const { metrics } = registry
     let notReady: string | undefined = 'starting'
-    const adminAddress = await openAdmin(config.admin, { log, registry, notReady: () => notReady }, undo)
+    undo.push(countCa(home, metrics))
+    const cluster = api && new ClusterStore(config, api, { clock, random, log, metrics }, store.revision > 0)
+    if (cluster !== undefined) undo.push(() => cluster.close())
+    const state = { log, registry, notReady: () => notReady ?? cluster?.notReady }
+    const adminAddress = await openAdmin(config.admin, state, undo)
+    if (api !== undefined) {
+      const { kubernetesNamespace: namespace, kubernetesNamespaces } = config
+      const namespaces = kubernetesNamespaces?.split(',') ?? []
+      const catchUp = (): Promise<void> => home.catchUp()
+      const roots = new TrustConfigMaps({
+        client: api,
+        namespace,
+        namespaces,
+        authority,
+        catchUp,
+        clock,
+        random,
+        log,
+        metrics,
+      })
+      undo.push(() => roots.close())
+    }
     metrics.storeRevision.set(store.revision)
     const catalogue = new Catalogue(store.list().map(({ resource }) => resource))
     // The first to hear of a commit: whoever is told later finds the catalogue current.
@@ -134,16 +155,22 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       catalogue,
       limits: { trustDomain, maxResources: MAX_RESOURCES },
       clock,
-      endpointsOf: (id) => sidecars.endpointsOf(id),
+      // Another server of the cluster would not know what is reported here.
+      endpointsOf: inCluster ? () => [] : (id) => sidecars.endpointsOf(id),
+      ...(cluster && { source: cluster }),
     }
     const sessions = new Sessions(mesh, sidecars, config, random, log, metrics)
+    const serverName = config.kubernetesServerName ?? hostname()
+    const isGone = (server: string): boolean => cluster?.isGone(server) ?? false
+    const reports = new ServerReports({ home, sessions, identity, serverName, isGone, clock, log })
+    undo.push(() => reports.close())
     const canaries = new Canaries({ mesh, sessions, clock, log, metrics })
     undo.push(() => canaries.close(), countSidecars(sidecars, sessions, metrics, clock))
     const prune = (): void => store.prune(clock.now(), config.expiredRenewalMs)
     const chores = {
       store: prune,
       sidecars: () => sidecars.prune(),
-      signers: () => authority.renewSigners(),
+      signers: () => home.renewSigners(),
     }
     undo.push(housekeeping(chores, clock, log))
 
@@ -155,6 +182,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       store,
       catalogue,
       attestors,
+      checkReady: cluster && (() => cluster.checkReady()),
       audit,
       clock,
       log,
@@ -180,10 +208,11 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
         adminService(
           adminHandlers({
             mesh,
-            authority,
+            home,
             identity,
             sessions,
             sidecars,
+            reports,
             canaries,
             federation,
             audit,
@@ -193,6 +222,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
             startedAtMs: clock.now(),
             grpcAddress: () => grpc.address,
             bundleEndpoint: bundleServer?.address,
+            clusterState: () => cluster?.state,
             bundleRefreshHintMs: config.bundleRefreshHintMs,
           }),
         ),
@@ -203,6 +233,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => admin.destroy())
     const local = await openAttestSocket(config, surroundings, identities.attest)
     if (local !== undefined) undo.push(() => local.destroy())
+    cluster?.start(mesh, sessions)
     const { revision } = store
     log.info(
       { grpcAddress: grpc.address, adminSocket: admin.address, trustDomain, revision, root: identity.rootFingerprint },
@@ -217,7 +248,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       metrics: registry,
       close: async () => {
         notReady = 'stopping'
-        await Promise.all([grpc.close(), admin.close(), local?.close()])
+        await Promise.all([grpc.close(), admin.close(), local?.close(), reports.leave(), cluster?.leave()])
         unwind(undo)
       },
       destroy: () => unwind(undo),
@@ -226,6 +257,11 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     unwind(undo)
     throw thrown
   }
+}
+
+/** The API server of the cluster that we are in. */
+function clusterOf({ kubernetesApi, kubernetesCaFile, kubernetesTokenFile }: ControlConfig, clock: Clock): ApiClient {
+  return new ApiClient(podConnection(kubernetesApi, kubernetesCaFile, kubernetesTokenFile), clock)
 }
 
 /** Opens the socket on which processes of this machine attest, where one is wanted. */

@@ -1,5 +1,5 @@
 import type { AppProtocol } from '../lib/app-protocol.ts'
-import { spokenProtocol } from '../lib/app-protocol.ts'
+import { protocolOfWord, spokenProtocol } from '../lib/app-protocol.ts'
 import { type Container, fieldsOf, itemsOf, keepsRunning, textOf } from './pod.ts'
 import type { PodSettings } from './settings.ts'
 
@@ -7,24 +7,6 @@ import type { PodSettings } from './settings.ts'
 export interface AppPort {
   readonly port: number
   readonly protocol: AppProtocol
-}
-
-/** Names of ports as Kubernetes users give them: `grpc`, `http-metrics`; `appProtocol` has some of the same words. */
-const byWord: Readonly<Record<string, AppProtocol>> = {
-  http: 'auto',
-  http2: 'http2',
-  h2c: 'http2',
-  grpc: 'grpc',
-  tcp: 'tcp',
-  tls: 'tcp',
-  https: 'tcp',
-  redis: 'tcp',
-  mysql: 'tcp',
-  mongo: 'tcp',
-  postgres: 'tcp',
-  postgresql: 'tcp',
-  amqp: 'tcp',
-  kafka: 'tcp',
 }
 
 /** A port that a container declares. */
@@ -52,8 +34,7 @@ export function appPorts(
   const named = inboundPorts ?? declared.map(({ port }) => port)
   const open = [...new Set(named)].filter((port) => !excludeInboundPorts.includes(port))
   return open.map((port) => {
-    const word = declared.find((one) => one.port === port)?.name?.split('-')[0] ?? ''
-    const known = Object.hasOwn(byWord, word) ? byWord[word] : undefined
+    const known = protocolOfWord(declared.find((one) => one.port === port)?.name ?? '')
     return { port, protocol: known ?? spokenProtocol('auto', port) }
   })
 }

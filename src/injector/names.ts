@@ -1,11 +1,12 @@
+import { SIDECAR } from '../enrolment/pod-marks.ts'
+
+export { INJECTED, SIDECAR } from '../enrolment/pod-marks.ts'
+
 /** Prefix of all annotations and labels of ours. */
 export const PREFIX = 'outrider.mesh/'
 /** On a pod template: `enabled` or `disabled`. Also a label, of namespaces too. */
 export const INJECT = 'outrider.mesh/inject'
-/** What was done to a pod; set by the injector alone. */
-export const INJECTED = 'outrider.mesh/injected'
 
-export const SIDECAR = 'outrider'
 export const REDIRECT = 'outrider-redirect'
 export const TOKEN_VOLUME = 'outrider-token'
 export const TRUST_VOLUME = 'outrider-trust'

@@ -16,3 +16,27 @@ const opaquePorts: ReadonlySet<number> = new Set([25, 587, 3306, 4444, 5432, 637
 export function spokenProtocol(declared: AppProtocol, ...ports: readonly number[]): AppProtocol {
   return declared === 'auto' && ports.some((port) => opaquePorts.has(port)) ? 'tcp' : declared
 }
+
+/** Names of ports as Kubernetes users give them: `grpc`, `http-metrics`; `appProtocol` has some of the same words. */
+const byWord: Readonly<Record<string, AppProtocol>> = {
+  http: 'auto',
+  http2: 'http2',
+  h2c: 'http2',
+  grpc: 'grpc',
+  tcp: 'tcp',
+  tls: 'tcp',
+  https: 'tcp',
+  redis: 'tcp',
+  mysql: 'tcp',
+  mongo: 'tcp',
+  postgres: 'tcp',
+  postgresql: 'tcp',
+  amqp: 'tcp',
+  kafka: 'tcp',
+}
+
+/** What the name of a port says that is spoken there, by the word before its first dash; `undefined`: nothing. */
+export function protocolOfWord(name: string): AppProtocol | undefined {
+  const [word = ''] = name.split('-')
+  return Object.hasOwn(byWord, word) ? byWord[word] : undefined
+}

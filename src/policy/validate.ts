@@ -5,7 +5,7 @@ import { apiKey, externalAuthorization, requestAuthentication } from './validate
 import { authorizationPolicy } from './validate/authorization.ts'
 import { meshConfig } from './validate/mesh.ts'
 import { rateLimit } from './validate/rate-limit.ts'
-import { resolvedService, resolvedWorkload, service, workload } from './validate/service.ts'
+import { resolvedService, resolvedWorkload, service, storedService, workload } from './validate/service.ts'
 import { revocation, trustDomain } from './validate/trust.ts'
 import { describe, unknownValue } from './violations.ts'
 
@@ -19,6 +19,11 @@ export type Validation<T> =
 /** Checks a document against the schema of its kind and fills in defaults. Reports everything that is wrong. */
 export function validateResource(document: unknown): Validation<Resource> {
   return validate(document, schemas)
+}
+
+/** As `validateResource`, for what a control server has stored: its services may have as many endpoints as those of sidecars. */
+export function validateStored(document: unknown): Validation<Resource> {
+  return validate(document, storedSchemas)
 }
 
 /** As `validateResource`, for what goes to a sidecar: services and workloads in their resolved form. */
@@ -69,6 +74,8 @@ const schemas: Readonly<Record<Kind, Reader<Resource>>> = {
   TrustDomain: trustDomain,
   Workload: workload,
 }
+
+const storedSchemas: typeof schemas = { ...schemas, Service: storedService }
 
 const resolvedSchemas: Readonly<Record<ResolvedResource['kind'], Reader<ResolvedResource>>> = {
   ...governing,

@@ -39,6 +39,8 @@ const STATUS_OF_CODE: Readonly<Record<string, StatusName>> = {
   'attestation-rate': 'RESOURCE_EXHAUSTED',
   'signing-rate': 'RESOURCE_EXHAUSTED',
   'audit-unwritable': 'UNAVAILABLE',
+  'store-not-synced': 'UNAVAILABLE',
+  'store-is-kubernetes': 'FAILED_PRECONDITION',
   'too-many-sidecars': 'RESOURCE_EXHAUSTED',
   'too-many-resources': 'RESOURCE_EXHAUSTED',
   'too-many-watchers': 'RESOURCE_EXHAUSTED',

@@ -399,6 +399,36 @@ export const controlMetrics = {
     help: 'Revision of the store.',
     labels: {},
   },
+  kubernetesObjects: {
+    name: 'outrider_kubernetes_objects',
+    type: 'gauge',
+    help: 'Objects of the cluster that are known, with `store: kubernetes`.',
+    labels: { type: 'plural and API group, such as `services` or `services.outrider.mesh`' },
+  },
+  kubernetesInStep: {
+    name: 'outrider_kubernetes_in_step',
+    type: 'gauge',
+    help: '1 while changes of these objects come as they happen; 0 while they do not, and what was known before stays in force.',
+    labels: { type: 'as of `outrider_kubernetes_objects`' },
+  },
+  kubernetesProgress: {
+    name: 'outrider_kubernetes_progress_timestamp_seconds',
+    type: 'gauge',
+    help: 'When the API server last told of these objects, if only that there is nothing new, in seconds since the Unix epoch; about once a minute at least.',
+    labels: { type: 'as of `outrider_kubernetes_objects`' },
+  },
+  kubernetesHeldBack: {
+    name: 'outrider_kubernetes_held_back',
+    type: 'gauge',
+    help: 'Resources of the cluster that are not served as they are written, because they are not valid or name what is not there.',
+    labels: { kind: 'of the resource' },
+  },
+  kubernetesStatusWrites: {
+    name: 'outrider_kubernetes_status_writes_total',
+    type: 'counter',
+    help: 'Writes of the status of resources; conflict: another server was faster, and it is written anew.',
+    labels: { result: ['written', 'conflict', 'failed'] },
+  },
   policyPushes: {
     name: 'outrider_policy_pushes_total',
     type: 'counter',
@@ -422,6 +452,30 @@ export const controlMetrics = {
     type: 'gauge',
     help: 'Sequence that the publisher gave the trust bundle of a foreign trust domain; 0 without one.',
     labels: { trust_domain: 'of a TrustDomain resource' },
+  },
+  trustBundleSequence: {
+    name: 'outrider_trust_bundle_sequence',
+    type: 'gauge',
+    help: 'Sequence of the own trust bundle; of control servers that share a CA it is the same within a second.',
+    labels: {},
+  },
+  caFault: {
+    name: 'outrider_ca_fault',
+    type: 'gauge',
+    help: '1 while the CA that is kept in the cluster cannot be read or is not taken over, and an earlier one stays in force, else 0.',
+    labels: {},
+  },
+  trustConfigMaps: {
+    name: 'outrider_trust_config_map_writes_total',
+    type: 'counter',
+    help: 'Writes of the trust bundle to the ConfigMap of a namespace.',
+    labels: { result: ['applied', 'failed'] },
+  },
+  trustConfigMapsBehind: {
+    name: 'outrider_trust_config_maps_behind',
+    type: 'gauge',
+    help: 'Namespaces whose ConfigMap does not have the trust bundle that is in force, or not yet.',
+    labels: {},
   },
 } as const
 

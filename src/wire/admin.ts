@@ -19,6 +19,8 @@ import type { CanaryReason as _outrider_admin_v1_CanaryReason, CanaryReason__Out
 import type { CanaryRequest as _outrider_admin_v1_CanaryRequest, CanaryRequest__Output as _outrider_admin_v1_CanaryRequest__Output } from './outrider/admin/v1/CanaryRequest.ts';
 import type { CanarySidecar as _outrider_admin_v1_CanarySidecar, CanarySidecar__Output as _outrider_admin_v1_CanarySidecar__Output } from './outrider/admin/v1/CanarySidecar.ts';
 import type { CanaryStart as _outrider_admin_v1_CanaryStart, CanaryStart__Output as _outrider_admin_v1_CanaryStart__Output } from './outrider/admin/v1/CanaryStart.ts';
+import type { ClusterFailure as _outrider_admin_v1_ClusterFailure, ClusterFailure__Output as _outrider_admin_v1_ClusterFailure__Output } from './outrider/admin/v1/ClusterFailure.ts';
+import type { ClusterState as _outrider_admin_v1_ClusterState, ClusterState__Output as _outrider_admin_v1_ClusterState__Output } from './outrider/admin/v1/ClusterState.ts';
 import type { ControlStatus as _outrider_admin_v1_ControlStatus, ControlStatus__Output as _outrider_admin_v1_ControlStatus__Output } from './outrider/admin/v1/ControlStatus.ts';
 import type { CreateApiKeyRequest as _outrider_admin_v1_CreateApiKeyRequest, CreateApiKeyRequest__Output as _outrider_admin_v1_CreateApiKeyRequest__Output } from './outrider/admin/v1/CreateApiKeyRequest.ts';
 import type { CreateTokenRequest as _outrider_admin_v1_CreateTokenRequest, CreateTokenRequest__Output as _outrider_admin_v1_CreateTokenRequest__Output } from './outrider/admin/v1/CreateTokenRequest.ts';
@@ -32,6 +34,7 @@ import type { GetAuthoritiesRequest as _outrider_admin_v1_GetAuthoritiesRequest,
 import type { GetBundleRequest as _outrider_admin_v1_GetBundleRequest, GetBundleRequest__Output as _outrider_admin_v1_GetBundleRequest__Output } from './outrider/admin/v1/GetBundleRequest.ts';
 import type { GetRequest as _outrider_admin_v1_GetRequest, GetRequest__Output as _outrider_admin_v1_GetRequest__Output } from './outrider/admin/v1/GetRequest.ts';
 import type { GetStatusRequest as _outrider_admin_v1_GetStatusRequest, GetStatusRequest__Output as _outrider_admin_v1_GetStatusRequest__Output } from './outrider/admin/v1/GetStatusRequest.ts';
+import type { HeldBack as _outrider_admin_v1_HeldBack, HeldBack__Output as _outrider_admin_v1_HeldBack__Output } from './outrider/admin/v1/HeldBack.ts';
 import type { ListApiKeysRequest as _outrider_admin_v1_ListApiKeysRequest, ListApiKeysRequest__Output as _outrider_admin_v1_ListApiKeysRequest__Output } from './outrider/admin/v1/ListApiKeysRequest.ts';
 import type { ListApiKeysResponse as _outrider_admin_v1_ListApiKeysResponse, ListApiKeysResponse__Output as _outrider_admin_v1_ListApiKeysResponse__Output } from './outrider/admin/v1/ListApiKeysResponse.ts';
 import type { ListRequest as _outrider_admin_v1_ListRequest, ListRequest__Output as _outrider_admin_v1_ListRequest__Output } from './outrider/admin/v1/ListRequest.ts';
@@ -86,6 +89,8 @@ export interface ProtoGrpcType {
         CanaryRequest: MessageTypeDefinition<_outrider_admin_v1_CanaryRequest, _outrider_admin_v1_CanaryRequest__Output>
         CanarySidecar: MessageTypeDefinition<_outrider_admin_v1_CanarySidecar, _outrider_admin_v1_CanarySidecar__Output>
         CanaryStart: MessageTypeDefinition<_outrider_admin_v1_CanaryStart, _outrider_admin_v1_CanaryStart__Output>
+        ClusterFailure: MessageTypeDefinition<_outrider_admin_v1_ClusterFailure, _outrider_admin_v1_ClusterFailure__Output>
+        ClusterState: MessageTypeDefinition<_outrider_admin_v1_ClusterState, _outrider_admin_v1_ClusterState__Output>
         ControlStatus: MessageTypeDefinition<_outrider_admin_v1_ControlStatus, _outrider_admin_v1_ControlStatus__Output>
         CreateApiKeyRequest: MessageTypeDefinition<_outrider_admin_v1_CreateApiKeyRequest, _outrider_admin_v1_CreateApiKeyRequest__Output>
         CreateTokenRequest: MessageTypeDefinition<_outrider_admin_v1_CreateTokenRequest, _outrider_admin_v1_CreateTokenRequest__Output>
@@ -99,6 +104,7 @@ export interface ProtoGrpcType {
         GetBundleRequest: MessageTypeDefinition<_outrider_admin_v1_GetBundleRequest, _outrider_admin_v1_GetBundleRequest__Output>
         GetRequest: MessageTypeDefinition<_outrider_admin_v1_GetRequest, _outrider_admin_v1_GetRequest__Output>
         GetStatusRequest: MessageTypeDefinition<_outrider_admin_v1_GetStatusRequest, _outrider_admin_v1_GetStatusRequest__Output>
+        HeldBack: MessageTypeDefinition<_outrider_admin_v1_HeldBack, _outrider_admin_v1_HeldBack__Output>
         ListApiKeysRequest: MessageTypeDefinition<_outrider_admin_v1_ListApiKeysRequest, _outrider_admin_v1_ListApiKeysRequest__Output>
         ListApiKeysResponse: MessageTypeDefinition<_outrider_admin_v1_ListApiKeysResponse, _outrider_admin_v1_ListApiKeysResponse__Output>
         ListRequest: MessageTypeDefinition<_outrider_admin_v1_ListRequest, _outrider_admin_v1_ListRequest__Output>

@@ -6,6 +6,7 @@ import type { ControlStatus__Output } from '../../wire/outrider/admin/v1/Control
 import type { FederatedDomain__Output } from '../../wire/outrider/admin/v1/FederatedDomain.ts'
 import type { Sidecar__Output } from '../../wire/outrider/admin/v1/Sidecar.ts'
 import { socketOption, withAdmin } from '../admin.ts'
+import { clusterJson, clusterText } from '../cluster-status.ts'
 import { type Command, type CommandContext, defineCommand, exitCode, outputOption } from '../command.ts'
 import { type Format, formatSpan, formatTable, formatTime, type Json, print, printable, stateWord } from '../output.ts'
 
@@ -119,16 +120,18 @@ function controlText(control: ControlStatus__Output, nowMs: number): string {
     `root ${control.rootFingerprint}, until ${formatTime(millisecondsOf(control.rootNotAfter))}`,
     `intermediate until ${formatTime(millisecondsOf(control.intermediateNotAfter))}`,
     ...(control.bundleEndpoint === '' ? [] : [`bundle endpoint ${control.bundleEndpoint}`]),
+    ...(control.kubernetes === null ? [] : clusterText(control.kubernetes, nowMs)),
     '',
     '',
   ].join('\n')
 }
 
 function controlJson(control: ControlStatus__Output): Json {
-  const { startedAt, rootNotAfter, intermediateNotAfter, federation, ...rest } = control
+  const { startedAt, rootNotAfter, intermediateNotAfter, federation, kubernetes, ...rest } = control
   return {
     ...rest,
     federation: federation.map(federatedJson),
+    ...(kubernetes && { kubernetes: clusterJson(kubernetes) }),
     startedAt: isoOf(startedAt),
     rootNotAfter: isoOf(rootNotAfter),
     intermediateNotAfter: isoOf(intermediateNotAfter),

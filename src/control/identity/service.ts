@@ -31,6 +31,8 @@ export interface IdentityServiceParts {
   readonly store: Store
   readonly catalogue: Catalogue
   readonly attestors: Attestors
+  /** Throws while it is not known yet who may have an identity. */
+  readonly checkReady?: (() => void) | undefined
   readonly audit: AuditLog
   readonly clock: Clock
   readonly log: Logger
@@ -119,6 +121,7 @@ export function identityHandlers(parts: IdentityServiceParts): Omit<IdentityHand
     work: (asked: Asked) => IssuedSvid | Promise<IssuedSvid>,
   ): Promise<IssuedSvid> => {
     const asked: Asked = { address: caller.source }
+    parts.checkReady?.()
     try {
       return await work(asked)
     } catch (thrown) {

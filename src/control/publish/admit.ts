@@ -1,11 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import {
-  pathOf,
-  type SpiffeId,
-  spiffeIdOf,
-  trustDomainOf,
-  type TrustDomain as TrustDomainName,
-} from '../../identity/spiffe-id.ts'
+import { spiffeIdOf, type TrustDomain as TrustDomainName } from '../../identity/spiffe-id.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import { unreachable } from '../../lib/unreachable.ts'
 import { compilePolicy, type PolicyInput } from '../../policy/compile.ts'
@@ -16,20 +10,15 @@ import {
   type Resource,
   type ResourceName,
   resourceKey,
-  type TrustDomain,
-  type Violation,
   type Workload,
 } from '../../policy/model.ts'
 import { validateResource } from '../../policy/validate.ts'
 import type { Change, Store } from '../store/store.ts'
 import { type Catalogue, concerns } from './catalogue.ts'
 import type { Mesh } from './mesh.ts'
+import { type DocumentViolation, label, type Proposed } from './proposal.ts'
 import { resolvedWorkload, visible } from './resolve.ts'
-
-export interface DocumentViolation extends Violation {
-  /** Index of the document in the proposal. */
-  readonly document: number
-}
+import { identities } from './unique.ts'
 
 export interface Outcome {
   readonly name: ResourceName
@@ -51,16 +40,8 @@ export interface Refused {
 
 export const MAX_DOCUMENTS = 1000
 export const MAX_DOCUMENT_BYTES: number = 4 * 1024 * 1024
-/** Every sidecar holds the bundles of all. */
-export const MAX_TRUST_DOMAINS = 64
 /** A broken file should not print a book. */
 const MAX_VIOLATIONS = 100
-
-interface Proposed {
-  readonly document: number
-  readonly text: string
-  readonly resource: Resource
-}
 
 /**
  * First stage of the policy path: all documents are valid, name only what exists, and compile in every workload they
@@ -68,7 +49,6 @@ interface Proposed {
  * `documents-too-large`, `too-many-resources`.
  */
 export function admit(documents: readonly string[], mesh: Mesh): Admitted | Refused {
-  const { catalogue, store, limits } = mesh
   checkSize(documents)
   const proposed: Proposed[] = []
   const violations: DocumentViolation[] = []
@@ -78,22 +58,52 @@ export function admit(documents: readonly string[], mesh: Mesh): Admitted | Refu
     else violations.push(...result.violations.map((violation) => ({ ...violation, document })))
   }
   violations.push(...duplicates(proposed))
-  if (violations.length === 0) {
-    const added = proposed.filter(({ resource }) => catalogue.get(nameOf(resource)) === undefined).length
-    if (catalogue.size + added > limits.maxResources) {
-      throw new OutriderError(
-        'too-many-resources',
-        `the store would hold ${catalogue.size + added} resources; the limit is ${limits.maxResources}`,
-      )
-    }
-    const resources = proposed.map(({ resource }) => resource)
-    catalogue.whatIf(resources, () => {
+  return violations.length > 0 ? refused(violations) : admitResources(proposed, mesh)
+}
+
+/** As `admit`, of documents that are read, and differ in their names. `without`: as if these were deleted with it. */
+export function admitResources(
+  proposed: readonly Proposed[],
+  mesh: Mesh,
+  without: readonly ResourceName[] = [],
+): Admitted | Refused {
+  const { catalogue, store, limits } = mesh
+  const violations: DocumentViolation[] = []
+  const resources = proposed.map(({ resource }) => resource)
+  const moved = new Set(resources.filter((resource) => onlyMoves(resource, catalogue.get(nameOf(resource)))))
+  catalogue.whatIf(
+    resources,
+    () => {
+      if (catalogue.size > limits.maxResources) {
+        throw new OutriderError(
+          'too-many-resources',
+          `the store would hold ${catalogue.size} resources; the limit is ${limits.maxResources}`,
+        )
+      }
       violations.push(...references(proposed, catalogue), ...identities(proposed, catalogue, limits.trustDomain))
-      if (violations.length === 0) violations.push(...compilation(proposed, mesh))
-    })
-  }
-  if (violations.length > 0) return { kind: 'refused', violations: violations.slice(0, MAX_VIOLATIONS) }
-  return { kind: 'admitted', ...compare(proposed, store) }
+      if (violations.length > 0) return
+      violations.push(
+        ...compilation(
+          proposed.filter(({ resource }) => !moved.has(resource)),
+          mesh,
+        ),
+      )
+    },
+    without,
+  )
+  return violations.length > 0 ? refused(violations) : { kind: 'admitted', ...compare(proposed, store) }
+}
+
+function refused(violations: readonly DocumentViolation[]): Refused {
+  return { kind: 'refused', violations: violations.slice(0, MAX_VIOLATIONS) }
+}
+
+/** Where a service is found has no part in whether it can be compiled; and it changes all the time. */
+function onlyMoves(resource: Resource, before: Resource | undefined): boolean {
+  if (resource.kind !== 'Service' || before?.kind !== 'Service') return false
+  const { endpoints: _, ...rest } = resource.spec
+  const { endpoints: __, ...restBefore } = before.spec
+  return isDeepStrictEqual(rest, restBefore)
 }
 
 /** Refuses to take away a workload that another resource names. Throws `resource-in-use`. */
@@ -166,72 +176,6 @@ function namedWorkloads(resource: Resource): readonly Reference[] {
     default:
       return unreachable(resource)
   }
-}
-
-/** One identity, one workload; and none that this control server cannot or must not issue. */
-function* identities(
-  proposed: readonly Proposed[],
-  catalogue: Catalogue,
-  trustDomain: TrustDomainName,
-): Generator<DocumentViolation> {
-  for (const { document, resource } of proposed) {
-    if (resource.kind === 'Revocation') {
-      const index = resource.spec.spiffeIds.findIndex(isReserved)
-      const message = 'without the identities under /outrider/ the mesh cannot be operated'
-      if (index !== -1) yield { document, field: `spec.spiffeIds[${index}]`, code: 'reserved-spiffe-id', message }
-    }
-    if (resource.kind === 'MeshConfig') {
-      const other = [...catalogue.meshConfigs()].find((one) => one !== resource)
-      const message = 'holds for the whole mesh, and another one is there already'
-      if (other !== undefined)
-        yield { document, field: 'kind', code: 'duplicate-mesh-config', message: `${message}: ${label(nameOf(other))}` }
-    }
-    if (resource.kind === 'TrustDomain') yield* federation(document, resource, catalogue, trustDomain)
-    if (resource.kind !== 'Workload') continue
-    const { spiffeId } = resource.spec
-    const field = 'spec.spiffeId'
-    if (trustDomainOf(spiffeId) !== trustDomain) {
-      const message = `the trust domain here is ${trustDomain}, not ${trustDomainOf(spiffeId)}`
-      yield { document, field, code: 'foreign-trust-domain', message }
-    } else if (pathOf(spiffeId) === '' || isReserved(spiffeId)) {
-      const message = 'a workload needs a path, and paths under /outrider/ are for the mesh itself'
-      yield { document, field, code: 'reserved-spiffe-id', message }
-    }
-    const owner = catalogue.identityConflict(resource)
-    if (owner !== undefined) {
-      const message = `${label(nameOf(owner))} has this identity already`
-      yield { document, field, code: 'duplicate-spiffe-id', message }
-    }
-  }
-}
-
-/** One resource for a foreign trust domain; its bundle is for nobody else's identities, ours least of all. */
-function* federation(
-  document: number,
-  resource: TrustDomain,
-  catalogue: Catalogue,
-  own: TrustDomainName,
-): Generator<DocumentViolation> {
-  const { trustDomain } = resource.spec
-  const field = 'spec.trustDomain'
-  const all = [...catalogue.trustDomains()]
-  if (trustDomain === own) {
-    const message = `${own} is the trust domain here: its bundle comes from the certificate authority alone`
-    yield { document, field, code: 'own-trust-domain', message }
-  }
-  const other = all.find((one) => one !== resource && one.spec.trustDomain === trustDomain)
-  if (other !== undefined) {
-    const message = `${label(nameOf(other))} is for this trust domain already`
-    yield { document, field, code: 'duplicate-trust-domain', message }
-  }
-  if (all.length > MAX_TRUST_DOMAINS) {
-    const message = `there would be ${all.length} foreign trust domains, at most ${MAX_TRUST_DOMAINS} are believed`
-    yield { document, field, code: 'too-many-trust-domains', message }
-  }
-}
-
-function isReserved(id: SpiffeId): boolean {
-  return `${pathOf(id)}/`.startsWith('/outrider/')
 }
 
 function* compilation(proposed: readonly Proposed[], mesh: Mesh): Generator<DocumentViolation> {
@@ -317,8 +261,4 @@ function compare(
     changes.push({ kind: 'put', resource, document: text })
   }
   return { changes, outcomes }
-}
-
-function label({ kind, namespace, name }: ResourceName): string {
-  return `${kind} ${namespace}/${name}`
 }

@@ -126,14 +126,16 @@ export class Catalogue {
     }
   }
 
-  /** Answers `question` about the catalogue as it would be with `proposed` in it; afterwards all is as before. */
-  whatIf<T>(proposed: readonly Resource[], question: () => T): T {
-    const before = proposed.map((resource) => this.get(nameOf(resource)))
+  /** Answers `question` about the catalogue as it would be with `proposed` in it, and not `without`; afterwards all is as before. */
+  whatIf<T>(proposed: readonly Resource[], question: () => T, without: readonly ResourceName[] = []): T {
+    const names = [...proposed.map(nameOf), ...without]
+    const before = names.map((name) => this.get(name))
     try {
+      for (const name of without) this.delete(name)
       for (const resource of proposed) this.put(resource)
       return question()
     } finally {
-      for (const resource of proposed) this.delete(nameOf(resource))
+      for (const name of names) this.delete(name)
       for (const resource of before) if (resource !== undefined) this.put(resource)
     }
   }

@@ -5,8 +5,9 @@ import type { Mesh } from './mesh.ts'
 /**
  * Second stage: stores the changes in one transaction, and with them that services resolve differently because a
  * workload behind them changed. Returns the revision; the present one when there is nothing to store.
+ * `revision`: where it is not for the store to count.
  */
-export function commit(changes: readonly Change[], { store, catalogue, clock }: Mesh): number {
+export function commit(changes: readonly Change[], { store, catalogue, clock }: Mesh, revision?: number): number {
   if (changes.length === 0) return store.revision
   const touched = new Map<string, ResourceName>()
   for (const change of changes) {
@@ -14,5 +15,6 @@ export function commit(changes: readonly Change[], { store, catalogue, clock }: 
     if (name.kind !== 'Workload') continue
     for (const service of catalogue.servedBy(name)) touched.set(resourceKey(nameOf(service)), nameOf(service))
   }
-  return store.commit({ changes, touched: [...touched.values()] }, clock.now())
+  const batch = { changes, touched: [...touched.values()], ...(revision !== undefined && { revision }) }
+  return store.commit(batch, clock.now())
 }

@@ -19,7 +19,7 @@ export class Overlay {
     for (const change of changes) {
       if (change.kind === 'delete') throw new TypeError('an overlay takes nothing away')
       const { resource, document } = change
-      const stored = { resource, document, revision, publishedRevision: revision, changedAtMs: nowMs }
+      const stored = { resource, document, revision, changedAtMs: nowMs }
       this.#stored.set(resourceKey(nameOf(resource)), stored)
     }
     this.resources = [...this.#stored.values()].map(({ resource }) => resource)

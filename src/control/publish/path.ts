@@ -3,7 +3,7 @@ import { OutriderError } from '../../lib/errors.ts'
 import type { ResourceName } from '../../policy/model.ts'
 import { type Admitted, admit, admitDeletion, type Refused } from './admit.ts'
 import { commit } from './commit.ts'
-import { diff } from './diff.ts'
+import { type Difference, diff } from './diff.ts'
 import type { Mesh } from './mesh.ts'
 import type { Overlay } from './overlay.ts'
 import { resolve } from './resolve.ts'
@@ -47,8 +47,25 @@ export function withdraw(name: ResourceName, mesh: Mesh): number {
 export function update(session: Session, mesh: Mesh, overlay?: Overlay): void {
   const wanted = resolve(session.peer.id, mesh, overlay)
   if (wanted === undefined) throw unregistered(session.peer.id)
-  const difference = diff(wanted, session.held)
-  serve(session, difference, mesh.store.revision)
+  const { source } = mesh
+  const difference = diff(wanted, session.held, source && ((key) => source.isHeldBack(key)))
+  const revision = revisionFor(session, difference, mesh)
+  if (revision !== undefined) serve(session, difference, revision)
+}
+
+/**
+ * The revision of the next update; `undefined` while the sidecar has to wait, because another server has told it what we do not know yet:
+ * what we have would bring an older policy back. A sidecar that has the very same as we, has nothing to wait for.
+ */
+function revisionFor(session: Session, { changed, removed }: Difference, { store, source }: Mesh): number | undefined {
+  if (source === undefined) return store.revision
+  const least = Math.max(session.sentRevision, session.isNew ? session.revisionAtHello : 0)
+  if (!session.isNew || least <= 0 || (changed.length === 0 && removed.length === 0))
+    return Math.max(store.revision, least)
+  const reach = source.reach(least)
+  if (reach === 'awaited') return undefined
+  // Of a source that was set back, as by a restored backup: the sidecar refuses it as older, and shows that.
+  return reach === 'known' ? Math.max(store.revision, least) : store.revision
 }
 
 export interface Published extends Admitted {

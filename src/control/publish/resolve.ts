@@ -16,8 +16,9 @@ import type { StoredResource } from '../store/store.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Mesh } from './mesh.ts'
 import type { Overlay } from './overlay.ts'
+import { versionOf } from './version.ts'
 
-/** A resource as one workload needs it, and the revision in which that form came to be. */
+/** A resource as one workload needs it, and what sidecars compare: `versionOf` its content, or the revision of an overlay. */
 export interface Versioned {
   readonly resource: ResolvedResource
   readonly revision: number
@@ -49,11 +50,20 @@ function resolveWith(id: SpiffeId, mesh: Mesh, overlay: Overlay | undefined): Wo
   ]
   for (const source of sources) {
     const name = nameOf(source)
-    const stored = overlay?.get(name) ?? store.get(name)
+    const laid = overlay?.get(name)
+    const stored = laid ?? store.get(name)
     if (stored === undefined) continue
-    policy.set(resourceKey(name), { resource: resolved(source, stored, mesh), revision: stored.publishedRevision })
+    const versioned = resolved(source, stored, mesh)
+    // Canaries are sent an overlay, and what is stored after it, even where both mean the same: their answer is waited for.
+    policy.set(resourceKey(name), laid === undefined ? versioned : { ...versioned, revision: laid.revision })
   }
   return policy
+}
+
+/** What sidecars have that act by a resource of the catalogue as it is; `undefined` when it is not stored. */
+export function versionIn(source: Exclude<Resource, TrustDomain>, mesh: Mesh): number | undefined {
+  const stored = mesh.store.get(nameOf(source))
+  return stored && resolved(source, stored, mesh).revision
 }
 
 /** The services a workload sees, without addresses: as they are compiled at admission, when they are not stored yet. */
@@ -66,13 +76,13 @@ export function resolvedWorkload({ kind, metadata, spec }: Workload): ResolvedWo
 }
 
 /** A stored resource is replaced whenever its resolved form changes, so that it can be the key of that form. */
-const resolvedOf = new WeakMap<StoredResource, ResolvedResource>()
+const resolvedOf = new WeakMap<StoredResource, Versioned>()
 
 function resolved(
   source: Exclude<Resource, TrustDomain>,
   stored: StoredResource,
   { catalogue, endpointsOf }: Mesh,
-): ResolvedResource {
+): Versioned {
   const known = resolvedOf.get(stored)
   if (known !== undefined) return known
   const made =
@@ -81,8 +91,9 @@ function resolved(
       : source.kind === 'Workload'
         ? resolvedWorkload(source)
         : source
-  resolvedOf.set(stored, made)
-  return made
+  const versioned = { resource: made, revision: versionOf(made) }
+  resolvedOf.set(stored, versioned)
+  return versioned
 }
 
 function resolveService(

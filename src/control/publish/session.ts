@@ -37,7 +37,8 @@ export interface SessionEvents {
   /** Secrets of API keys by their IDs, and when each was last good there. */
   apiKeysUsed(session: Session, uses: ReadonlyMap<string, number>): void
   health(session: Session, report: HealthReport__Output): void
-  answered(session: Session, result: 'acked' | 'nacked' | 'stale'): void
+  /** `names`: of the resources that the answered update brought or took away. */
+  answered(session: Session, result: 'acked' | 'nacked' | 'stale', names: readonly HeldResource['name'][]): void
   /** A timer of the session threw. Returns what the sidecar may be told. */
   failed(session: Session, thrown: unknown): OutriderError
   closed(session: Session): void
@@ -71,6 +72,8 @@ export class Session {
   /** Revision of the store in the last update that was acknowledged, and in the last one that was sent. */
   appliedRevision = 0
   sentRevision = 0
+  /** Of the policy that the sidecar had in force when it said hello; 0: none. */
+  revisionAtHello = 0
   lastSeenMs: number
   violations: readonly string[] = []
   /** What the sidecar last said that it believes and depends on. */
@@ -139,9 +142,17 @@ export class Session {
     return this.#held
   }
 
+  /** Why the sidecar does not act by the resource with this key; undefined: it does, or does not have it. */
+  refusalOf(key: string): string | undefined {
+    if (!this.#refused.has(key)) return undefined
+    const prefix = `${key}: `
+    const own = this.violations.find((violation) => violation.startsWith(prefix))
+    return own?.slice(prefix.length) ?? this.violations[0] ?? 'no reason given'
+  }
+
   get state(): SyncState {
     if (this.#draining) return 'draining'
-    if (this.#inFlight !== undefined || this.#window !== undefined)
+    if (this.#inFlight !== undefined || this.#window !== undefined || this.#awaitsFirst)
       return this.pendingMs > LAG_MS ? 'lagging' : 'pending'
     return this.#refused.size > 0 ? 'nacked' : 'synced'
   }
@@ -184,6 +195,11 @@ export class Session {
     const isNews = ({ resource, revision }: Difference['changed'][number]): boolean =>
       this.#refused.get(resourceKey(nameOf(resource))) !== revision
     return { changed: changed.filter(isNews), removed }
+  }
+
+  /** Has said hello, and was not sent anything: this server has to learn first what the sidecar knows. */
+  get #awaitsFirst(): boolean {
+    return this.#phase === 'open' && this.isNew
   }
 
   /** True until the first update: it is sent even when there is nothing in it, so that the sidecar knows where it is. */
@@ -252,13 +268,15 @@ export class Session {
     }
   }
 
-  #hello({ sidecarId, programVersion, held }: Hello__Output): void {
+  #hello({ sidecarId, programVersion, held, revision }: Hello__Output): void {
     if (this.#phase !== 'greeting') throw protocolError('hello came twice')
     if (!SIDECAR_ID.test(sidecarId) || !PROGRAM_VERSION.test(programVersion)) {
       throw protocolError('the sidecar ID has 1 to 253, the program version up to 64 letters, digits, dots, dashes')
     }
     this.sidecarId = sidecarId
     this.programVersion = programVersion
+    this.revisionAtHello = revision
+    this.#pendingSinceMs ??= this.#clock.monotonic()
     for (const { name, revision } of held) {
       if (name !== null) this.#held.set(resourceKey(name), { name, revision })
     }
@@ -278,7 +296,8 @@ export class Session {
 
   /** Nothing waits for the sidecar any more, unless something does. */
   #settle(): void {
-    if (this.#inFlight === undefined && this.#window === undefined) this.#pendingSinceMs = undefined
+    if (this.#inFlight === undefined && this.#window === undefined && !this.#awaitsFirst)
+      this.#pendingSinceMs = undefined
   }
 
   #answered(nonce: string, nack?: Nack__Output): void {
@@ -286,7 +305,7 @@ export class Session {
     if (update?.nonce !== nonce) {
       this.#stale += 1
       if (this.#stale > MAX_STALE_ANSWERS) throw protocolError(`more than ${MAX_STALE_ANSWERS} answers to no update`)
-      this.#events.answered(this, 'stale')
+      this.#events.answered(this, 'stale', [])
       return
     }
     this.#inFlight = undefined
@@ -309,7 +328,8 @@ export class Session {
     }
     if (nack === undefined) this.#acked(update)
     else this.#nacked(nack)
-    this.#events.answered(this, nack === undefined ? 'acked' : 'nacked')
+    const names = [...update.changed.map(({ name }) => name), ...update.removed]
+    this.#events.answered(this, nack === undefined ? 'acked' : 'nacked', names)
     if (this.#waiting) {
       this.#waiting = false
       this.#due()

@@ -2,12 +2,13 @@ import { OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import type { PolicyHandlers } from '../../rpc/handler.ts'
 import type { Logger } from '../../telemetry/log.ts'
-import { nameOf } from '../../policy/model.ts'
+import { kinds, nameOf, type ResourceName } from '../../policy/model.ts'
 import type { ControlMetrics } from '../metrics.ts'
 import type { Commit } from '../store/store.ts'
 import type { SidecarRegistry } from '../sidecars.ts'
 import { checkNotRevoked, revocationOf } from './revoked.ts'
 import { concerns } from './catalogue.ts'
+import type { HeldResource } from './diff.ts'
 import type { Mesh } from './mesh.ts'
 import type { TrafficHealth } from './canary-judge.ts'
 import type { Overlay } from './overlay.ts'
@@ -28,6 +29,14 @@ export interface SessionObserver {
   left(session: Session): void
 }
 
+/** As `SessionObserver`, for who keeps account of all of them; there may be several. */
+export interface SessionFollower {
+  joined(session: Session): void
+  /** `names`: of the resources that the answered update brought. */
+  answered(session: Session, names: readonly ResourceName[]): void
+  left(session: Session): void
+}
+
 /** All policy streams of this control server. */
 export class Sessions {
   readonly #sessions = new Map<string, Session>()
@@ -41,6 +50,7 @@ export class Sessions {
   /** What some sidecars are given in place of what is stored. */
   overlay: Overlay | undefined
   #observer: SessionObserver | undefined
+  readonly #followers = new Set<SessionFollower>()
 
   constructor(
     mesh: Mesh,
@@ -63,7 +73,7 @@ export class Sessions {
       draining: (session) => sidecars.draining(session),
       health: (session, report) => this.#observer?.health(session, report),
       apiKeysUsed: (session, uses) => this.#apiKeysUsed(session, uses),
-      answered: (session, result) => this.#answered(session, result),
+      answered: (session, result, names) => this.#answered(session, result, names),
       failed: (session, thrown) => this.#failed(session, thrown),
       closed: (session) => this.#closed(session),
     }
@@ -72,7 +82,8 @@ export class Sessions {
 
   /** The handler of `PolicyService.Subscribe`. */
   readonly subscribe: PolicyHandlers['subscribe'] = (stream, { peer }) => {
-    const { store, catalogue, clock } = this.#mesh
+    const { store, catalogue, clock, source } = this.#mesh
+    source?.checkReady()
     if (catalogue.workloadOf(peer.id) === undefined) throw unregistered(peer.id)
     checkNotRevoked(catalogue, peer.id, peer.serial)
     // The session keeps itself alive through the listeners of its stream.
@@ -92,9 +103,25 @@ export class Sessions {
     return this.#sessions.get(sessionKey(spiffeId, sidecarId))
   }
 
+  /** Returns the way out. */
+  follow(follower: SessionFollower): () => void {
+    this.#followers.add(follower)
+    return () => this.#followers.delete(follower)
+  }
+
   /** There is one observer at a time; `undefined` ends it. */
   observe(observer: SessionObserver | undefined): void {
     this.#observer = observer
+  }
+
+  /** The store has got as far as it was asked to: whoever waits for that is looked at again. */
+  wakeNew(): void {
+    for (const session of this.#sessions.values()) if (session.isNew) session.wake()
+  }
+
+  /** What is not to be taken away from sidecars has changed. */
+  wakeAll(): void {
+    for (const session of this.#sessions.values()) session.wake()
   }
 
   #admit(session: Session): void {
@@ -115,6 +142,7 @@ export class Sessions {
     this.#metrics.sidecarsConnected.set(this.#sessions.size)
     this.#log.info(describe(session), 'sidecar connected')
     this.#observer?.joined(session)
+    for (const follower of this.#followers) follower.joined(session)
   }
 
   #wake({ changes, touched }: Commit): void {
@@ -148,8 +176,11 @@ export class Sessions {
     if (counted.size > 0) store.recordApiKeyUses(counted)
   }
 
-  #answered(session: Session, result: 'acked' | 'nacked' | 'stale'): void {
+  #answered(session: Session, result: 'acked' | 'nacked' | 'stale', names: readonly HeldResource['name'][]): void {
     this.#metrics.policyPushes.with({ result }).inc()
+    // Of kinds that this version knows: others it has only taken away.
+    const known = names.flatMap((name) => kinds.filter((kind) => kind === name.kind).map((kind) => ({ ...name, kind })))
+    for (const follower of this.#followers) follower.answered(session, known)
     if (result !== 'stale') this.#observer?.answered(session, result)
     const fields = { ...describe(session), revision: session.sentRevision }
     switch (result) {
@@ -180,6 +211,7 @@ export class Sessions {
     this.#metrics.sidecarsConnected.set(this.#sessions.size)
     this.#log.info(describe(session), 'sidecar disconnected')
     this.#observer?.left(session)
+    for (const follower of this.#followers) follower.left(session)
   }
 }
 

@@ -3,13 +3,22 @@ import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSy
 import { parseSpiffeId, type SpiffeId } from '../../identity/spiffe-id.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import { type Endpoint, type Resource, type ResourceName, nameOf, resourceKey } from '../../policy/model.ts'
-import { validateResource } from '../../policy/validate.ts'
-import type { Batch, Commit, IssuedRecord, SidecarRecord, Store, StoredResource, TokenRecord } from './store.ts'
+import { validateStored } from '../../policy/validate.ts'
+import type {
+  Batch,
+  Commit,
+  IssuedRecord,
+  SidecarRecord,
+  Store,
+  StoredResource,
+  StoreSource,
+  TokenRecord,
+} from './store.ts'
 import { storageError } from './storage-error.ts'
 
 /** Marks the file as ours: "ORTR". */
 const APPLICATION_ID = 0x4f52_5452
-const SCHEMA_VERSION = 2
+const SCHEMA_VERSION = 3
 const DAY_MS = 24 * 60 * 60 * 1000
 
 /** 4 GiB of 4 KiB pages: far above what the limits of the control server let in, so that a fault cannot fill the disk. */
@@ -20,11 +29,14 @@ const API_KEY_USES = `
   CREATE TABLE api_key_uses (id TEXT PRIMARY KEY, last_used INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `
 
+/** Since version 3: what sidecars compare is made of the content. */
+const VERSIONS_ARE_DIGESTS = 'ALTER TABLE resources DROP COLUMN published_revision;'
+
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE resources (
     kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL,
-    revision INTEGER NOT NULL, published_revision INTEGER NOT NULL, changed_at INTEGER NOT NULL,
+    revision INTEGER NOT NULL, changed_at INTEGER NOT NULL,
     PRIMARY KEY (kind, namespace, name)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE tokens (
@@ -46,9 +58,9 @@ const SCHEMA = `
 
 /**
  * Opens the store in `file`, making it where it is missing. Errors, each one line for an operator: `database-corrupt`,
- * `database-foreign` (another program's, or of a later version), `database-busy`, `disk-full`, `database-failed`.
+ * `database-foreign` (another program's, or of a later version), `database-busy`, `disk-full`, `database-failed`, `store-mismatch`.
  */
-export function openSqliteStore(file: string, maxPages: number = MAX_PAGES): Store {
+export function openSqliteStore(file: string, maxPages: number = MAX_PAGES, source: StoreSource = 'own'): Store {
   let database: DatabaseSync | undefined
   try {
     // SQLite would make it with the mode that the umask leaves.
@@ -58,7 +70,8 @@ export function openSqliteStore(file: string, maxPages: number = MAX_PAGES): Sto
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF')
     database.exec(`PRAGMA max_page_count = ${maxPages}`)
     check(database, file)
-    return new SqliteStore(database, file)
+    checkSource(database, file, source)
+    return new SqliteStore(database, file, source)
   } catch (thrown) {
     database?.close()
     throw storageError(thrown, file)
@@ -82,8 +95,9 @@ function check(database: DatabaseSync, file: string): void {
     database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT`)
     return
   }
-  if (application === APPLICATION_ID && version === 1) {
-    database.exec(`BEGIN IMMEDIATE; ${API_KEY_USES} PRAGMA user_version = 2; COMMIT`)
+  if (application === APPLICATION_ID && (version === 1 || version === 2)) {
+    const steps = version === 1 ? `${API_KEY_USES} ${VERSIONS_ARE_DIGESTS}` : VERSIONS_ARE_DIGESTS
+    database.exec(`BEGIN IMMEDIATE; ${steps} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`)
     return
   }
   if (application !== APPLICATION_ID || version !== SCHEMA_VERSION) {
@@ -96,15 +110,41 @@ function check(database: DatabaseSync, file: string): void {
   }
 }
 
+/** Whether the resources are written here, or are a copy of those of a cluster: a database has one of both for as long as it lives. */
+function checkSource(database: DatabaseSync, file: string, source: StoreSource): void {
+  const meta = new Map(
+    database
+      .prepare('SELECT key, value FROM meta')
+      .all()
+      .map((row) => [text(row, 'key'), integer(row, 'value')]),
+  )
+  const before: StoreSource = meta.get('kubernetes') === 1 ? 'kubernetes' : 'own'
+  if (before === source) return
+  if (meta.get('revision') !== 0) {
+    throw new OutriderError(
+      'store-mismatch',
+      before === 'own'
+        ? 'the resources in this database were applied here, and store: kubernetes would delete those that the cluster has not: ' +
+            'apply them with kubectl, and start with an empty database'
+        : 'this database is a copy of what a cluster has: start with store: kubernetes, or with an empty database',
+      { place: file },
+    )
+  }
+  database.prepare("INSERT OR REPLACE INTO meta VALUES ('kubernetes', ?)").run(source === 'kubernetes' ? 1 : 0)
+}
+
 class SqliteStore implements Store {
   readonly #database: DatabaseSync
   readonly #file: string
   readonly #statements = new Map<string, StatementSync>()
   readonly #resources = new Map<string, StoredResource>()
   readonly #listeners = new Set<(commit: Commit) => void>()
+  /** What a batch without a revision adds to it: that of a copy is not ours to count. */
+  readonly #step: 0 | 1
   #revision: number
 
-  constructor(database: DatabaseSync, file: string) {
+  constructor(database: DatabaseSync, file: string, source: StoreSource) {
+    this.#step = source === 'own' ? 1 : 0
     this.#database = database
     this.#file = file
     this.#revision = integer(this.#get(`SELECT value FROM meta WHERE key = 'revision'`), 'value')
@@ -137,19 +177,19 @@ class SqliteStore implements Store {
       .map(([, stored]) => stored)
   }
 
-  commit({ changes = [], touched = [], sidecar }: Batch, nowMs: number): number {
-    const revision = this.#revision + 1
+  commit(batch: Batch, nowMs: number): number {
+    const { changes = [], touched = [], sidecar, revision = this.#revision + this.#step } = batch
+    if (!(revision >= this.#revision)) throw new RangeError(`revision ${revision} is below ${this.#revision}`)
     this.#transaction(() => {
       this.#run(`UPDATE meta SET value = ? WHERE key = 'revision'`, [revision])
       for (const change of changes) {
         if (change.kind === 'put') {
           const { kind, namespace, name } = nameOf(change.resource)
-          this.#run('INSERT OR REPLACE INTO resources VALUES (?, ?, ?, ?, ?, ?, ?)', [
+          this.#run('INSERT OR REPLACE INTO resources VALUES (?, ?, ?, ?, ?, ?)', [
             kind,
             namespace,
             name,
             change.document,
-            revision,
             revision,
             nowMs,
           ])
@@ -157,14 +197,6 @@ class SqliteStore implements Store {
           const { kind, namespace, name } = change.name
           this.#run('DELETE FROM resources WHERE kind = ? AND namespace = ? AND name = ?', [kind, namespace, name])
         }
-      }
-      for (const { kind, namespace, name } of touched) {
-        this.#run('UPDATE resources SET published_revision = ? WHERE kind = ? AND namespace = ? AND name = ?', [
-          revision,
-          kind,
-          namespace,
-          name,
-        ])
       }
       if (sidecar !== undefined) this.#putSidecar(sidecar)
     })
@@ -174,13 +206,14 @@ class SqliteStore implements Store {
       if (change.kind === 'delete') this.#resources.delete(resourceKey(change.name))
       else {
         const { resource, document } = change
-        const stored = { resource, document, revision, publishedRevision: revision, changedAtMs: nowMs }
+        const stored = { resource, document, revision, changedAtMs: nowMs }
         this.#resources.set(resourceKey(nameOf(resource)), stored)
       }
     }
     for (const name of touched) {
       const stored = this.get(name)
-      if (stored !== undefined) this.#resources.set(resourceKey(name), { ...stored, publishedRevision: revision })
+      // Another object: what is remembered of the one before, such as its resolved form, holds no more.
+      if (stored !== undefined) this.#resources.set(resourceKey(name), { ...stored })
     }
     for (const listener of this.#listeners) listener({ revision, changes, touched })
     return revision
@@ -367,7 +400,6 @@ function storedResource(row: Row, file: string): StoredResource {
     resource: parseStored(document, row, file),
     document,
     revision: integer(row, 'revision'),
-    publishedRevision: integer(row, 'published_revision'),
     changedAtMs: integer(row, 'changed_at'),
   }
 }
@@ -381,7 +413,7 @@ function parseStored(document: string, row: Row, file: string): Resource {
   } catch {
     value = undefined
   }
-  const result = validateResource(value)
+  const result = validateStored(value)
   if (result.ok && resourceKey(nameOf(result.resource)) === name) return result.resource
   const why = result.ok ? 'its name differs' : `${result.violations[0]?.field}: ${result.violations[0]?.message}`
   throw new OutriderError('database-corrupt', `the stored resource ${name} is not valid: ${why}`, {

@@ -7,8 +7,6 @@ export interface StoredResource {
   readonly document: string
   /** Revision in which an operator last changed it. */
   readonly revision: number
-  /** Revision in which its resolved form last changed, for whatever reason: what sidecars compare. */
-  readonly publishedRevision: number
   readonly changedAtMs: number
 }
 
@@ -26,12 +24,17 @@ export interface SidecarRecord {
   readonly listeners: readonly Endpoint[]
 }
 
+/** Where the resources of a store come from: written by operators to this very server, or copied from a cluster. */
+export type StoreSource = 'own' | 'kubernetes'
+
 /** All of it is stored, or nothing. */
 export interface Batch {
   readonly changes?: readonly Change[]
   /** Resources whose resolved form changes although they do not: services whose endpoints or identities change. */
   readonly touched?: readonly ResourceName[]
   readonly sidecar?: SidecarRecord
+  /** The new revision, where it is not for the store to count: not below the present one. */
+  readonly revision?: number
 }
 
 export interface Commit {
@@ -69,7 +72,10 @@ export interface Store {
   get(name: ResourceName): StoredResource | undefined
   /** In the order of kind, namespace, name. */
   list(filter?: { readonly kind?: Kind; readonly namespace?: string }): readonly StoredResource[]
-  /** Returns the new revision. Listeners have been told when it returns. */
+  /**
+   * Returns the new revision: that of the batch, else the next number, or in a copy of a cluster the present one. Listeners have been told when it returns. Throws a `RangeError` for
+   * a revision below the present one.
+   */
   commit(batch: Batch, nowMs: number): number
   /** Tells of every later commit, in order. Synchronous: `list` and `watch` in one turn miss nothing. */
   watch(listener: (commit: Commit) => void): () => void

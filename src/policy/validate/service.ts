@@ -20,7 +20,7 @@ import {
   type Reader,
   withDefault,
 } from '../schema.ts'
-import { duration, envelope, listOf, MAX_STRING, port, spiffeId, text } from './readers.ts'
+import { duration, envelope, listOf, MAX_LIST, MAX_STRING, port, spiffeId, text } from './readers.ts'
 
 export const MIN_TTL_MS = 10_000
 export const MAX_TTL_MS: number = 90 * 86_400_000
@@ -53,44 +53,48 @@ const servicePort = andThen(
   ({ port, targetPort = port, protocol }) => ({ port, targetPort, protocol }),
 )
 
-const serviceSpec = andThen(
-  object({
-    hosts: withDefault(listOf(host, { unique: itselfUnruled }), []),
-    ports: listOf(servicePort, { min: 1, unique: by('port') }),
-    workloads: listOf(text(parseReference, { pattern: referenceForm }), { min: 1 }),
-    endpoints: withDefault(listOf(object({ address: text(parseAddress), port, appPort: optional(port) })), []),
-    addresses: withDefault(addresses, []),
-  }),
-  ({ endpoints, ...rest }, field, report) => {
-    const targets = new Set(rest.ports.map(({ targetPort }) => targetPort))
-    const [onlyTarget] = targets.size === 1 ? targets : []
-    const located = endpoints.flatMap(({ address, port, appPort = onlyTarget }, index) => {
-      if (appPort !== undefined && targets.has(appPort)) return [{ address, port, appPort }]
-      report({
-        field: pathOf(field, `endpoints[${index}].appPort`),
-        code: 'app-port-unknown',
-        message: `must be one of the target ports of the service: ${[...targets].join(', ')}`,
+const serviceSpecOf = (maxEndpoints: number) =>
+  andThen(
+    object({
+      hosts: withDefault(listOf(host, { unique: itselfUnruled }), []),
+      ports: listOf(servicePort, { min: 1, unique: by('port') }),
+      workloads: listOf(text(parseReference, { pattern: referenceForm }), { min: 1 }),
+      endpoints: withDefault(
+        list(object({ address: text(parseAddress), port, appPort: optional(port) }), { max: maxEndpoints }),
+        [],
+      ),
+      addresses: withDefault(addresses, []),
+    }),
+    ({ endpoints, ...rest }, field, report) => {
+      const targets = new Set(rest.ports.map(({ targetPort }) => targetPort))
+      const [onlyTarget] = targets.size === 1 ? targets : []
+      const located = endpoints.flatMap(({ address, port, appPort = onlyTarget }, index) => {
+        if (appPort !== undefined && targets.has(appPort)) return [{ address, port, appPort }]
+        report({
+          field: pathOf(field, `endpoints[${index}].appPort`),
+          code: 'app-port-unknown',
+          message: `must be one of the target ports of the service: ${[...targets].join(', ')}`,
+        })
+        return []
       })
-      return []
-    })
-    return located.length === endpoints.length ? { ...rest, endpoints: located } : undefined
-  },
-  {
-    rules: [
-      {
-        rule:
-          `!has(self.endpoints) || self.endpoints.size() * self.ports.size() > ${MAX_PAIRS} || ` +
-          'self.endpoints.all(e, has(e.appPort) ' +
-          '? self.ports.exists(p, has(p.targetPort) ? p.targetPort == e.appPort : p.port == e.appPort) ' +
-          ': self.ports.all(p, (has(p.targetPort) ? p.targetPort : p.port) == ' +
-          '(has(self.ports[0].targetPort) ? self.ports[0].targetPort : self.ports[0].port)))',
-        message:
-          'the appPort of an endpoint must be one of the target ports, and may be left out where there is but one',
-        fieldPath: '.endpoints',
-      },
-    ],
-  },
-)
+      return located.length === endpoints.length ? { ...rest, endpoints: located } : undefined
+    },
+    {
+      rules: [
+        {
+          rule:
+            `!has(self.endpoints) || self.endpoints.size() * self.ports.size() > ${MAX_PAIRS} || ` +
+            'self.endpoints.all(e, has(e.appPort) ' +
+            '? self.ports.exists(p, has(p.targetPort) ? p.targetPort == e.appPort : p.port == e.appPort) ' +
+            ': self.ports.all(p, (has(p.targetPort) ? p.targetPort : p.port) == ' +
+            '(has(self.ports[0].targetPort) ? self.ports[0].targetPort : self.ports[0].port)))',
+          message:
+            'the appPort of an endpoint must be one of the target ports, and may be left out where there is but one',
+          fieldPath: '.endpoints',
+        },
+      ],
+    },
+  )
 
 /** As `referenceForm`, and `namespace/*` or `*`. */
 const referencePatternForm = new RegExp(`^\\*$|${referenceForm.source}|${nameForm.source.replace(/\$$/, '/\\*$')}`)
@@ -116,11 +120,17 @@ const workloadSpec = object({
   upstreams: optional(listOf(text(parseReferencePattern, { pattern: referencePatternForm }))),
 })
 
-export const service: Reader<Service> = andThen(envelope('Service', serviceSpec), ({ kind, metadata, spec }) => ({
-  kind,
-  metadata,
-  spec: { ...spec, workloads: spec.workloads.map((text) => reference(text, metadata.namespace)) },
-}))
+function serviceReader(maxEndpoints: number): Reader<Service> {
+  return andThen(envelope('Service', serviceSpecOf(maxEndpoints)), ({ kind, metadata, spec }) => ({
+    kind,
+    metadata,
+    spec: { ...spec, workloads: spec.workloads.map((text) => reference(text, metadata.namespace)) },
+  }))
+}
+
+export const service: Reader<Service> = serviceReader(MAX_LIST)
+/** As the control server stores it: with the endpoints that a cluster has found, which no operator writes by hand. */
+export const storedService: Reader<Service> = serviceReader(MAX_ENDPOINTS)
 
 export const workload: Reader<Workload> = andThen(
   envelope('Workload', workloadSpec),

@@ -119,7 +119,7 @@ export class Subscription {
     })
     // What could not be read is held at no revision: the server sends it again, and learns again that it is broken.
     const held = [...snapshot.held.values()].map(({ ok, name, revision }) => ({ name, revision: ok ? revision : 0 }))
-    stream.send({ hello: { sidecarId, programVersion, held } })
+    stream.send({ hello: { sidecarId, programVersion, held, revision: snapshot.revision } })
     if (this.#trust !== undefined) stream.send({ trustReport: this.#trust })
     if (this.#draining) stream.send({ draining: {} })
     else if (this.#listeners !== undefined) stream.send({ listening: { listeners: [...this.#listeners] } })

@@ -109,7 +109,7 @@ const unavailable = new OutriderError('unavailable', 'the server has gone', { re
 t.test('hello, updates and their answers', async (t) => {
   const { streams, snapshot, subscription, connected } = start()
   const [stream] = streams
-  t.strictSame(stream!.sent, [{ hello: { sidecarId: 'one', programVersion: '1.2.3', held: [] } }])
+  t.strictSame(stream!.sent, [{ hello: { sidecarId: 'one', programVersion: '1.2.3', held: [], revision: 0 } }])
   t.equal(await connected(), false)
   stream!.push(update(1, [workloadOf('api'), allow('all')]))
   t.match(stream!.sent[1], { ack: { nonce: 'n1', revision: 1 } })

@@ -118,7 +118,10 @@ function setUp(): {
     },
     hello: (held = {}) => {
       const versions = Object.entries(held).map(([text, at]) => ({ name: name(text), revision: at }))
-      stream.receive({ message: 'hello', hello: { sidecarId: 'one', programVersion: '1.0', held: versions } })
+      stream.receive({
+        message: 'hello',
+        hello: { sidecarId: 'one', programVersion: '1.0', held: versions, revision: 0 },
+      })
     },
     ack: (index = -1) => stream.receive({ message: 'ack', ack: answered(index) }),
     nack: (names) => {
@@ -274,14 +277,14 @@ t.test('a stream begins with one hello that says who it is', async (t) => {
   const cases: readonly (readonly SubscribeRequest__Output[])[] = [
     [{ message: 'ack', ack: { nonce: '1', revision: 1 } }],
     [{}],
-    [{ message: 'hello', hello: { sidecarId: '', programVersion: '1', held: [] } }],
-    [{ message: 'hello', hello: { sidecarId: 'a b', programVersion: '1', held: [] } }],
-    [{ message: 'hello', hello: { sidecarId: 'a', programVersion: '1\n2', held: [] } }],
+    [{ message: 'hello', hello: { sidecarId: '', programVersion: '1', held: [], revision: 0 } }],
+    [{ message: 'hello', hello: { sidecarId: 'a b', programVersion: '1', held: [], revision: 0 } }],
+    [{ message: 'hello', hello: { sidecarId: 'a', programVersion: '1\n2', held: [], revision: 0 } }],
     [
-      { message: 'hello', hello: { sidecarId: 'a', programVersion: '1', held: [] } },
-      { message: 'hello', hello: { sidecarId: 'a', programVersion: '1', held: [] } },
+      { message: 'hello', hello: { sidecarId: 'a', programVersion: '1', held: [], revision: 0 } },
+      { message: 'hello', hello: { sidecarId: 'a', programVersion: '1', held: [], revision: 0 } },
     ],
-    [{ message: 'hello', hello: { sidecarId: 'a', programVersion: '1', held: [] } }, {}],
+    [{ message: 'hello', hello: { sidecarId: 'a', programVersion: '1', held: [], revision: 0 } }, {}],
   ]
   for (const messages of cases) {
     const { stream } = setUp()

@@ -10,6 +10,7 @@ import { validateResource } from '../../../../src/policy/validate.ts'
 import { service, temporaryFolder, workload } from '../../../fixtures/control.ts'
 
 const NOW = 1_800_000_000_000
+const PUBLISHED_REVISION = 'ALTER TABLE resources ADD COLUMN published_revision INTEGER NOT NULL DEFAULT 1'
 const ID = parseSpiffeId('spiffe://test.local/ns/default/sa/web')
 
 function put(document: object): Change & { kind: 'put' } {
@@ -58,7 +59,7 @@ t.test('commits: one revision for all, told to watchers, there after a restart',
     [1, 2, 3],
   )
   t.equal(store.get(nameOf(web.resource)), undefined)
-  t.match(store.get(nameOf(svc.resource)), { revision: 1, publishedRevision: 2, changedAtMs: NOW })
+  t.match(store.get(nameOf(svc.resource)), { revision: 1, changedAtMs: NOW })
   const before = store.list()
   store.close()
   t.equal(statSync(file).mode & 0o777, 0o600)
@@ -153,7 +154,7 @@ t.test('a database of the version before is brought up to date, with what is in 
   before.commit({ changes: [put(workload('web'))] }, NOW)
   before.close()
   const hand = new DatabaseSync(file)
-  hand.exec('DROP TABLE api_key_uses; PRAGMA user_version = 1')
+  hand.exec(`DROP TABLE api_key_uses; ${PUBLISHED_REVISION}; PRAGMA user_version = 1`)
   hand.close()
   const after = open()
   t.equal(after.size, 1)
@@ -205,7 +206,7 @@ t.test('a damaged database, one of another program and one of a later version ar
   const later = setUp(t)
   later.open().close()
   const raised = new DatabaseSync(later.file)
-  raised.exec('PRAGMA user_version = 3')
+  raised.exec('PRAGMA user_version = 4')
   raised.close()
   t.throws(later.open, { code: 'database-foreign' })
 

@@ -2,6 +2,7 @@
 
 import type { Timestamp as _google_protobuf_Timestamp, Timestamp__Output as _google_protobuf_Timestamp__Output } from '../../../google/protobuf/Timestamp.ts';
 import type { FederatedDomain as _outrider_admin_v1_FederatedDomain, FederatedDomain__Output as _outrider_admin_v1_FederatedDomain__Output } from '../../../outrider/admin/v1/FederatedDomain.ts';
+import type { ClusterState as _outrider_admin_v1_ClusterState, ClusterState__Output as _outrider_admin_v1_ClusterState__Output } from '../../../outrider/admin/v1/ClusterState.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface ControlStatus {
@@ -16,6 +17,7 @@ export interface ControlStatus {
   'grpcAddress'?: (string);
   'bundleEndpoint'?: (string);
   'federation'?: (_outrider_admin_v1_FederatedDomain)[];
+  'kubernetes'?: (_outrider_admin_v1_ClusterState | null);
 }
 
 export interface ControlStatus__Output {
@@ -30,4 +32,5 @@ export interface ControlStatus__Output {
   'grpcAddress': (string);
   'bundleEndpoint': (string);
   'federation': (_outrider_admin_v1_FederatedDomain__Output)[];
+  'kubernetes': (_outrider_admin_v1_ClusterState__Output | null);
 }
