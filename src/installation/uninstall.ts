@@ -1,5 +1,6 @@
 import type { ApiClient } from '../kubernetes/client.ts'
 import type { ClusterObject, ResourceType } from '../kubernetes/objects.ts'
+import { TRUST_CONFIG_MAP } from '../control/kubernetes/trust-config-map.ts'
 import type { Clock } from '../lib/clock.ts'
 import { OutriderError } from '../lib/errors.ts'
 import { ApiError } from '../kubernetes/failure.ts'
@@ -31,7 +32,6 @@ const lasting: ReadonlySet<string> = new Set(['CustomResourceDefinition', 'Secre
 /** Namespaces that have the trust bundle, and pods that are counted. */
 const MAX_OBJECTS = 100_000
 const MAX_NAMED = 3
-const TRUST_CONFIG_MAP = 'outrider-trust'
 
 /**
  * Removes what `outrider install` has made, the last first: from the first step on no pod waits for the injector any more. Throws
