@@ -52,7 +52,7 @@ async function withCluster(t: Test, cluster: Cluster): Promise<void> {
   await t.test('install makes everything, and waits until it runs', async (t) => {
     const installing = command('install')
     for (const name of DEPLOYMENTS) {
-      await until(
+      await whileRunning(
         installing,
         async () => (await get(cluster, `/apis/apps/v1/namespaces/${SYSTEM}/deployments/${name}`)) !== undefined,
       )
