@@ -54,7 +54,7 @@ export async function uninstall(
   removals.push(...bundles.map((object) => ({ object, outcome: 'removed' }) as const))
   if (dryRun) return removals
   const gone = removals.filter(({ outcome }) => outcome === 'removed')
-  // The bundles only when nobody is left who writes them anew; the namespace when nothing else is to do.
+  // The bundles when no control server has the right any more to write them anew; the namespace last, for it takes all else with it.
   for (const { object } of gone.toSorted((a, b) => rank(a.object) - rank(b.object))) {
     signal.throwIfAborted()
     const { name, namespace } = object.metadata

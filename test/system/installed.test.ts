@@ -117,6 +117,44 @@ async function withCluster(t: Test, cluster: Cluster): Promise<void> {
     },
   )
 
+  await t.test('what their accounts may not', async (t) => {
+    const may = async (account: string, attributes: object): Promise<boolean> => {
+      const { body } = await cluster.ask('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', {
+        apiVersion: 'authorization.k8s.io/v1',
+        kind: 'SubjectAccessReview',
+        spec: { user: `system:serviceaccount:${SYSTEM}:${account}`, resourceAttributes: attributes },
+      })
+      return fieldsOf(body['status'])['allowed'] === true
+    }
+    const secret = { verb: 'get', resource: 'secrets', namespace: SYSTEM, name: 'outrider-ca' }
+    t.equal(await may('outrider-control', secret), true)
+    for (const account of ['outrider-control', 'outrider-injector']) {
+      for (const attributes of [
+        { ...secret, name: 'another' },
+        { ...secret, namespace: 'default' },
+        { verb: 'list', resource: 'secrets' },
+        { verb: 'list', resource: 'secrets', namespace: SYSTEM },
+        { verb: 'delete', resource: 'secrets', namespace: SYSTEM, name: 'outrider-ca' },
+        { verb: 'create', resource: 'pods', namespace: 'default' },
+        { verb: 'create', resource: 'pods', subresource: 'exec', namespace: 'default' },
+        { verb: 'create', resource: 'serviceaccounts', subresource: 'token', namespace: SYSTEM },
+        { verb: 'patch', resource: 'configmaps', namespace: 'default', name: 'another' },
+        { verb: 'get', resource: 'configmaps', namespace: 'default', name: 'another' },
+        { verb: 'create', resource: 'leases', group: 'coordination.k8s.io', namespace: 'kube-system' },
+        { verb: 'patch', resource: 'clusterroles', group: 'rbac.authorization.k8s.io', name: 'outrider-control' },
+        { verb: 'create', resource: 'workloads', group: 'outrider.mesh', namespace: 'default' },
+        {
+          verb: 'patch',
+          resource: 'mutatingwebhookconfigurations',
+          group: 'admissionregistration.k8s.io',
+          name: 'another',
+        },
+      ])
+        t.equal(await may(account, attributes), false, `${account}: ${Object.values(attributes).join(' ')}`)
+    }
+    t.equal(await may('outrider-injector', secret), false)
+  })
+
   await t.test('to install again takes nothing away from the mesh', async (t) => {
     const again = await command('install', '--timeout=0', '--trust-domain=prod.example')
     t.equal(again.code, 0, again.stderr)
