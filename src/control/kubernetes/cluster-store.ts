@@ -61,6 +61,7 @@ export class ClusterStore implements Source {
       {
         synced: () => sessions.wakeNew(),
         reached: () => sessions.wakeNew(),
+        released: () => sessions.wakeAll(),
         written: (name) => this.#status?.touch(name),
       },
     )
@@ -103,6 +104,10 @@ export class ClusterStore implements Source {
 
   reach(revision: number): 'known' | 'awaited' | 'beyond' {
     return this.#feed?.reach(revision) ?? 'known'
+  }
+
+  isHeldBack(key: string): boolean {
+    return this.#feed?.isHeldBack(key) ?? false
   }
 
   /** How the copy stands; undefined before `start`. */
