@@ -120,9 +120,20 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     const health = config.health && (await serveHealth({ ...state, address: config.health }))
     if (health !== undefined) undo.push(() => health.close())
     if (api !== undefined) {
-      const { kubernetesNamespace: namespace } = config
+      const { kubernetesNamespace: namespace, kubernetesNamespaces } = config
+      const namespaces = kubernetesNamespaces?.split(',') ?? []
       const catchUp = (): Promise<void> => home.catchUp()
-      const roots = new TrustConfigMaps({ client: api, namespace, authority, catchUp, clock, random, log, metrics })
+      const roots = new TrustConfigMaps({
+        client: api,
+        namespace,
+        namespaces,
+        authority,
+        catchUp,
+        clock,
+        random,
+        log,
+        metrics,
+      })
       undo.push(() => roots.close())
     }
     metrics.storeRevision.set(store.revision)

@@ -21,7 +21,8 @@ import { startTestControl, temporaryFolder, type TestControl, TRUST_DOMAIN, work
 import { claimsOf, clusterKey, ISSUER, tokenOf } from '../../fixtures/kubernetes.ts'
 import { startKubernetes, type TestKubernetes } from '../../fixtures/kubernetes-api.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
-import { installSecret, secretData, testLog, until } from '../../fixtures/shared-ca.ts'
+import { until } from '../../fixtures/process.ts'
+import { installSecret, secretData, testLog } from '../../fixtures/shared-ca.ts'
 
 checkLeaks(t)
 
