@@ -166,7 +166,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     }
     const sessions = new Sessions(mesh, sidecars, config, random, log, metrics)
     const serverName = config.kubernetesServerName ?? hostname()
-    const reports = new ServerReports({ home, sessions, identity, serverName, clock, log })
+    const isGone = (server: string): boolean => cluster?.isGone(server) ?? false
+    const reports = new ServerReports({ home, sessions, identity, serverName, isGone, clock, log })
     undo.push(() => reports.close())
     const canaries = new Canaries({ mesh, sessions, clock, log, metrics })
     undo.push(() => canaries.close(), countSidecars(sidecars, sessions, metrics, clock))

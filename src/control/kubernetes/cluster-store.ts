@@ -92,6 +92,11 @@ export class ClusterStore implements Source {
     return `the cluster has not told of ${waiting.length} types of objects, ${first.name} among them${why}`
   }
 
+  /** Whether a control server of this name is known to be gone. */
+  isGone(server: string): boolean {
+    return this.#leases?.isGone(server) ?? false
+  }
+
   checkReady(): void {
     const why = this.notReady
     if (why !== undefined) {
