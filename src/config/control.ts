@@ -29,6 +29,13 @@ export const controlOptions = {
     optional: true,
     doc: 'Health, metrics and the log level over HTTP. Loopback only: it asks nobody who they are. Empty: there is none.',
   },
+  health: {
+    type: 'address',
+    use: 'listen',
+    default: '',
+    optional: true,
+    doc: 'Where a kubelet asks for /live and /ready, such as [::]:15020; nothing else is answered there, and nobody is asked who he is. Where the machine has no IPv6, [::] is 0.0.0.0. Empty: nowhere.',
+  },
   trustDomain: {
     type: 'string',
     default: 'outrider.local',

@@ -17,6 +17,7 @@ import { adminService, attestService, type IdentityHandlers, identityService, po
 import type { PeerCredentials } from '../lib/peer-credentials.ts'
 import { type RpcServer, type ServerEvents, type ServerLimits, serveSocket, serveTls } from '../rpc/server.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
+import { serveHealth } from '../telemetry/health-server.ts'
 import { openAuditLog } from '../telemetry/audit.ts'
 import type { Logger, RootLogger } from '../telemetry/log.ts'
 import { controlMetrics } from '../telemetry/names.ts'
@@ -60,6 +61,8 @@ export interface ControlServer extends Drainable {
   readonly adminSocket: string
   /** `host:port` of the admin endpoint, when there is one. */
   readonly adminAddress: string | undefined
+  /** `host:port` where a kubelet asks, when it does. */
+  readonly healthAddress: string | undefined
   /** `host:port` of the bundle endpoint, when there is one. */
   readonly bundleEndpoint: string | undefined
   readonly metrics: MetricRegistry<typeof controlMetrics>
@@ -114,6 +117,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     if (cluster !== undefined) undo.push(() => cluster.close())
     const state = { log, registry, notReady: () => notReady ?? cluster?.notReady }
     const adminAddress = await openAdmin(config.admin, state, undo)
+    const health = config.health && (await serveHealth({ ...state, address: config.health }))
+    if (health !== undefined) undo.push(() => health.close())
     if (api !== undefined) {
       const { kubernetesNamespace: namespace, kubernetesNamespaces } = config
       const namespaces = kubernetesNamespaces?.split(',') ?? []
@@ -244,6 +249,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       grpcAddress: grpc.address,
       adminSocket: admin.address,
       adminAddress,
+      healthAddress: health && formatAddress(health.address),
       bundleEndpoint: bundleServer?.address,
       metrics: registry,
       close: async () => {

@@ -19,7 +19,8 @@ import { openProviders } from './authentication/open.ts'
 import { adoptIdentity } from './adopt-identity.ts'
 import { type Advertised, AppListens } from './app-listens.ts'
 import { establishIdentity, type Identity } from '../enrolment/identity.ts'
-import { type HealthServer, serveHealth } from './health/serve.ts'
+import { type HealthServer, serveHealth } from '../telemetry/health-server.ts'
+import { applicationProbes } from './health/probes.ts'
 import { HealthReporter } from './health-report.ts'
 import { LastGood } from './last-good/last-good.ts'
 import { listen, stopListening } from '../lib/listen.ts'
@@ -154,8 +155,12 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     if (config.health !== undefined) {
       const targets = parseProbeTargets(config.probes ?? '')
       if (typeof targets === 'string') throw new TypeError(targets)
-      const notLive = (): Promise<string | undefined> => traffic.notLive()
-      healthServer = await serveHealth({ address: config.health, targets, notReady: unready, notLive, clock, log })
+      healthServer = await serveHealth({
+        address: config.health,
+        notReady: unready,
+        notLive: () => traffic.notLive(),
+        other: applicationProbes({ targets, clock, log }),
+      })
     }
     lastGood = await LastGood.open({ config, snapshot, clock, log })
     const establish = config.identitySource === 'control' ? establishIdentity : adoptIdentity

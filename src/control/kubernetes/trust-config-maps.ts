@@ -34,7 +34,7 @@ export interface TrustConfigMapsOptions {
   readonly metrics: ControlMetrics
 }
 
-const namespaceType: ResourceType = { group: '', version: 'v1', plural: 'namespaces', namespaced: false }
+export const namespaceType: ResourceType = { group: '', version: 'v1', plural: 'namespaces', namespaced: false }
 /** The namespaces in which pods get a sidecar. */
 const INJECTED_NAMESPACES = 'outrider.mesh/inject=enabled'
 const FIELD_MANAGER = 'outrider-control'
