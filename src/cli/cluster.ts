@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { ApiClient } from '../kubernetes/client.ts'
-import { type ApiConnection, podConnection } from '../kubernetes/connection.ts'
+import type { ApiConnection } from '../kubernetes/connection.ts'
+import { inClusterConnection } from '../kubernetes/in-cluster.ts'
 import { kubeconfigFiles, readKubeconfig } from '../kubernetes/kubeconfig.ts'
 import type { CommandContext } from './command.ts'
 
@@ -27,22 +28,12 @@ type Asking = Pick<CommandContext, 'env' | 'signal' | 'stderr' | 'clock'> & {
   readonly options: { readonly kubeconfig: string | undefined; readonly context: string | undefined }
 }
 
-const ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
-
-/** The connection of the service account, where this runs in a pod. */
-function inCluster(env: CommandContext['env']): ApiConnection | undefined {
-  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env
-  const tokenFile = `${ACCOUNT}/token`
-  if (host === undefined || host === '' || !existsSync(tokenFile)) return undefined
-  return podConnection({ host, port: Number(port) }, `${ACCOUNT}/ca.crt`, tokenFile)
-}
-
 /** Where the cluster is, chosen as kubectl does; throws `kubeconfig-*`. */
 function connectionOf({ options, env, stderr }: Asking): ApiConnection {
   const { kubeconfig: file, context } = options
   const nothingSaid =
     file === undefined && context === undefined && !kubeconfigFiles(env).some((path) => existsSync(path))
-  const own = nothingSaid ? inCluster(env) : undefined
+  const own = nothingSaid ? inClusterConnection(env) : undefined
   if (own !== undefined) return own
   const { connection, warnings } = readKubeconfig({ file, context, env })
   for (const warning of warnings) stderr.write(`warning: ${warning}\n`)

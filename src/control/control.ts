@@ -120,9 +120,20 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     const health = config.health && (await serveHealth({ ...state, address: config.health }))
     if (health !== undefined) undo.push(() => health.close())
     if (api !== undefined) {
-      const { kubernetesNamespace: namespace } = config
+      const { kubernetesNamespace: namespace, kubernetesNamespaces } = config
+      const namespaces = kubernetesNamespaces?.split(',') ?? []
       const catchUp = (): Promise<void> => home.catchUp()
-      const roots = new TrustConfigMaps({ client: api, namespace, authority, catchUp, clock, random, log, metrics })
+      const roots = new TrustConfigMaps({
+        client: api,
+        namespace,
+        namespaces,
+        authority,
+        catchUp,
+        clock,
+        random,
+        log,
+        metrics,
+      })
       undo.push(() => roots.close())
     }
     metrics.storeRevision.set(store.revision)
@@ -155,7 +166,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     }
     const sessions = new Sessions(mesh, sidecars, config, random, log, metrics)
     const serverName = config.kubernetesServerName ?? hostname()
-    const reports = new ServerReports({ home, sessions, identity, serverName, clock, log })
+    const isGone = (server: string): boolean => cluster?.isGone(server) ?? false
+    const reports = new ServerReports({ home, sessions, identity, serverName, isGone, clock, log })
     undo.push(() => reports.close())
     const canaries = new Canaries({ mesh, sessions, clock, log, metrics })
     undo.push(() => canaries.close(), countSidecars(sidecars, sessions, metrics, clock))

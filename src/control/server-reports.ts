@@ -12,6 +12,8 @@ export interface ReportParts {
   readonly sessions: Sessions
   readonly identity: OwnIdentity
   readonly serverName: string
+  /** Whether another server is known to be gone: what it told counts no more. */
+  readonly isGone: (server: string) => boolean
   readonly clock: Clock
   readonly log: Logger
 }
@@ -49,10 +51,10 @@ export class ServerReports {
 
   /** Of the servers that are not known to be gone. */
   get others(): readonly ServerReport[] {
-    const { home, clock } = this.#parts
+    const { home, clock, isGone } = this.#parts
     return [...home.heard.values()].flatMap((text) => {
       const report = isOutdated(text, clock.now()) ? undefined : parseReport(text)
-      return report === undefined ? [] : [report]
+      return report === undefined || isGone(report.server) ? [] : [report]
     })
   }
 

@@ -11,7 +11,7 @@ export interface InstallOptions {
   readonly client: ApiClient
   readonly clock: Clock
   readonly signal: AbortSignal
-  /** For the definitions to be established and the Deployments to be available, together. */
+  /** For the Deployments to be available; 0: that is not waited for. */
   readonly timeoutMs: number
   /** Takes fields from other managers. */
   readonly force: boolean
@@ -21,6 +21,8 @@ export interface InstallOptions {
   readonly progress: (line: string) => void
 }
 
+/** What comes after the definitions cannot be made before them: they get so long at least. */
+const DEFINITIONS_MS = 30_000
 /** Native sidecars are on by default from here on. */
 const OLDEST = [1, 29] as const
 
@@ -33,18 +35,22 @@ export async function install(objects: readonly ClusterObject[], options: Instal
   await checkVersion(client)
   const steps = await planInstall(client, objects, force)
   if (dryRun) return steps
-  const waiting: Waiting = { client, clock, signal, endMs: clock.monotonic() + timeoutMs }
-  const definitions = steps.filter(({ object }) => object.kind === 'CustomResourceDefinition')
-  const first = steps.indexOf(definitions.at(-1) ?? steps[0]!) + 1
-  await applyAll(steps.slice(0, first), waiting, force)
-  for (const { object } of definitions) await waitEstablished(waiting, object)
-  await applyAll(steps.slice(first), waiting, force)
+  const started = clock.monotonic()
+  const defining: Waiting = { client, clock, signal, endMs: started + Math.max(timeoutMs, DEFINITIONS_MS) }
+  const first = steps.findLastIndex(isDefinition) + 1
+  await applyAll(steps.slice(0, first), defining, force)
+  for (const { object } of steps.filter(isDefinition)) await waitEstablished(defining, object)
+  await applyAll(steps.slice(first), defining, force)
   const deployments = steps.filter(({ object }) => object.kind === 'Deployment')
   for (const { object } of timeoutMs === 0 ? [] : deployments) {
     progress(`waiting for Deployment ${object.metadata.name}`)
-    await waitAvailable(waiting, object)
+    await waitAvailable({ ...defining, endMs: started + timeoutMs }, object)
   }
   return steps.map((step) => (step.outcome === 'unchecked' ? { ...step, outcome: 'created' } : step))
+}
+
+function isDefinition({ object }: Step): boolean {
+  return object.kind === 'CustomResourceDefinition'
 }
 
 async function applyAll(steps: readonly Step[], waiting: Waiting, force: boolean): Promise<void> {

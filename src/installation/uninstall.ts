@@ -1,5 +1,6 @@
 import type { ApiClient } from '../kubernetes/client.ts'
 import type { ClusterObject, ResourceType } from '../kubernetes/objects.ts'
+import { TRUST_CONFIG_MAP } from '../control/kubernetes/trust-config-map.ts'
 import type { Clock } from '../lib/clock.ts'
 import { OutriderError } from '../lib/errors.ts'
 import { ApiError } from '../kubernetes/failure.ts'
@@ -31,7 +32,6 @@ const lasting: ReadonlySet<string> = new Set(['CustomResourceDefinition', 'Secre
 /** Namespaces that have the trust bundle, and pods that are counted. */
 const MAX_OBJECTS = 100_000
 const MAX_NAMED = 3
-const TRUST_CONFIG_MAP = 'outrider-trust'
 
 /**
  * Removes what `outrider install` has made, the last first: from the first step on no pod waits for the injector any more. Throws
@@ -54,7 +54,7 @@ export async function uninstall(
   removals.push(...bundles.map((object) => ({ object, outcome: 'removed' }) as const))
   if (dryRun) return removals
   const gone = removals.filter(({ outcome }) => outcome === 'removed')
-  // The bundles only when nobody is left who writes them anew; the namespace when nothing else is to do.
+  // The bundles when no control server has the right any more to write them anew; the namespace last, for it takes all else with it.
   for (const { object } of gone.toSorted((a, b) => rank(a.object) - rank(b.object))) {
     signal.throwIfAborted()
     const { name, namespace } = object.metadata

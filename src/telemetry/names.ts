@@ -216,7 +216,7 @@ export const sidecarMetrics = {
   upstreamRequestsRetried: {
     name: 'outrider_upstream_requests_retried_total',
     type: 'counter',
-    help: 'Requests that were sent again because the first connection failed before it took them.',
+    help: 'Requests that were sent again because nothing had taken them: the connection failed first, or the sidecar of the endpoint could not reach its application.',
     labels: {},
   },
   upstreamFailures: {

@@ -108,7 +108,7 @@ async function withCluster(t: Test, cluster: Cluster): Promise<void> {
     t.equal(code, 0, stdout)
     t.notMatch(stdout, / (?:failed|warning) /)
     t.match(stdout, /^sidecars +ok +all of 1 pods are ready$/m)
-    t.match(stdout, /^webhook for pods +ok +caBundle is the roots of the mesh$/m)
+    t.match(stdout, /^webhook for pods +ok +caBundle has the roots of the mesh$/m)
   })
 
   await t.test('what is wrong with pods, services and namespaces', async (t) => {

@@ -1,14 +1,17 @@
 // The installation before a real API server, which has no kubelet and no controllers: the test is those.
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { readManifests } from '../../src/installation/manifests.ts'
 import { nameOf, typeOf } from '../../src/installation/object-types.ts'
 import { type ClusterObject, isRecord, objectOf, pathOfType } from '../../src/kubernetes/objects.ts'
+import { packageRoot } from '../../src/lib/package-root.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { type Cluster, type ClusterAnswer, startCluster } from '../fixtures/cluster.ts'
 import { outrider, type Ran } from '../fixtures/command-line.ts'
 import { controllersOf } from '../fixtures/controllers.ts'
 import { kubeconfigOf } from '../fixtures/kubeconfig.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
+import { findProgram, runProgram, temporaryFolder, until } from '../fixtures/process.ts'
 
 checkLeaks(t)
 
@@ -49,7 +52,7 @@ async function withCluster(t: Test, cluster: Cluster): Promise<void> {
   await t.test('install makes everything, and waits until it runs', async (t) => {
     const installing = command('install')
     for (const name of DEPLOYMENTS) {
-      await until(
+      await whileRunning(
         installing,
         async () => (await get(cluster, `/apis/apps/v1/namespaces/${SYSTEM}/deployments/${name}`)) !== undefined,
       )
@@ -202,7 +205,7 @@ async function withCluster(t: Test, cluster: Cluster): Promise<void> {
     )
 
     const purging = command('uninstall', '--purge')
-    await until(purging, async () => {
+    await whileRunning(purging, async () => {
       const namespace = await get(cluster, `/api/v1/namespaces/${SYSTEM}`)
       return namespace === undefined || namespace.metadata.deletionTimestamp !== undefined
     })
@@ -216,6 +219,36 @@ async function withCluster(t: Test, cluster: Cluster): Promise<void> {
     )
     t.equal(await get(cluster, '/api/v1/namespaces/default/configmaps/outrider-trust'), undefined)
     t.match((await command('uninstall')).stdout, /nothing of the mesh is there/)
+  })
+
+  await t.test('what kustomize makes of the same manifests', async (t) => {
+    const kubectl = findProgram('kubectl')
+    if (kubectl === undefined) {
+      console.log('note: left out: kubectl is not installed')
+      t.pass('there is no kubectl')
+      return
+    }
+    const env = { KUBECONFIG: kubeconfig, HOME: temporaryFolder(t) }
+    const run = (...words: string[]) => runProgram(t, kubectl, words, { env })
+    const base = join(packageRoot, 'deploy', 'base')
+    const apply = () => run('apply', '--server-side', '-k', base)
+    const first = await apply()
+    // The definitions are new: what is of them is for the second time.
+    if (first.code !== 0) t.match(first.stderr, /no matches for kind "Workload"/)
+    await until('kubectl apply', async () => (await apply()).code === 0)
+    for (const object of objects) t.ok(await present(cluster, object), nameOf(object))
+    const before = await versions()
+    const foreign = await command('uninstall', '--purge')
+    t.equal(foreign.code, 0, foreign.stderr)
+    t.equal(foreign.stdout.match(/ kept: outrider install did not make it$/gm)?.length, objects.length)
+    t.same(await versions(), before, 'it is not ours')
+    const diff = runProgram(t, kubectl, ['diff', '--server-side', '-f', '-'], {
+      env,
+      input: (await outrider(['install', '-o', 'yaml'])).stdout,
+    })
+    t.match(await diff, { code: 0, stdout: '' }, 'outrider install -o yaml is the same')
+    const adopted = await command('install', '--timeout=0')
+    t.equal(adopted.code, 0, adopted.stderr)
   })
 }
 
@@ -240,7 +273,7 @@ async function get(cluster: Cluster, path: string): Promise<ClusterObject | unde
 }
 
 /** Until it holds, or the command is over, which then failed. */
-async function until(running: Promise<Ran>, holds: () => Promise<boolean>): Promise<void> {
+async function whileRunning(running: Promise<Ran>, holds: () => Promise<boolean>): Promise<void> {
   let over = false
   void running.then(() => (over = true))
   while (!over && !(await holds())) {

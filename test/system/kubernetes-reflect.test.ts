@@ -14,7 +14,7 @@ import { ensure } from '../fixtures/cluster-accounts.ts'
 import { below, seed } from '../fixtures/fuzz.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
 import { until } from '../fixtures/process.ts'
-import { startRelay } from '../fixtures/relay.ts'
+import { startRelay } from '../fixtures/faulty-relay.ts'
 
 checkLeaks(t)
 

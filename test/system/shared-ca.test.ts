@@ -6,8 +6,8 @@ import { parseAddress } from '../../src/lib/address.ts'
 import { startTestControl } from '../fixtures/control.ts'
 import { type Cluster, startCluster } from '../fixtures/cluster.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
-import { temporaryFolder } from '../fixtures/process.ts'
-import { CONTROL_NAMESPACE, joinCa, sequenceComes, until } from '../fixtures/shared-ca.ts'
+import { temporaryFolder, until } from '../fixtures/process.ts'
+import { CONTROL_NAMESPACE, joinCa, sequenceComes } from '../fixtures/shared-ca.ts'
 
 checkLeaks(t)
 

@@ -33,7 +33,7 @@ export class ClusterIndex {
   }
 
   putSlice(slice: Slice): boolean {
-    if (sameSlice(this.#slices.get(keyOf(slice)), slice)) return false
+    if (same(this.#slices.get(keyOf(slice)), slice)) return false
     this.#takeSlice(keyOf(slice))
     const { namespace, service, endpoints } = slice
     const serviceKey = `${namespace}/${service}`
@@ -54,7 +54,7 @@ export class ClusterIndex {
   putPod(pod: MeshedPod): boolean {
     const key = keyOf(pod)
     // Most changes of a pod are none for its peers.
-    if (samePod(this.#pods.get(key), pod)) return false
+    if (same(this.#pods.get(key), pod)) return false
     this.deletePod(key)
     this.#pods.set(key, pod)
     mapIn(this.#podsByIdentity, pod.identity).set(key, pod)
@@ -161,18 +161,10 @@ function take<T>(set: Set<T>): readonly T[] {
   return taken
 }
 
-function same(a: object | undefined, b: object): boolean {
-  return a !== undefined && JSON.stringify(a) === JSON.stringify(b)
+function same<T extends object>(a: T | undefined, b: T): boolean {
+  return a !== undefined && JSON.stringify(a, mapsAsLists) === JSON.stringify(b, mapsAsLists)
 }
 
-function sameSlice(a: Slice | undefined, b: Slice): boolean {
-  if (a === undefined) return false
-  const text = ({ ports, ...rest }: Slice): string => JSON.stringify([rest, [...ports]])
-  return text(a) === text(b)
-}
-
-function samePod(a: MeshedPod | undefined, b: MeshedPod): boolean {
-  if (a === undefined) return false
-  const text = ({ listeners, ...rest }: MeshedPod): string => JSON.stringify([rest, [...listeners]])
-  return text(a) === text(b)
+function mapsAsLists(_: string, value: unknown): unknown {
+  return value instanceof Map ? [...value] : value
 }

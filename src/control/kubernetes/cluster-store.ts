@@ -61,6 +61,7 @@ export class ClusterStore implements Source {
       {
         synced: () => sessions.wakeNew(),
         reached: () => sessions.wakeNew(),
+        released: () => sessions.wakeAll(),
         written: (name) => this.#status?.touch(name),
       },
     )
@@ -91,6 +92,11 @@ export class ClusterStore implements Source {
     return `the cluster has not told of ${waiting.length} types of objects, ${first.name} among them${why}`
   }
 
+  /** Whether a control server of this name is known to be gone. */
+  isGone(server: string): boolean {
+    return this.#leases?.isGone(server) ?? false
+  }
+
   checkReady(): void {
     const why = this.notReady
     if (why !== undefined) {
@@ -103,6 +109,10 @@ export class ClusterStore implements Source {
 
   reach(revision: number): 'known' | 'awaited' | 'beyond' {
     return this.#feed?.reach(revision) ?? 'known'
+  }
+
+  isHeldBack(key: string): boolean {
+    return this.#feed?.isHeldBack(key) ?? false
   }
 
   /** How the copy stands; undefined before `start`. */

@@ -60,7 +60,7 @@ export class Collection {
           present.add(keyOf(object))
           this.#put(object, sink)
         }
-        for (const key of [...this.#versions.keys()]) {
+        for (const key of this.#versions.keys()) {
           if (present.has(key)) continue
           this.#versions.delete(key)
           sink.delete(key, revision)

@@ -40,7 +40,7 @@ export interface Member {
 export interface DeriveContext {
   readonly clusterDomain: string
   /** By namespace and name; `undefined`: it has no sidecar, or no Workload. */
-  memberOf(namespace: string, pod: string): Member | undefined
+  readonly memberOf: (namespace: string, pod: string) => Member | undefined
 }
 
 /** Every Service answers to these names by itself, and to no others that end in `.svc.`. */

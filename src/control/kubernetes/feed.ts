@@ -3,7 +3,7 @@ import type { ApiClient } from '../../kubernetes/client.ts'
 import { keyOf } from '../../kubernetes/objects.ts'
 import { reflect, type Reflector } from '../../kubernetes/reflect.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
-import { describeError, OutriderError } from '../../lib/errors.ts'
+import { describeError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
 import { nameOf, type ResourceName, resourceKey } from '../../policy/model.ts'
 import type { Logger } from '../../telemetry/log.ts'
@@ -43,6 +43,8 @@ export interface FeedEvents {
   synced(): void
   /** `Source.reach` may say something else now. */
   reached(): void
+  /** A resource that was held back, and of which the store had nothing, is gone: what sidecars have of it goes too. */
+  released(): void
   /** What is known of this custom resource has changed: whether it is served, or what the cluster has of it. */
   written(name: ResourceName): void
 }
@@ -114,6 +116,12 @@ export class Feed {
   /** Custom resources that are not served as they are written. */
   get held(): readonly HeldBack[] {
     return [...this.#held.values()]
+  }
+
+  /** As `Source.isHeldBack`. */
+  isHeldBack(key: string): boolean {
+    const held = this.#held.get(key)
+    return held !== undefined && this.#mesh.store.get(held.name) === undefined
   }
 
   /** Why it is not; undefined: it is, or there is none. */
@@ -233,6 +241,7 @@ export class Feed {
     // Endpoints come and go; anything else may be what others waited for.
     if ([...names.values()].some(({ kind }) => kind !== 'Service'))
       for (const [key, { name }] of this.#held) names.set(key, name)
+    const generations = new Map([...names].map(([key, name]) => [key, this.written.get(name)?.generation ?? 0]))
     const candidates: Candidate[] = []
     const deletions: ResourceName[] = []
     for (const name of names.values()) {
@@ -245,10 +254,15 @@ export class Feed {
     const held = await admitInRounds(candidates, deletions, this.#mesh, (changes) => this.#store(changes, revision))
     this.#waiting.clear()
     this.#settle(names, held)
+    for (const [key, name] of names) {
+      // It may have been written again meanwhile.
+      this.written.judge(name, generations.get(key) ?? 0)
+      this.#events.written(name)
+    }
   }
 
   #store(changes: readonly Change[], revision: number): void {
-    if (this.#closed) throw new OutriderError('feed-closed', 'the control server stops')
+    if (this.#closed) throw new Error('the control server stops')
     commit(changes, this.#mesh, Math.max(revision, this.#mesh.store.revision))
     this.#options.log.debug(
       { revision: this.#mesh.store.revision, changes: changes.length },
@@ -260,21 +274,17 @@ export class Feed {
   #settle(names: ReadonlyMap<string, ResourceName>, held: ReadonlyMap<string, HeldBack>): void {
     const { log } = this.#options
     const next = new Map(this.#held)
-    const judged: ResourceName[] = []
+    let released = false
     for (const [key, name] of names) {
       const before = next.get(key)
       const now = this.written.unreadable(name) ?? held.get(key)
-      if (now === undefined) next.delete(key)
-      else next.set(key, now)
+      if (now !== undefined) next.set(key, now)
+      else if (next.delete(key) && this.#mesh.store.get(name) === undefined) released = true
       if (now !== undefined && (before?.code !== now.code || before.message !== now.message))
         log.warn({ ...name, code: now.code, reason: now.message }, 'a resource of the cluster is not served')
-      judged.push(name)
     }
     this.#held = next
-    for (const name of judged) {
-      this.written.judge(name)
-      this.#events.written(name)
-    }
+    if (released) this.#events.released()
   }
 
   #stateChanged(collection: Collection): void {

@@ -55,7 +55,7 @@ export class Leases {
       {
         replaced: (objects) => {
           const present = new Set(objects.map(({ metadata }) => metadata.name))
-          for (const name of [...this.#known.keys()]) if (!present.has(name)) this.#known.delete(name)
+          for (const name of this.#known.keys()) if (!present.has(name)) this.#known.delete(name)
           for (const object of objects) this.#saw(object)
           this.#listed = true
           changed()

@@ -5,7 +5,7 @@ import type { ClusterIndex } from './cluster-index.ts'
 import { clusterServiceOf, sliceOf, slimService, slimSlice } from './cluster-objects.ts'
 import { meshedPodOf, slimPod } from './meshed-pod.ts'
 import { clusterTypes, typeOfKind } from './types.ts'
-import { WrittenObjects } from './written.ts'
+import { slimWritten, type WrittenObjects } from './written.ts'
 
 /** A type of objects that is read, and where what is read goes. */
 export interface Part {
@@ -29,7 +29,7 @@ export function partsOf(index: ClusterIndex, written: WrittenObjects, trustDomai
     ...kinds.map(
       (kind): Part => ({
         type: typeOfKind(kind),
-        slim: WrittenObjects.slim,
+        slim: slimWritten,
         sink: {
           kind,
           put: (object) => written.put(kind, object),

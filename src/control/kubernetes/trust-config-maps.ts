@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ApiClient } from '../../kubernetes/client.ts'
 import type { ClusterObject, ResourceType } from '../../kubernetes/objects.ts'
-import { reflect, type ReflectEvents } from '../../kubernetes/reflect.ts'
+import { reflect, type ReflectEvents, type Reflection } from '../../kubernetes/reflect.ts'
 import { Backoff } from '../../lib/backoff.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
 import { OutriderError } from '../../lib/errors.ts'
@@ -23,6 +23,8 @@ export interface TrustConfigMapsOptions {
   readonly client: ApiClient
   /** Of this server: it has a ConfigMap too, labelled or not. */
   readonly namespace: string
+  /** Those that are of the mesh, labelled or not; empty: all that are labelled. */
+  readonly namespaces: readonly string[]
   readonly authority: CertificateAuthority
   /** Looks whether the CA was changed by another server. */
   readonly catchUp: () => Promise<void>
@@ -32,7 +34,7 @@ export interface TrustConfigMapsOptions {
   readonly metrics: ControlMetrics
 }
 
-const namespaceType: ResourceType = { group: '', version: 'v1', plural: 'namespaces', namespaced: false }
+export const namespaceType: ResourceType = { group: '', version: 'v1', plural: 'namespaces', namespaced: false }
 /** The namespaces in which pods get a sidecar. */
 const INJECTED_NAMESPACES = 'outrider.mesh/inject=enabled'
 const FIELD_MANAGER = 'outrider-control'
@@ -72,7 +74,9 @@ export class TrustConfigMaps {
   readonly #close: (() => void)[] = []
   /** undefined: not listed yet. */
   #namespaces: Set<string> | undefined
-  #present: Map<string, Present> | undefined
+  readonly #present: Map<string, Present> = new Map()
+  /** Lists of ConfigMaps that did not come yet. */
+  #unlisted: number
   #wanted: TrustContent
   #digest: string
   /** To be written, in the order in which they came. */
@@ -86,7 +90,7 @@ export class TrustConfigMaps {
 
   constructor(options: TrustConfigMapsOptions) {
     this.#options = options
-    const { authority, client, clock, random, log } = options
+    const { authority, client, clock, random, log, namespace, namespaces } = options
     this.#wanted = trustContentOf(authority)
     this.#digest = digestOf(this.#wanted.roots)
     const unsubscribe = authority.bundle.subscribe(() => {
@@ -95,29 +99,32 @@ export class TrustConfigMaps {
       this.#letGo()
       this.#lookAtAll()
     })
+    this.#close.push(unsubscribe)
     const surroundings = { clock, random, log }
-    const namespaces = reflect(
-      client,
-      { type: namespaceType, labelSelector: INJECTED_NAMESPACES, maxObjects: MAX_NAMESPACES, slim: slimNamespace },
-      this.#followNamespaces(),
-      surroundings,
-    )
-    const configMaps = reflect(
-      client,
-      {
+    const scopes = namespaces.length === 0 ? [undefined] : [...new Set([namespace, ...namespaces])]
+    this.#unlisted = scopes.length
+    if (namespaces.length > 0) this.#namespaces = new Set(namespaces)
+    else {
+      const labelled: Reflection = {
+        type: namespaceType,
+        labelSelector: INJECTED_NAMESPACES,
+        maxObjects: MAX_NAMESPACES,
+        slim: slimNamespace,
+      }
+      const reflector = reflect(client, labelled, this.#followNamespaces(), surroundings)
+      this.#close.push(() => reflector.close())
+    }
+    for (const scope of scopes) {
+      const configMaps: Reflection = {
         type: configMapType,
         fieldSelector: `metadata.name=${TRUST_CONFIG_MAP}`,
+        ...(scope !== undefined && { namespace: scope }),
         maxObjects: MAX_CONFIG_MAPS,
         slim: slimConfigMap,
-      },
-      this.#followConfigMaps(),
-      surroundings,
-    )
-    this.#close.push(
-      unsubscribe,
-      () => namespaces.close(),
-      () => configMaps.close(),
-    )
+      }
+      const reflector = reflect(client, configMaps, this.#followConfigMaps(scope), surroundings)
+      this.#close.push(() => reflector.close())
+    }
   }
 
   close(): void {
@@ -147,16 +154,21 @@ export class TrustConfigMaps {
     }
   }
 
-  #followConfigMaps(): ReflectEvents {
+  #followConfigMaps(scope: string | undefined): ReflectEvents {
+    let listed = false
     return {
       replaced: (objects) => {
-        this.#present = new Map(objects.map((object) => [object.metadata.namespace ?? '', presentOf(object)]))
+        if (scope === undefined) this.#present.clear()
+        else this.#present.delete(scope)
+        for (const object of objects) this.#present.set(object.metadata.namespace ?? '', presentOf(object))
+        if (!listed) this.#unlisted -= 1
+        listed = true
         this.#lookAtAll()
       },
       changed: (type, object) => {
         const { namespace = '' } = object.metadata
-        if (type === 'put') this.#present?.set(namespace, presentOf(object))
-        else this.#present?.delete(namespace)
+        if (type === 'put') this.#present.set(namespace, presentOf(object))
+        else this.#present.delete(namespace)
         this.#look(namespace)
       },
       progressed: () => {},
@@ -202,7 +214,7 @@ export class TrustConfigMaps {
   }
 
   #isWrong(namespace: string): boolean {
-    if (this.#namespaces === undefined || this.#present === undefined) return false
+    if (this.#namespaces === undefined || this.#unlisted > 0) return false
     if (!this.#namespaces.has(namespace) && namespace !== this.#options.namespace) return false
     const present = this.#present.get(namespace)
     return present?.digest !== this.#digest || present.sequence !== this.#wanted.sequence
@@ -228,7 +240,7 @@ export class TrustConfigMaps {
   async #write(namespace: string): Promise<void> {
     const { client, catchUp, metrics, log } = this.#options
     // Of a newer bundle than ours: another server knows more, unless somebody made it up.
-    if ((this.#present?.get(namespace)?.sequence ?? 0) > this.#wanted.sequence) await catchUp()
+    if ((this.#present.get(namespace)?.sequence ?? 0) > this.#wanted.sequence) await catchUp()
     if (this.#closed || !this.#isWrong(namespace)) return
     const hold = this.#hold(namespace)
     try {
@@ -239,7 +251,7 @@ export class TrustConfigMaps {
       metrics.trustConfigMaps.with({ result: 'applied' }).inc()
       if (hold.error !== undefined) log.info({ namespace }, 'the roots could be written to the ConfigMap again')
       hold.error = undefined
-      this.#present?.set(namespace, presentOf(slimConfigMap(stored)))
+      this.#present.set(namespace, presentOf(slimConfigMap(stored)))
       this.#look(namespace)
     } catch (error) {
       metrics.trustConfigMaps.with({ result: 'failed' }).inc()

@@ -27,22 +27,6 @@ export class WrittenObjects {
     this.#desired = desired
   }
 
-  /** What is kept of one. */
-  static slim(object: ClusterObject): ClusterObject {
-    const { name, namespace, uid, generation, resourceVersion } = object.metadata
-    return {
-      metadata: {
-        name,
-        ...(namespace && { namespace }),
-        ...(uid && { uid }),
-        ...(generation && { generation }),
-        ...(resourceVersion && { resourceVersion }),
-      },
-      spec: object['spec'],
-      status: object['status'],
-    }
-  }
-
   /** True when it says something else than before; false when only what was written back to it is different. */
   put(kind: Kind, object: ClusterObject): boolean {
     const { name: ofObject, namespace = '', uid = '', resourceVersion = '' } = object.metadata
@@ -82,11 +66,11 @@ export class WrittenObjects {
     this.#objects.set(key, { ...known, resourceVersion, status: object['status'] })
   }
 
-  /** What is written now was admitted or held back. */
-  judge(name: ResourceName): void {
+  /** This form was admitted or held back. */
+  judge(name: ResourceName, generation: number): void {
     const key = resourceKey(name)
     const known = this.#objects.get(key)
-    if (known !== undefined) this.#objects.set(key, { ...known, judged: known.generation })
+    if (known !== undefined) this.#objects.set(key, { ...known, judged: generation })
   }
 
   delete(name: ResourceName): true {
@@ -107,5 +91,21 @@ export class WrittenObjects {
 
   unreadable(name: ResourceName): HeldBack | undefined {
     return this.#unreadable.get(resourceKey(name))
+  }
+}
+
+/** What is kept of one. */
+export function slimWritten(object: ClusterObject): ClusterObject {
+  const { name, namespace, uid, generation, resourceVersion } = object.metadata
+  return {
+    metadata: {
+      name,
+      ...(namespace && { namespace }),
+      ...(uid && { uid }),
+      ...(generation && { generation }),
+      ...(resourceVersion && { resourceVersion }),
+    },
+    spec: object['spec'],
+    status: object['status'],
   }
 }

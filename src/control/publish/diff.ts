@@ -17,13 +17,14 @@ export interface Difference {
 /**
  * Fourth stage: what is to be sent to one sidecar. Whatever is not of the very version that is wanted is sent; that it is
  * newer than what a store restored from a backup has, the sidecar finds and refuses with `revision-older`.
+ * `keep`: what is not taken away although it is not wanted.
  */
-export function diff(wanted: WorkloadPolicy, held: Held): Difference {
+export function diff(wanted: WorkloadPolicy, held: Held, keep: (key: string) => boolean = () => false): Difference {
   const changed: Versioned[] = []
   for (const [key, versioned] of wanted) {
     if (held.get(key)?.revision !== versioned.revision) changed.push(versioned)
   }
   const removed: HeldResource['name'][] = []
-  for (const [key, { name }] of held) if (!wanted.has(key)) removed.push(name)
+  for (const [key, { name }] of held) if (!wanted.has(key) && !keep(key)) removed.push(name)
   return { changed, removed }
 }

@@ -32,4 +32,9 @@ export interface Source {
    * source itself has not got there.
    */
   reach(revision: number): 'known' | 'awaited' | 'beyond'
+  /**
+   * The source has a resource with this key that is not valid, and the store has no earlier form of it. A sidecar that knows one from another
+   * server keeps it: to take a DENY away because its next form is broken would open what it closes.
+   */
+  isHeldBack(key: string): boolean
 }

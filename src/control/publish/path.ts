@@ -47,7 +47,8 @@ export function withdraw(name: ResourceName, mesh: Mesh): number {
 export function update(session: Session, mesh: Mesh, overlay?: Overlay): void {
   const wanted = resolve(session.peer.id, mesh, overlay)
   if (wanted === undefined) throw unregistered(session.peer.id)
-  const difference = diff(wanted, session.held)
+  const { source } = mesh
+  const difference = diff(wanted, session.held, source && ((key) => source.isHeldBack(key)))
   const revision = revisionFor(session, difference, mesh)
   if (revision !== undefined) serve(session, difference, revision)
 }

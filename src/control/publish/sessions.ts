@@ -119,6 +119,11 @@ export class Sessions {
     for (const session of this.#sessions.values()) if (session.isNew) session.wake()
   }
 
+  /** What is not to be taken away from sidecars has changed. */
+  wakeAll(): void {
+    for (const session of this.#sessions.values()) session.wake()
+  }
+
   #admit(session: Session): void {
     const { maxSidecars } = this.#options
     const key = keyOf(session)

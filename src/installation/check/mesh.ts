@@ -1,4 +1,5 @@
 import { controlOptions } from '../../config/control.ts'
+import { TRUST_CONFIG_MAP } from '../../control/kubernetes/trust-config-map.ts'
 import { INJECT } from '../../injector/names.ts'
 import { fieldsOf, itemsOf, textOf } from '../../injector/pod.ts'
 import { type ClusterObject, keyOf } from '../../kubernetes/objects.ts'
@@ -8,7 +9,6 @@ import { collect, type Look } from './look.ts'
 import { type Expected, factsOf, type PodFacts, podFindings } from './pods.ts'
 
 const CONTROL = 'outrider-control'
-const TRUST_CONFIG_MAP = 'outrider-trust'
 /** The webhook configuration leaves them out, whatever their labels. */
 const never: ReadonlySet<string> = new Set(['kube-system', 'outrider-system'])
 const SERVICE_LABEL = 'kubernetes.io/service-name'

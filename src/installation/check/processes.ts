@@ -1,3 +1,4 @@
+import { TRUST_CONFIG_MAP } from '../../control/kubernetes/trust-config-map.ts'
 import { INJECT, SIDECAR } from '../../injector/names.ts'
 import { fieldsOf, itemsOf, textOf } from '../../injector/pod.ts'
 import { fromPem } from '../../identity/x509.ts'
@@ -10,7 +11,6 @@ import type { Finding } from './finding.ts'
 import type { Look } from './look.ts'
 
 const VERSION_LABEL = 'app.kubernetes.io/version'
-const TRUST_CONFIG_MAP = 'outrider-trust'
 const BUNDLE_KEY = 'bundle.pem'
 const MAX_PODS = 100
 
@@ -43,7 +43,7 @@ async function runs({ client, version }: Look, check: string, deployment: Cluste
   return { check, result: 'warning', detail }
 }
 
-/** The API server believes the injector: it has the roots that the mesh has. */
+/** The API server believes the injector: it has the roots that the mesh has, and while one is given up that one, too. */
 export async function webhookTrust({ client, manifests }: Look): Promise<readonly Finding[]> {
   const namespace = manifests.find(({ kind }) => kind === 'Namespace')?.metadata.name ?? ''
   const roots = await meshRoots(client, namespace)
@@ -60,36 +60,35 @@ function missing(check: string, wanted: ClusterObject): Finding {
   return { check, result: 'failed', detail: `${nameOf(wanted)} is missing; outrider install` }
 }
 
-function trusts(check: string, present: ClusterObject, roots: string | undefined): Finding {
+function trusts(check: string, present: ClusterObject, roots: ReadonlySet<string> | undefined): Finding {
   const look = 'kubectl logs -n outrider-system deploy/outrider-injector'
   const hooks = itemsOf(present['webhooks']).map(fieldsOf)
   const bundles = hooks.map(({ clientConfig }) => rootsOf(textOf(fieldsOf(clientConfig)['caBundle']) ?? '', 'base64'))
-  if (bundles.includes(''))
+  if (bundles.some((bundle) => bundle.size === 0))
     return { check, result: 'failed', detail: `has no caBundle, which the injector writes; ${look}` }
   if (roots === undefined)
     return { check, result: 'warning', detail: `${TRUST_CONFIG_MAP} is missing: nothing to compare caBundle with` }
-  if (bundles.some((bundle) => bundle !== roots))
-    return { check, result: 'failed', detail: `its caBundle is not the roots of the mesh; ${look}` }
+  if (bundles.some((bundle) => [...roots].some((root) => !bundle.has(root))))
+    return { check, result: 'failed', detail: `its caBundle lacks a root of the mesh; ${look}` }
   if (hooks.some(({ failurePolicy }) => failurePolicy === 'Ignore')) {
     const detail = 'failurePolicy is Ignore: while no injector answers, pods run without a sidecar'
     return { check, result: 'warning', detail }
   }
-  return { check, result: 'ok', detail: 'caBundle is the roots of the mesh' }
+  return { check, result: 'ok', detail: 'caBundle has the roots of the mesh' }
 }
 
-async function meshRoots(client: ApiClient, namespace: string): Promise<string | undefined> {
+async function meshRoots(client: ApiClient, namespace: string): Promise<ReadonlySet<string> | undefined> {
   const map = await client.get(types.configMaps, TRUST_CONFIG_MAP, namespace)
   const pem = textOf(fieldsOf(map?.['data'])[BUNDLE_KEY])
   return pem === undefined ? undefined : rootsOf(pem, 'utf8')
 }
 
-/** The certificates of a PEM text, the same whatever their order and layout; empty where there are none. */
-function rootsOf(text: string, encoding: 'base64' | 'utf8'): string {
+/** The certificates of a PEM text, whatever their order and layout; none where it is none. */
+function rootsOf(text: string, encoding: 'base64' | 'utf8'): ReadonlySet<string> {
   try {
-    const certificates = fromPem(Buffer.from(text, encoding).toString('utf8')).map((der) => der.toString('base64'))
-    return [...new Set(certificates)].toSorted().join(' ')
+    return new Set(fromPem(Buffer.from(text, encoding).toString('utf8')).map((der) => der.toString('base64')))
   } catch {
-    return ''
+    return new Set()
   }
 }
 

@@ -1,6 +1,4 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import t from 'tap'
 import { parseSpiffeId, parseTrustDomain } from '../../../src/identity/spiffe-id.ts'
 import { verifyPeer } from '../../../src/identity/verify.ts'
@@ -11,18 +9,18 @@ import { makeTestCa } from '../../fixtures/ca.ts'
 import { TestClock } from '../../fixtures/clock.ts'
 import { startKubernetes } from '../../fixtures/kubernetes-api.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
-import { temporaryFolder } from '../../fixtures/process.ts'
+import { temporaryFolder, until } from '../../fixtures/process.ts'
 import {
   comes,
   CONTROL_NAMESPACE,
   installSecret,
   joinCa,
   type Member,
+  mountSecret,
   secretData,
   secretVersion,
   sequenceComes,
   sharedDomain,
-  until,
 } from '../../fixtures/shared-ca.ts'
 
 checkLeaks(t)
@@ -169,10 +167,8 @@ t.test('a root is replaced on one server, and all follow', async (t) => {
   let sequence = 1
   for (const [here, there, step, expected] of steps) {
     sequence += 1
-    const startedAt = performance.now()
     await here.ca.change((authority) => authority[step]())
     await sequenceComes(there, sequence)
-    t.ok(performance.now() - startedAt < 1000, 'within a second')
     t.same(said(there.ca.authority.bundle.current), said(here.ca.authority.bundle.current), step)
     t.same(states(there), expected)
     t.same([accepts(one, two), accepts(two, one)], ['verified', 'verified'])
@@ -389,7 +385,7 @@ t.test('a start without an API server', async (t) => {
   const api = await startKubernetes(t)
   installSecret(api)
   const before = await joinCa(t, api.connection)
-  const mounted = mount(temporaryFolder(t), secretData(api))
+  const mounted = mountSecret(temporaryFolder(t), api)
   await before.ca.change((authority) => authority.prepare())
   before.ca.close()
   before.client.close()
@@ -416,17 +412,6 @@ t.test('a start without an API server', async (t) => {
   await sequenceComes(one, 2)
   t.same(states(one), ['active', 'prepared'], 'it catches up')
 })
-
-/** As the kubelet does it. */
-function mount(folder: string, data: Readonly<Record<string, string>>): string {
-  mkdirSync(join(folder, '..2026'))
-  symlinkSync('..2026', join(folder, '..data'))
-  for (const [key, value] of Object.entries(data)) {
-    writeFileSync(join(folder, '..2026', key), Buffer.from(value, 'base64'))
-    symlinkSync(join('..data', key), join(folder, key))
-  }
-  return folder
-}
 
 /** Numbers from 0 to 1 that are the same in each run. */
 function seeded(seed: number): () => number {

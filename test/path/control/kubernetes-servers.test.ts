@@ -168,3 +168,38 @@ t.test(
     t.ok(lists >= 13 && lists <= 2 * 13, `${lists} lists were enough to be sure`)
   },
 )
+
+t.test('a policy whose next form is broken is not taken away by a server that never knew a good one', async (t) => {
+  const cluster = await startCluster(t)
+  cluster.pod('web-1', { account: 'web' })
+  cluster.apply('AuthorizationPolicy', 'guard', { ...all, action: 'DENY' })
+  const first = await cluster.control(t, { 'kubernetes-server-name': 'one' })
+  await inStep(first)
+  const sidecar = new MovingSidecar()
+  t.teardown(() => sidecar.close())
+  await sidecar.connect(t, cluster, first)
+  const guard = (): number | undefined => sidecar.known.held.get('AuthorizationPolicy/guard')?.revision
+  await sidecar.take(first, 'the policy', () => guard() !== undefined)
+  const version = guard()
+  for (const broken of [
+    { action: 'DENY', rules: 'all' },
+    { ...all, action: 'DENY', workloads: ['nobody'] },
+  ]) {
+    cluster.apply('AuthorizationPolicy', 'guard', broken)
+    // oxlint-disable-next-line no-await-in-loop -- one server after the other
+    const fresh = await cluster.control(t, { 'kubernetes-server-name': 'fresh' })
+    // oxlint-disable-next-line no-await-in-loop -- one server after the other
+    await inStep(fresh)
+    const before = sidecar.updates.length
+    // oxlint-disable-next-line no-await-in-loop -- one server after the other
+    await sidecar.connect(t, cluster, fresh)
+    // oxlint-disable-next-line no-await-in-loop -- one server after the other
+    await sidecar.take(fresh, 'an update', () => sidecar.updates.length > before)
+    t.equal(guard(), version)
+  }
+  const last = await cluster.control(t, { 'kubernetes-server-name': 'last' })
+  await inStep(last)
+  await sidecar.connect(t, cluster, last)
+  cluster.remove('AuthorizationPolicy', 'guard')
+  await sidecar.take(last, 'what is deleted goes', () => guard() === undefined)
+})

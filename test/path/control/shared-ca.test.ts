@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { configMapType, readTrustConfigMap } from '../../../src/control/kubernetes/trust-config-map.ts'
 import { secretType } from '../../../src/control/kubernetes/kept-secret.ts'
+import { leases } from '../../../src/control/kubernetes/types.ts'
 import { parseReport, type ServerReport } from '../../../src/control/server-report.ts'
 import { OutriderError } from '../../../src/lib/errors.ts'
 import { parseAddress } from '../../../src/lib/address.ts'
@@ -21,7 +22,8 @@ import { startTestControl, temporaryFolder, type TestControl, TRUST_DOMAIN, work
 import { claimsOf, clusterKey, ISSUER, tokenOf } from '../../fixtures/kubernetes.ts'
 import { startKubernetes, type TestKubernetes } from '../../fixtures/kubernetes-api.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
-import { installSecret, secretData, testLog, until } from '../../fixtures/shared-ca.ts'
+import { until } from '../../fixtures/process.ts'
+import { CONTROL_NAMESPACE, installSecret, secretData, testLog } from '../../fixtures/shared-ca.ts'
 
 checkLeaks(t)
 
@@ -53,7 +55,8 @@ t.test('control servers with one CA: what an operator does at one, all do', asyn
   const api = await startKubernetes(t)
   await t.rejects(joinControls(t, api), { code: 'ca-secret-missing', message: /outrider install/ })
   installSecret(api)
-  const [one, two] = [await joinControls(t, api), await joinControls(t, api)]
+  const one = await joinControls(t, api, { 'kubernetes-server-name': 'control-a' })
+  const two = await joinControls(t, api, { 'kubernetes-server-name': 'control-b' })
   t.equal(await shownRoot(one), await shownRoot(two))
   const old = await shownRoot(one)
   const steps = [
@@ -114,10 +117,18 @@ t.test('sidecars of another server stand in the way of a step as its own do', as
     const annotations = { ...secret!.metadata.annotations, [`outrider.mesh/sidecars.${name}`]: text }
     api.put(secretType, { ...secret!, metadata: { ...secret!.metadata, annotations } })
   }
+  api.put(leases, {
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { name: 'c', namespace: CONTROL_NAMESPACE, labels: { 'outrider.mesh/control-server': 'true' } },
+    spec: { holderIdentity: 'c', renewTime: new Date(one.clock.now()).toISOString() },
+  })
   await one.admin.prepareAuthority({})
   tell('c', { sequence: 1 })
+  tell('crashed', { sequence: 1 })
   await t.rejects(two.admin.activateAuthority({}), { code: 'ca-in-use', message: /control server/ }, 'not heard of it')
   tell('c', { sequence: 2, connected: 5, behind: 3, names: ['spiffe://test.local/web web-1'] })
+  // Of who has no Lease nothing counts.
   await until('heard', async () => (await two.admin.getAuthorities({})).behindCount === 3)
   t.match(await two.admin.getAuthorities({}), { connectedSidecars: 5, behind: ['spiffe://test.local/web web-1'] })
   await t.rejects(two.admin.activateAuthority({}), { code: 'ca-in-use', message: /^3 sidecars may not .* web-1/ })
@@ -137,11 +148,10 @@ t.test('sidecars of another server stand in the way of a step as its own do', as
 
   const servers = (): readonly string[] =>
     Object.values(api.all(secretType)[0]?.metadata.annotations ?? {}).flatMap((text) => parseReport(text)?.server ?? [])
-  await until('all have told', () => servers().length === 3)
-  t.same(servers().toSorted(), ['c', 'control-a', 'control-b'])
+  await until('all have told', () => servers().length === 4)
+  t.same(servers().toSorted(), ['c', 'control-a', 'control-b', 'crashed'])
   await two.close()
-  t.same(servers().toSorted(), ['c', 'control-a'], 'who leaves takes it back')
-  tell('broken', {})
+  t.same(servers().toSorted(), ['c', 'control-a', 'crashed'], 'who leaves takes it back')
   one.clock.advance(17 * 60_000)
   await until('who is gone is forgotten', () => {
     one.clock.advance(2000)

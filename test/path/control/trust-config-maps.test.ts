@@ -19,6 +19,7 @@ import { makeTestCa } from '../../fixtures/ca.ts'
 import type { LogLine } from '../../fixtures/control.ts'
 import { startKubernetes, type TestKubernetes } from '../../fixtures/kubernetes-api.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
+import { until } from '../../fixtures/process.ts'
 import {
   CONTROL_NAMESPACE,
   installSecret,
@@ -29,7 +30,6 @@ import {
   sequenceComes,
   sharedDomain,
   testLog,
-  until,
 } from '../../fixtures/shared-ca.ts'
 
 checkLeaks(t)
@@ -44,7 +44,7 @@ interface Publisher extends Member {
 async function publisher(
   t: Test,
   api: TestKubernetes,
-  parts: Partial<Pick<TrustConfigMapsOptions, 'authority' | 'catchUp'>> = {},
+  parts: Partial<Pick<TrustConfigMapsOptions, 'authority' | 'catchUp' | 'namespaces'>> = {},
 ): Promise<Publisher> {
   const member = await joinCa(t, api.connection)
   const { log, lines: trustLines } = testLog(systemClock)
@@ -54,6 +54,7 @@ async function publisher(
   const maps = new TrustConfigMaps({
     client,
     namespace: CONTROL_NAMESPACE,
+    namespaces: [],
     authority: member.ca.authority,
     catchUp: () => member.ca.catchUp(),
     clock: systemClock,
@@ -246,5 +247,21 @@ t.test('hundreds of namespaces, two servers: each is written about once', async 
   t.equal(
     api.all(configMapType).filter(({ metadata }) => metadata.annotations?.[SEQUENCE_ANNOTATION] === '1').length,
     201,
+  )
+})
+
+t.test('where the mesh has named namespaces, only these are looked at, and each has the roots', async (t) => {
+  const api = await startKubernetes(t)
+  installSecret(api)
+  label(api, 'shop', undefined)
+  label(api, 'bank', 'enabled')
+  await publisher(t, api, { namespaces: ['shop'] })
+  await until('published', () => Object.keys(published(api)).length === 2)
+  t.same(Object.keys(published(api)).toSorted(), [CONTROL_NAMESPACE, 'shop'])
+  api.remove(configMapType, 'outrider-trust', 'shop')
+  await until('made again', () => 'shop' in published(api))
+  t.same(
+    api.asked.map(({ path }) => path).filter((path) => !/\/namespaces\/(?:shop|outrider-system)\//.test(path)),
+    [],
   )
 })

@@ -241,6 +241,32 @@ t.test('what the API server refuses, and answers that are none', async (t) => {
   )
 })
 
+t.test('causes of a refusal: all that are few are told, 32 are kept', async (t) => {
+  const api = await startKubernetes(t)
+  const client = clientOf(t, api.connection)
+  const causes = Array.from({ length: 40 }, (_, index) => ({
+    reason: 'FieldValueInvalid',
+    message: `wrong ${index}`,
+    field: `spec.f${index}`,
+  }))
+  const status = {
+    kind: 'Status',
+    message: 'wrong 0',
+    reason: 'Invalid',
+    details: { causes, retryAfterSeconds: 2 },
+    code: 422,
+  }
+  api.fail({ status: 422, text: JSON.stringify(status), times: 1 })
+  const error: unknown = await client.get(configMaps, 'a', 'default').catch((thrown: unknown) => thrown)
+  t.match(error, {
+    code: 'kubernetes-refused',
+    message:
+      'get configmaps a in namespace default: 422 Invalid, wrong 0; spec.f1 wrong 1; spec.f2 wrong 2; spec.f3 wrong 3; spec.f4 wrong 4',
+    retryAfterMs: 2000,
+  })
+  t.equal(error instanceof ApiError && error.causes.length, 32)
+})
+
 t.test('what the API server says of a Secret is not told: it may quote it', async (t) => {
   const api = await startKubernetes(t)
   const client = clientOf(t, api.connection)
