@@ -48,11 +48,20 @@ export function rssKib(pids: readonly number[]): number {
   return kibIn(pids, 'VmRSS')
 }
 
-/** A line of /proc/PID/status that is in kB. */
-function kibIn(pids: readonly number[], field: 'VmHWM' | 'VmRSS'): number {
+/** Proportional set now in KiB: of pages that processes share, each has its part. Summed as for `peakRssMb`. */
+export function pssKib(pids: readonly number[]): number {
+  return kibIn(pids, 'Pss', 'smaps_rollup')
+}
+
+/** A line of a file of /proc/PID that is in kB. */
+function kibIn(
+  pids: readonly number[],
+  field: 'VmHWM' | 'VmRSS' | 'Pss',
+  file: 'status' | 'smaps_rollup' = 'status',
+): number {
   const line = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm')
   let kib = 0
   for (const pid of withDescendants(pids))
-    kib += Number(line.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0)
+    kib += Number(line.exec(readFileSync(`/proc/${pid}/${file}`, 'latin1'))?.[1] ?? 0)
   return kib
 }

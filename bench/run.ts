@@ -11,6 +11,7 @@ import { connections } from './scenarios/connections.ts'
 import { decide } from './scenarios/decide.ts'
 import { grpc } from './scenarios/grpc.ts'
 import { handshake } from './scenarios/handshake.ts'
+import { image } from './scenarios/image.ts'
 import { latency } from './scenarios/latency.ts'
 import { mesh, meshManyConnections, meshOneConnection } from './scenarios/mesh.ts'
 import type { Scenario } from './scenarios/scenario.ts'
@@ -31,6 +32,7 @@ const scenarios: readonly Scenario[] = [
   latency,
   sign,
   webhook,
+  image,
   decide,
   compile,
   stream,

@@ -63,13 +63,17 @@ function rulesIn(text: string): readonly string[] {
 }
 
 function normal(line: string): string {
-  return line
-    .replace('meta l4proto tcp ', '')
-    .replaceAll(/\b0x[0-9a-f]+\b/g, (number) => String(Number(number)))
-    .replaceAll(/(daddr (?:!= )?)([0-9a-f.:]+)\/(?:32|128)\b/g, '$1$2')
-    .replaceAll(/\btproxy (?:ip6? )?to\b/g, 'tproxy to')
-    .replace('meta nfproto != ipv4', 'meta nfproto ipv6')
-    .replace('meta nfproto != ipv6', 'meta nfproto ipv4')
+  return (
+    line
+      // A number where there is no /etc/protocols, as in the image.
+      .replace(/\bmeta l4proto (!= )?6\b/, 'meta l4proto $1tcp')
+      .replace('meta l4proto tcp ', '')
+      .replaceAll(/\b0x[0-9a-f]+\b/g, (number) => String(Number(number)))
+      .replaceAll(/(daddr (?:!= )?)([0-9a-f.:]+)\/(?:32|128)\b/g, '$1$2')
+      .replaceAll(/\btproxy (?:ip6? )?to\b/g, 'tproxy to')
+      .replace('meta nfproto != ipv4', 'meta nfproto ipv6')
+      .replace('meta nfproto != ipv6', 'meta nfproto ipv4')
+  )
 }
 
 const features: readonly (readonly [

@@ -1,7 +1,7 @@
 import { OutriderError } from '../lib/errors.ts'
 import { type ExitCode, exitCode } from './command.ts'
 
-/** Error codes that mean more to the shell than "it failed". Codes that begin with `usage-` or `config-` are usage. */
+/** Error codes that mean more to the shell than "it failed". Codes that begin with `usage-`, `config-` or `kubeconfig-` are usage. */
 const exitByError: Readonly<Record<string, ExitCode>> = {
   'rpc-unavailable': exitCode.unreachable,
   'rpc-deadline-exceeded': exitCode.unreachable,
@@ -26,6 +26,10 @@ const exitByError: Readonly<Record<string, ExitCode>> = {
   'rpc-invalid-argument': exitCode.refused,
   'resources-refused': exitCode.refused,
   'manifest-refused': exitCode.refused,
+  'kubernetes-unreachable': exitCode.unreachable,
+  'kubernetes-conflict': exitCode.conflict,
+  'install-conflict': exitCode.conflict,
+  'uninstall-in-use': exitCode.conflict,
 }
 
 /** The exit code for whatever a command threw. */
@@ -33,6 +37,6 @@ export function exitCodeOf(thrown: unknown, signal: AbortSignal): ExitCode {
   // A command that is interrupted rejects with the reason of the signal, or with what its last call made of that.
   if (signal.aborted) return exitCode.interrupted
   if (!(thrown instanceof OutriderError)) return exitCode.failure
-  if (/^(?:usage|config)-|^capture-plan$/.test(thrown.code)) return exitCode.usage
+  if (/^(?:usage|config|kubeconfig)-|^capture-plan$/.test(thrown.code)) return exitCode.usage
   return exitByError[thrown.code] ?? exitCode.failure
 }

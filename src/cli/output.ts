@@ -5,6 +5,12 @@ export type Format = 'table' | 'json' | 'yaml'
 /** A value that JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined }
 
+/** What was read from JSON or YAML, as a value that JSON can hold: dates and the like become texts. */
+export function jsonOf(value: unknown): Json {
+  const copy: Json = JSON.parse(JSON.stringify(value))
+  return copy
+}
+
 export interface Table {
   readonly columns: readonly string[]
   readonly rows: readonly (readonly string[])[]

@@ -29,6 +29,8 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Have the peers of a sidecar choose others, while it still serves',
     load: () => import('./commands/drain.ts'),
   },
+  install: { summary: 'Put the mesh into a Kubernetes cluster', load: () => import('./commands/install.ts') },
+  uninstall: { summary: 'Take the mesh out of a Kubernetes cluster', load: () => import('./commands/uninstall.ts') },
   injector: { summary: 'Run the admission webhooks of Kubernetes', load: () => import('./commands/injector.ts') },
   inject: { summary: 'Add the sidecar to Kubernetes manifests', load: () => import('./commands/inject.ts') },
   uninject: { summary: 'Take the sidecar out of Kubernetes manifests', load: () => import('./commands/uninject.ts') },
@@ -53,7 +55,7 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: () => import('./commands/identity.ts'),
   },
   check: {
-    summary: 'Examine clocks, the CA, trust bundles and permissions',
+    summary: 'Examine the control server of this machine, or a Kubernetes cluster, and say what to do',
     load: () => import('./commands/check.ts'),
   },
   status: { summary: 'Show the control server and its sidecars', load: () => import('./commands/status.ts') },

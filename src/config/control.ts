@@ -29,6 +29,13 @@ export const controlOptions = {
     optional: true,
     doc: 'Health, metrics and the log level over HTTP. Loopback only: it asks nobody who they are. Empty: there is none.',
   },
+  health: {
+    type: 'address',
+    use: 'listen',
+    default: '',
+    optional: true,
+    doc: 'Where a kubelet asks for /live and /ready, such as [::]:15020; nothing else is answered there, and nobody is asked who he is. Where the machine has no IPv6, [::] is 0.0.0.0. Empty: nowhere.',
+  },
   trustDomain: {
     type: 'string',
     default: 'outrider.local',
@@ -46,7 +53,7 @@ export const controlOptions = {
     type: 'path',
     default: '',
     optional: true,
-    doc: 'PEM file of the private key of the first certificate in `caCertificatesFile`, P-256 or P-384. It is copied into the data folder.',
+    doc: 'PEM file of the private key of the first certificate in `caCertificatesFile`, P-256 or P-384. It is copied into the data folder, or with `store: kubernetes` into the Secret of the CA.',
   },
   bundleEndpoint: {
     type: 'address',
@@ -157,6 +164,12 @@ export const controlOptions = {
     pattern: '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?',
     expects: 'the name of a namespace',
     doc: 'Namespace of the control server itself, with the Secret of its certificate authority and the Leases by which its servers know each other. With `store: kubernetes`.',
+  },
+  caSecretFolder: {
+    type: 'path',
+    default: '',
+    optional: true,
+    doc: 'Folder where the kubelet mounts the Secret of the certificate authority: a start takes it from there while the API server does not answer. Empty: a start waits for the API server. With `store: kubernetes`.',
   },
   kubernetesNamespaces: {
     type: 'string',

@@ -90,6 +90,13 @@ const ownOptions = {
     optional: true,
     doc: 'Health, metrics and the log level over HTTP. Loopback only: it asks nobody who they are. Empty: there is none.',
   },
+  health: {
+    type: 'address',
+    use: 'listen',
+    default: '',
+    optional: true,
+    doc: 'Where a kubelet asks for /live and /ready, such as [::]:15020; nothing else is answered there, and nobody is asked who he is. Where the machine has no IPv6, [::] is 0.0.0.0. Empty: nowhere.',
+  },
   serviceName: {
     type: 'string',
     default: 'outrider-injector.outrider-system.svc',

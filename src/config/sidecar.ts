@@ -225,7 +225,7 @@ export const sidecarOptions = {
     use: 'listen',
     default: '',
     optional: true,
-    doc: 'Where a kubelet asks for /live, /ready and what probes lists, such as [::]:15020; nothing else is answered there, and nobody is asked who he is. Where the machine has no IPv6, [::] is 0.0.0.0. Empty: nowhere.',
+    doc: 'Where a kubelet asks for /live, /ready and what probes lists, such as [::]:15020; nothing else is answered there, and nobody is asked who he is. With it, peers are told of a port when the application listens there. Where the machine has no IPv6, [::] is 0.0.0.0. Empty: nowhere.',
   },
   probes: {
     type: 'string',

@@ -1,8 +1,11 @@
 import type { Socket } from 'node:net'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { ControlConfig } from '../config/control.ts'
 import type { TrustBundle, TrustBundleSet } from '../identity/bundle.ts'
 import { parseTrustDomain } from '../identity/spiffe-id.ts'
+import { ApiClient } from '../kubernetes/client.ts'
+import { podConnection } from '../kubernetes/connection.ts'
 import type { Clock } from '../lib/clock.ts'
 import { type Address, formatAddress } from '../lib/address.ts'
 import type { Drainable } from '../lib/drain.ts'
@@ -14,6 +17,7 @@ import { adminService, attestService, type IdentityHandlers, identityService, po
 import type { PeerCredentials } from '../lib/peer-credentials.ts'
 import { type RpcServer, type ServerEvents, type ServerLimits, serveSocket, serveTls } from '../rpc/server.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
+import { serveHealth } from '../telemetry/health-server.ts'
 import { openAuditLog } from '../telemetry/audit.ts'
 import type { Logger, RootLogger } from '../telemetry/log.ts'
 import { controlMetrics } from '../telemetry/names.ts'
@@ -22,10 +26,8 @@ import { createMetrics, type MetricRegistry } from '../telemetry/registry.ts'
 import { Canaries } from './admin/canary.ts'
 import { adminHandlers } from './admin/handlers.ts'
 import { countSidecars } from './admin/ledger.ts'
-import { CertificateAuthority, hasAuthority } from './ca/certificate-authority.ts'
 import { openDataFolder } from './data-folder.ts'
 import { openAttestors } from './identity/attest/open.ts'
-import { readHandedIn } from './ca/handed-in.ts'
 import { CertificateFiles, type CertificatePair } from './federation/certificate-files.ts'
 import { type BundleServer, serveBundle } from './federation/endpoint.ts'
 import { Federation } from './federation/federation.ts'
@@ -33,10 +35,13 @@ import { ClusterStore } from './kubernetes/cluster-store.ts'
 import { jwtIssuer } from './identity/jwt.ts'
 import { housekeeping } from './housekeeping.ts'
 import { identityHandlers } from './identity/service.ts'
+import { TrustConfigMaps } from './kubernetes/trust-config-maps.ts'
+import { countCa, openCa } from './open-ca.ts'
 import { OwnIdentity } from './own-identity.ts'
 import { Catalogue } from './publish/catalogue.ts'
 import type { Mesh } from './publish/mesh.ts'
 import { Sessions } from './publish/sessions.ts'
+import { ServerReports } from './server-reports.ts'
 import { SidecarRegistry } from './sidecars.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 
@@ -56,6 +61,8 @@ export interface ControlServer extends Drainable {
   readonly adminSocket: string
   /** `host:port` of the admin endpoint, when there is one. */
   readonly adminAddress: string | undefined
+  /** `host:port` where a kubelet asks, when it does. */
+  readonly healthAddress: string | undefined
   /** `host:port` of the bundle endpoint, when there is one. */
   readonly bundleEndpoint: string | undefined
   readonly metrics: MetricRegistry<typeof controlMetrics>
@@ -89,18 +96,12 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => audit.close())
 
     const trustDomain = parseTrustDomain(config.trustDomain)
-    if (store.revision > 0 && !hasAuthority(folder.path)) {
-      // A new root would strand every sidecar that trusts the old one.
-      throw new OutriderError('ca-file-missing', 'the store is of a mesh whose CA is gone: restore the folder "ca"', {
-        place: folder.path,
-      })
-    }
-    const { caCertificatesFile, caKeyFile } = config
-    const given =
-      caCertificatesFile === undefined || caKeyFile === undefined
-        ? undefined
-        : readHandedIn(caCertificatesFile, caKeyFile)
-    const authority = CertificateAuthority.open(folder.path, trustDomain, clock, given)
+    const api = inCluster ? clusterOf(config, clock) : undefined
+    undo.push(() => api?.close())
+    const parts = { dataDir: folder.path, trustDomain, meshKnown: store.revision > 0, api, clock, random, log }
+    const home = await openCa(config, parts)
+    undo.push(() => home.close())
+    const { authority } = home
     // The only one that callers are verified with: nobody of another trust domain is a client of this server.
     const own = new WatchCell<TrustBundleSet>(new Map([[trustDomain, authority.bundle.current]]))
     undo.push(authority.bundle.subscribe((bundle) => own.set(new Map([[trustDomain, bundle]]))))
@@ -111,12 +112,30 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     undo.push(() => registry.destroy())
     const { metrics } = registry
     let notReady: string | undefined = 'starting'
-    const cluster = inCluster
-      ? new ClusterStore(config, { clock, random, log, metrics }, store.revision > 0)
-      : undefined
+    undo.push(countCa(home, metrics))
+    const cluster = api && new ClusterStore(config, api, { clock, random, log, metrics }, store.revision > 0)
     if (cluster !== undefined) undo.push(() => cluster.close())
     const state = { log, registry, notReady: () => notReady ?? cluster?.notReady }
     const adminAddress = await openAdmin(config.admin, state, undo)
+    const health = config.health && (await serveHealth({ ...state, address: config.health }))
+    if (health !== undefined) undo.push(() => health.close())
+    if (api !== undefined) {
+      const { kubernetesNamespace: namespace, kubernetesNamespaces } = config
+      const namespaces = kubernetesNamespaces?.split(',') ?? []
+      const catchUp = (): Promise<void> => home.catchUp()
+      const roots = new TrustConfigMaps({
+        client: api,
+        namespace,
+        namespaces,
+        authority,
+        catchUp,
+        clock,
+        random,
+        log,
+        metrics,
+      })
+      undo.push(() => roots.close())
+    }
     metrics.storeRevision.set(store.revision)
     const catalogue = new Catalogue(store.list().map(({ resource }) => resource))
     // The first to hear of a commit: whoever is told later finds the catalogue current.
@@ -146,13 +165,17 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       ...(cluster && { source: cluster }),
     }
     const sessions = new Sessions(mesh, sidecars, config, random, log, metrics)
+    const serverName = config.kubernetesServerName ?? hostname()
+    const isGone = (server: string): boolean => cluster?.isGone(server) ?? false
+    const reports = new ServerReports({ home, sessions, identity, serverName, isGone, clock, log })
+    undo.push(() => reports.close())
     const canaries = new Canaries({ mesh, sessions, clock, log, metrics })
     undo.push(() => canaries.close(), countSidecars(sidecars, sessions, metrics, clock))
     const prune = (): void => store.prune(clock.now(), config.expiredRenewalMs)
     const chores = {
       store: prune,
       sidecars: () => sidecars.prune(),
-      signers: () => authority.renewSigners(),
+      signers: () => home.renewSigners(),
     }
     undo.push(housekeeping(chores, clock, log))
 
@@ -190,10 +213,11 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
         adminService(
           adminHandlers({
             mesh,
-            authority,
+            home,
             identity,
             sessions,
             sidecars,
+            reports,
             canaries,
             federation,
             audit,
@@ -225,11 +249,12 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       grpcAddress: grpc.address,
       adminSocket: admin.address,
       adminAddress,
+      healthAddress: health && formatAddress(health.address),
       bundleEndpoint: bundleServer?.address,
       metrics: registry,
       close: async () => {
         notReady = 'stopping'
-        await Promise.all([grpc.close(), admin.close(), local?.close(), cluster?.leave()])
+        await Promise.all([grpc.close(), admin.close(), local?.close(), reports.leave(), cluster?.leave()])
         unwind(undo)
       },
       destroy: () => unwind(undo),
@@ -238,6 +263,11 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     unwind(undo)
     throw thrown
   }
+}
+
+/** The API server of the cluster that we are in. */
+function clusterOf({ kubernetesApi, kubernetesCaFile, kubernetesTokenFile }: ControlConfig, clock: Clock): ApiClient {
+  return new ApiClient(podConnection(kubernetesApi, kubernetesCaFile, kubernetesTokenFile), clock)
 }
 
 /** Opens the socket on which processes of this machine attest, where one is wanted. */

@@ -14,7 +14,7 @@ import { type Headers, noHeaders, withoutFields } from './headers.ts'
 
 /** Who decides about an exchange: a sidecar's inbound or outbound path. */
 export interface ExchangeOwner {
-  /** The upstream's final response head; what is returned goes to the client, if the exchange is not refused meanwhile. */
+  /** The upstream's final response head; what is returned goes to the client, if the exchange is not refused or taken back meanwhile. */
   onResponseHead(head: ResponseHead): ResponseHead
   /**
    * The upstream failed before any response reached the client. The owner answers with `forward` (only when
@@ -89,6 +89,16 @@ export class Exchange implements RequestSink, ResponseSink {
     if (this.#requestEnded) client.end(this.#trailers)
   }
 
+  /**
+   * Takes the request back from an upstream whose response head is being looked at: nothing of its answer goes on. The owner
+   * forwards or refuses it next. Only where `replayable` holds.
+   */
+  takeBack(): void {
+    const client = this.#client
+    this.#client = undefined
+    client?.abort({ code: 'closed-here', message: 'the request goes elsewhere', replay: 'never' })
+  }
+
   /** Answers in place of the upstream. Without effect when a response has begun. */
   refuse(head: ResponseHead, body: Buffer): void {
     if (this.#finished || this.#responding) return
@@ -156,8 +166,10 @@ export class Exchange implements RequestSink, ResponseSink {
 
   responseHead(head: ResponseHead): void {
     if (this.#finished) return
+    const client = this.#client
     const answer = this.#owner.onResponseHead(head)
-    if (this.#finished) return
+    // Refused, or taken back: by now another upstream may have it.
+    if (this.#finished || this.#client !== client) return
     this.#responding = true
     this.#tunnel = opensTunnel(this, head.status)
     this.#server.respond(answer)

@@ -8,6 +8,7 @@ import { OutriderError } from '../lib/errors.ts'
 import { listen, stopListening } from '../lib/listen.ts'
 import type { Random } from '../lib/random.ts'
 import { createAdminServer } from '../telemetry/admin-server.ts'
+import { type HealthServer, serveHealth } from '../telemetry/health-server.ts'
 import type { RootLogger } from '../telemetry/log.ts'
 import { injectorMetrics } from '../telemetry/names.ts'
 import { processPages } from '../telemetry/process-pages.ts'
@@ -32,6 +33,8 @@ export interface Injector {
   readonly address: string
   /** `host:port` of the admin endpoint, where there is one. */
   readonly admin: string | undefined
+  /** `host:port` where a kubelet asks, when it does. */
+  readonly health: string | undefined
   /** Finishes the reviews in flight, for `drainTimeoutMs` at most. */
   drain(): Promise<boolean>
 }
@@ -48,18 +51,21 @@ export async function startInjector(surroundings: InjectorSurroundings): Promise
   let identity: Identity | undefined
   let caBundle: CaBundle | undefined
   let webhooks: WebhookServer | undefined
+  let health: HealthServer | undefined
   const notReady = (): string | undefined => starting ?? caBundle?.fault
   const adminServer = createAdminServer(processPages({ log, registry, notReady }), log)
   const release = async (): Promise<void> => {
     webhooks?.destroy()
     caBundle?.close()
     identity?.close()
+    health?.close()
     adminServer.closeAllConnections()
     await stopListening(adminServer)
     registry.destroy()
   }
   try {
     const admin = config.admin === undefined ? undefined : await listen(adminServer, config.admin, 'admin')
+    if (config.health !== undefined) health = await serveHealth({ address: config.health, notReady })
     identity = await establishIdentity({ config, clock, random, log, metrics, signal })
     const { credentials } = identity.source
     const { svid } = credentials.current
@@ -68,7 +74,6 @@ export async function startInjector(surroundings: InjectorSurroundings): Promise
       address: config.listen,
       credentials,
       decide: { inject: decideInjection(settingsOf(config, programVersion)), validate: decideValidity },
-      notReady,
       maxReviewBytes: config.maxReviewBytes,
       maxHeldBytes: config.maxHeldBytes,
       reviewTimeoutMs: config.reviewTimeoutMs,
@@ -95,7 +100,8 @@ export async function startInjector(surroundings: InjectorSurroundings): Promise
     log.info({ id: svid.id, address: served.address }, 'injector ready')
     return {
       address: served.address,
-      admin: admin === undefined ? undefined : formatAddress(admin),
+      admin: admin && formatAddress(admin),
+      health: health && formatAddress(health.address),
       async drain() {
         starting = 'draining'
         const inTime = await drain([served], config.drainTimeoutMs, clock)

@@ -2,7 +2,7 @@ import grpc from '@grpc/grpc-js'
 // Without the parser of .proto files, which has done its work when the program was built.
 import protobuf from 'protobufjs/light.js'
 import type { ProtoGrpcType as AdminProto } from '../wire/admin.ts'
-import { contract } from '../wire/contract.ts'
+import { contracts } from '../wire/contract.ts'
 import type { ProtoGrpcType as AuthorizationProto } from '../wire/external_auth.ts'
 import type { ProtoGrpcType as HealthProto } from '../wire/health.ts'
 import type { ProtoGrpcType as IdentityProto } from '../wire/identity.ts'
@@ -45,39 +45,74 @@ const OPTIONS = { longs: Number, enums: String, defaults: true, oneofs: true } a
 
 const TLS = 'envoy.extensions.transport_sockets.tls.v3'
 
-let loaded: Protocols | undefined
+/** How each is built of its root. */
+const builders: { readonly [Name in keyof Protocols]: (root: protobuf.Root) => object } = {
+  identity: (root) => ({
+    IdentityService: clientOf(root, 'outrider.identity.v1.IdentityService'),
+    IssuedSvid: codecOf(root.lookupType('outrider.identity.v1.IssuedSvid')),
+  }),
+  policy: (root) => ({
+    PolicyService: clientOf(root, 'outrider.policy.v1.PolicyService'),
+    EncodedPolicyUpdate: codecOf(root.lookupType('outrider.policy.v1.EncodedPolicyUpdate')),
+    Resource: codecOf(root.lookupType('outrider.policy.v1.Resource')),
+  }),
+  admin: (root) => ({
+    AdminService: clientOf(root, 'outrider.admin.v1.AdminService'),
+    ApplyRefusal: codecOf(root.lookupType('outrider.admin.v1.ApplyRefusal')),
+  }),
+  workload: (root) => ({ SpiffeWorkloadAPI: clientOf(root, 'SpiffeWorkloadAPI') }),
+  authorization: (root) => ({ Authorization: clientOf(root, 'envoy.service.auth.v3.Authorization') }),
+  health: (root) => ({ Health: clientOf(root, 'grpc.health.v1.Health') }),
+  secrets: (root) => ({
+    SecretDiscoveryService: clientOf(root, 'envoy.service.secret.v3.SecretDiscoveryService'),
+    Secret: codecOf(root.lookupType(`${TLS}.Secret`)),
+    SPIFFECertValidatorConfig: codecOf(root.lookupType(`${TLS}.SPIFFECertValidatorConfig`)),
+  }),
+}
 
-/** Builds the codecs at the first call; later calls get the same. */
-export function protocols(): Protocols {
-  if (loaded === undefined) {
-    const root = protobuf.Root.fromJSON(contract).resolveAll()
-    const client = (name: string): unknown =>
-      grpc.makeGenericClientConstructor(serviceOf(root.lookupService(name)), name)
-    loaded = typed({
-      identity: {
-        IdentityService: client('outrider.identity.v1.IdentityService'),
-        IssuedSvid: codecOf(root.lookupType('outrider.identity.v1.IssuedSvid')),
-      },
-      policy: {
-        PolicyService: client('outrider.policy.v1.PolicyService'),
-        EncodedPolicyUpdate: codecOf(root.lookupType('outrider.policy.v1.EncodedPolicyUpdate')),
-        Resource: codecOf(root.lookupType('outrider.policy.v1.Resource')),
-      },
-      admin: {
-        AdminService: client('outrider.admin.v1.AdminService'),
-        ApplyRefusal: codecOf(root.lookupType('outrider.admin.v1.ApplyRefusal')),
-      },
-      workload: { SpiffeWorkloadAPI: client('SpiffeWorkloadAPI') },
-      authorization: { Authorization: client('envoy.service.auth.v3.Authorization') },
-      health: { Health: client('grpc.health.v1.Health') },
-      secrets: {
-        SecretDiscoveryService: client('envoy.service.secret.v3.SecretDiscoveryService'),
-        Secret: codecOf(root.lookupType(`${TLS}.Secret`)),
-        SPIFFECertValidatorConfig: codecOf(root.lookupType(`${TLS}.SPIFFECertValidatorConfig`)),
-      },
-    })
+const built = new Map<keyof Protocols, unknown>()
+
+function part<Name extends keyof Protocols>(name: Name): Protocols[Name] {
+  if (!built.has(name)) {
+    const root = protobuf.Root.fromJSON(JSON.parse(contracts[name]))
+    root.resolveAll()
+    built.set(name, builders[name](root))
   }
-  return loaded
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- grpc-js types its clients as bags of anything: src/wire, generated from the same files, says what is in them
+  return built.get(name) as Protocols[Name]
+}
+
+const all: Protocols = {
+  get identity() {
+    return part('identity')
+  },
+  get policy() {
+    return part('policy')
+  },
+  get admin() {
+    return part('admin')
+  },
+  get workload() {
+    return part('workload')
+  },
+  get authorization() {
+    return part('authorization')
+  },
+  get health() {
+    return part('health')
+  },
+  get secrets() {
+    return part('secrets')
+  },
+}
+
+/** Each is built when it is first asked for: a sidecar speaks two of them. Later calls get the same. */
+export function protocols(): Protocols {
+  return all
+}
+
+function clientOf(root: protobuf.Root, name: string): unknown {
+  return grpc.makeGenericClientConstructor(serviceOf(root.lookupService(name)), name)
 }
 
 interface Codec {
@@ -114,10 +149,4 @@ function methodOf(service: protobuf.Service, method: protobuf.Method): grpc.Meth
     responseSerialize: response.serialize,
     responseDeserialize: response.deserialize,
   }
-}
-
-/** grpc-js types its clients as bags of anything: src/wire, generated from the same files, says what is in them. */
-function typed(tree: unknown): Protocols {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
-  return tree as Protocols
 }

@@ -4,6 +4,12 @@
  */
 export const ORIGINAL_PROTOCOL = 'x-outrider-protocol'
 
+/**
+ * Says in a 503 of the callee's sidecar that its application has seen nothing of the request, so that another endpoint may be
+ * asked. An application cannot say it: it knows nothing of what it has not seen.
+ */
+export const UNPROCESSED = 'x-outrider-unprocessed'
+
 /** Fields that only we may set: what a client sends in them is never forwarded. By length first: most names differ there. */
 export function isOwnField(name: string): boolean {
   switch (name.length) {

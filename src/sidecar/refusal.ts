@@ -96,6 +96,8 @@ export interface Refusal {
   readonly limit?: string
   /** For the log only. */
   readonly detail?: string | undefined
+  /** The application has seen nothing of the request: a caller of the mesh may ask another endpoint. */
+  readonly unprocessed?: boolean
   /** Fields for the response, flat. */
   readonly headers?: Headers
   /** What the client is answered with, in place of what the code has: for a server that was asked. */

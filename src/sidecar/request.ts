@@ -7,7 +7,7 @@ import {
   type StreamFaultCode,
 } from '../http/exchange.ts'
 import { changeHeaders, type HeaderChange } from '../http/header-changes.ts'
-import { type Headers, headerValue } from '../http/headers.ts'
+import { type Headers, headerValue, withoutFields } from '../http/headers.ts'
 import { Exchange, type ExchangeOwner } from '../http/pump.ts'
 import type { Timer } from '../lib/clock.ts'
 import { unreachable } from '../lib/unreachable.ts'
@@ -19,7 +19,7 @@ import { grpcTimeoutMs, isGrpc } from './grpc.ts'
 import type { Grant } from './grants.ts'
 import type { RequestMeter } from './meter.ts'
 import { accessFacts } from './access-facts.ts'
-import { isOwnField, ORIGINAL_PROTOCOL } from './own-fields.ts'
+import { isOwnField, ORIGINAL_PROTOCOL, UNPROCESSED } from './own-fields.ts'
 import { type Refusal, type RefusalCode, refusals, refuse } from './refusal.ts'
 import { refusalTrailers, respond } from './respond.ts'
 import type { Runtime } from './runtime.ts'
@@ -39,6 +39,9 @@ export interface Attempt extends Waiter {
   /** Sends it once more, on a connection that carried nothing before. */
   replay(): void
 }
+
+const UNAVAILABLE = 503
+const unprocessedField: ReadonlySet<string> = new Set([UNPROCESSED])
 
 /** RFC 9110 section 9.2.2: sending these twice is the same as sending them once. */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
@@ -148,7 +151,8 @@ export class Request implements ExchangeOwner {
     this.#source.runtime.metrics.upstreamFailures.with({ reason: code }).inc()
   }
 
-  onResponseHead(head: ResponseHead): ResponseHead {
+  onResponseHead(given: ResponseHead): ResponseHead {
+    const head = given.status === UNAVAILABLE ? this.#onUnavailable(given) : given
     this.#status = head.status
     const added = this.responseHeaders
     const changes = this.responseChanges
@@ -156,6 +160,19 @@ export class Request implements ExchangeOwner {
     const changed = changes.length === 0 ? head.headers : changeHeaders(head.headers, changes)
     const headers = added === undefined ? changed : changed.concat(added)
     return { status: head.status, headers, bodyLength: head.bodyLength, close: head.close }
+  }
+
+  /** Only the callee's sidecar says that its application saw nothing; then the caller's looks for another endpoint. */
+  #onUnavailable(head: ResponseHead): ResponseHead {
+    if (headerValue(head.headers, UNPROCESSED) === undefined) return head
+    if (this.#source.reporter === 'inbound') return { ...head, headers: withoutFields(head.headers, unprocessedField) }
+    const { attempt } = this
+    if (attempt === undefined || !this.exchange.replayable) return head
+    this.attempt = undefined
+    this.exchange.takeBack()
+    this.#source.runtime.metrics.upstreamRequestsRetried.inc()
+    attempt.failed('upstream-unreachable', 'the sidecar of the endpoint could not reach its application')
+    return head
   }
 
   onUpstreamFault(fault: StreamFault): void {

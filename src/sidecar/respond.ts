@@ -1,6 +1,7 @@
 import { NO_BODY, type ResponseHead } from '../http/exchange.ts'
 import { type Headers, headerValue } from '../http/headers.ts'
 import { grpcStatus } from './grpc.ts'
+import { UNPROCESSED } from './own-fields.ts'
 import { type Refusal, type RefusalCode, refusals } from './refusal.ts'
 
 export interface RefusalResponse {
@@ -24,6 +25,7 @@ export function respond(refusal: Refusal, requestId: string, explain: boolean, g
     return { head: { status: 200, headers, bodyLength: NO_BODY, close: false }, body: nothing }
   }
   if (explain) headers.push('x-outrider-refusal', refusal.code)
+  if (explain && refusal.unprocessed === true) headers.push(UNPROCESSED, 'true')
   if (answer !== undefined) {
     const body = Buffer.from(answer.body)
     headers.push(...answer.headers)

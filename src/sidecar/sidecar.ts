@@ -17,8 +17,10 @@ import { createAdminServer } from '../telemetry/admin-server.ts'
 import { KeySetKeeper } from './authentication/key-sets.ts'
 import { openProviders } from './authentication/open.ts'
 import { adoptIdentity } from './adopt-identity.ts'
+import { type Advertised, AppListens } from './app-listens.ts'
 import { establishIdentity, type Identity } from '../enrolment/identity.ts'
-import { type HealthServer, serveHealth } from './health/serve.ts'
+import { type HealthServer, serveHealth } from '../telemetry/health-server.ts'
+import { applicationProbes } from './health/probes.ts'
 import { HealthReporter } from './health-report.ts'
 import { LastGood } from './last-good/last-good.ts'
 import { listen, stopListening } from '../lib/listen.ts'
@@ -93,6 +95,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   let identity: Identity | undefined
   let lastGood: LastGood | undefined
   let workloadApi: Drainable | undefined
+  let appListens: AppListens | undefined
   let subscription: Subscription | undefined
   let reporter: TrustReporter | undefined
   const health = new HealthReporter({
@@ -114,6 +117,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     if (leaving) return
     leaving = true
     notReady = 'draining'
+    appListens?.close()
     subscription?.draining()
   }
   const pages = adminPages({
@@ -130,6 +134,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 
   const release = async (): Promise<void> => {
     workloadApi?.destroy()
+    appListens?.close()
     reporter?.close()
     health.close()
     apiKeyReporter?.close()
@@ -150,8 +155,12 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     if (config.health !== undefined) {
       const targets = parseProbeTargets(config.probes ?? '')
       if (typeof targets === 'string') throw new TypeError(targets)
-      const notLive = (): Promise<string | undefined> => traffic.notLive()
-      healthServer = await serveHealth({ address: config.health, targets, notReady: unready, notLive, clock, log })
+      healthServer = await serveHealth({
+        address: config.health,
+        notReady: unready,
+        notLive: () => traffic.notLive(),
+        other: applicationProbes({ targets, clock, log }),
+      })
     }
     lastGood = await LastGood.open({ config, snapshot, clock, log })
     const establish = config.identitySource === 'control' ? establishIdentity : adoptIdentity
@@ -200,10 +209,15 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       log,
       metrics,
     })
-    subscription.listening([
+    const announced = [
       ...inbound.map((listener, index) => advertised(config, config.inbound[index]!, listener)),
       ...capturedPorts(config),
-    ])
+    ]
+    const tell = (endpoints: readonly Advertised[]): void =>
+      followed.listening(endpoints.map(({ endpoint }) => endpoint))
+    // Whoever has a kubelet starts before its application; others may have theirs anywhere.
+    if (config.health === undefined) tell(announced)
+    else if (!leaving) appListens = new AppListens({ announced, tell, clock, random, log })
     if (leaving) subscription.draining()
     notReady = leaving ? 'draining' : undefined
     log.info({ workers, inbound: inbound.map(({ address }) => formatAddress(address)) }, 'sidecar ready')
@@ -247,17 +261,20 @@ function requireCaptureUser({ captureInbound, captureOutbound, captureUid }: Sid
 /** Where peers reach a listener. */
 function advertised(
   { advertiseAddress }: SidecarConfig,
-  { listen: asked }: Mapping,
+  { listen: asked, app }: Mapping,
   { address, appPort }: OpenPorts['inbound'][number],
-): { appPort: number; address: string; port: number } {
+): Advertised {
   const host = advertiseAddress ?? (isUnspecified(asked.host) ? firstExternalAddress() : asked.host)
-  return { appPort, address: host, port: address.port }
+  return { endpoint: { appPort, address: host, port: address.port }, apps: [app] }
 }
 
 /** Peers connect to the application's own port, and are captured there. */
-function capturedPorts({ advertiseAddress, captureInboundPorts }: SidecarConfig): ReturnType<typeof advertised>[] {
+function capturedPorts({ advertiseAddress, captureInboundPorts }: SidecarConfig): Advertised[] {
   const address = advertiseAddress ?? firstExternalAddress()
-  return captureInboundPorts.map(({ port }) => ({ appPort: port, address, port }))
+  return captureInboundPorts.map(({ port }) => ({
+    endpoint: { appPort: port, address, port },
+    apps: ['127.0.0.1', '::1'].map((host) => ({ host, port })),
+  }))
 }
 
 function firstExternalAddress(): string {

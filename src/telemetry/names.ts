@@ -216,7 +216,7 @@ export const sidecarMetrics = {
   upstreamRequestsRetried: {
     name: 'outrider_upstream_requests_retried_total',
     type: 'counter',
-    help: 'Requests that were sent again because the first connection failed before it took them.',
+    help: 'Requests that were sent again because nothing had taken them: the connection failed first, or the sidecar of the endpoint could not reach its application.',
     labels: {},
   },
   upstreamFailures: {
@@ -452,6 +452,30 @@ export const controlMetrics = {
     type: 'gauge',
     help: 'Sequence that the publisher gave the trust bundle of a foreign trust domain; 0 without one.',
     labels: { trust_domain: 'of a TrustDomain resource' },
+  },
+  trustBundleSequence: {
+    name: 'outrider_trust_bundle_sequence',
+    type: 'gauge',
+    help: 'Sequence of the own trust bundle; of control servers that share a CA it is the same within a second.',
+    labels: {},
+  },
+  caFault: {
+    name: 'outrider_ca_fault',
+    type: 'gauge',
+    help: '1 while the CA that is kept in the cluster cannot be read or is not taken over, and an earlier one stays in force, else 0.',
+    labels: {},
+  },
+  trustConfigMaps: {
+    name: 'outrider_trust_config_map_writes_total',
+    type: 'counter',
+    help: 'Writes of the trust bundle to the ConfigMap of a namespace.',
+    labels: { result: ['applied', 'failed'] },
+  },
+  trustConfigMapsBehind: {
+    name: 'outrider_trust_config_maps_behind',
+    type: 'gauge',
+    help: 'Namespaces whose ConfigMap does not have the trust bundle that is in force, or not yet.',
+    labels: {},
   },
 } as const
 

@@ -22,6 +22,7 @@ const levels: Readonly<Record<string, number>> = {
   sidecar: 3,
   control: 3,
   injector: 3,
+  installation: 3.5,
   cli: 4,
   'main.ts': 5,
 }

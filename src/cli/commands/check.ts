@@ -1,51 +1,48 @@
 import { lstatSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { OutriderError } from '../../lib/errors.ts'
 import { millisecondsOf } from '../../lib/protobuf-time.ts'
 import type { AuthorityList__Output } from '../../wire/outrider/admin/v1/AuthorityList.ts'
 import type { FederatedDomain__Output } from '../../wire/outrider/admin/v1/FederatedDomain.ts'
 import type { Sidecar__Output } from '../../wire/outrider/admin/v1/Sidecar.ts'
+import { checkCluster } from '../../installation/check/check.ts'
+import { type Finding, named } from '../../installation/check/finding.ts'
+import { readManifests } from '../../installation/manifests.ts'
 import { adminSocket, socketOption, withAdmin } from '../admin.ts'
-import { type Command, defineCommand, exitCode, outputOption } from '../command.ts'
+import { clusterOptions, withCluster } from '../cluster.ts'
+import { type Command, type CommandContext, defineCommand, exitCode, outputOption } from '../command.ts'
 import { formatSpan, print } from '../output.ts'
-
-/** One thing that was looked at. */
-interface Finding {
-  readonly check: string
-  readonly result: 'ok' | 'warning' | 'failed'
-  readonly detail: string
-}
+import { programVersion } from './version.ts'
 
 const DAY_MS = 86_400_000
 const WARN_CA_MS = 60 * DAY_MS
 /** Verification tolerates no more than this. */
 const MAX_SKEW_MS = 20_000
 const WARN_SKEW_MS = 5_000
-/** Names in one line. */
-const MAX_NAMED = 3
 
 export const command: Command = defineCommand({
   name: 'check',
-  summary: 'Examine clocks, the CA, trust bundles and permissions',
-  usage: '',
-  options: { output: outputOption, socket: socketOption },
+  summary: 'Examine the control server of this machine, or a Kubernetes cluster, and say what to do',
+  usage: '[--socket PATH]\n--cluster [--kubeconfig FILE] [--context NAME]',
+  options: {
+    output: outputOption,
+    socket: socketOption,
+    cluster: {
+      type: 'boolean',
+      doc: 'examine the installation in a cluster, its namespaces, pods, services and resources; --kubeconfig and --context say so, too',
+    },
+    ...clusterOptions,
+  },
   async run(context) {
-    const { options, stdout, clock } = context
-    const socket = adminSocket(context)
-    const [authorities, { sidecars }, { federation }] = await withAdmin(context, (admin) =>
-      Promise.all([admin.getAuthorities({}), admin.listSidecars({}), admin.getStatus({})]),
-    )
-    const now = clock.now()
-    const connected = sidecars.filter(({ state }) => state !== 'STATE_DISCONNECTED')
-    const findings = [
-      permissions('admin socket', socket, 0o077),
-      permissions('folder of the admin socket', dirname(socket), 0o022),
-      ...ages(authorities, now),
-      agreement(authorities),
-      ...federation.map((domain) => foreign(domain, now)),
-      clocks(connected),
-      lifetimes(connected, now),
-      updates(connected),
-    ]
+    const { options, stdout } = context
+    const { cluster, kubeconfig, context: name, socket } = options
+    const inCluster = cluster === true || kubeconfig !== undefined || name !== undefined
+    if (inCluster && socket !== undefined)
+      throw new OutriderError(
+        'usage-option-value',
+        '--socket is of a control server, --cluster of a cluster: one of them',
+      )
+    const findings = inCluster ? await findingsOfCluster(context) : await findingsOfControl(context)
     print(
       stdout,
       options.output,
@@ -59,6 +56,37 @@ export const command: Command = defineCommand({
     return findings.some(({ result }) => result === 'failed') ? exitCode.failure : exitCode.ok
   },
 })
+
+type Values = {
+  readonly [name in 'socket' | 'kubeconfig' | 'context']: string | undefined
+}
+type Asked = Omit<CommandContext, 'options'> & { readonly options: Values }
+
+function findingsOfCluster(context: Asked): Promise<readonly Finding[]> {
+  const { clock, signal } = context
+  const manifests = readManifests()
+  return withCluster(context, (client) => checkCluster({ client, clock, signal, manifests, version: programVersion() }))
+}
+
+/** What the control server of this machine knows. */
+async function findingsOfControl(context: Asked): Promise<readonly Finding[]> {
+  const socket = adminSocket(context)
+  const [authorities, { sidecars }, { federation }] = await withAdmin(context, (admin) =>
+    Promise.all([admin.getAuthorities({}), admin.listSidecars({}), admin.getStatus({})]),
+  )
+  const now = context.clock.now()
+  const connected = sidecars.filter(({ state }) => state !== 'STATE_DISCONNECTED')
+  return [
+    permissions('admin socket', socket, 0o077),
+    permissions('folder of the admin socket', dirname(socket), 0o022),
+    ...ages(authorities, now),
+    agreement(authorities),
+    ...federation.map((domain) => foreign(domain, now)),
+    clocks(connected),
+    lifetimes(connected, now),
+    updates(connected),
+  ]
+}
 
 function permissions(check: string, path: string, barred: number): Finding {
   const { mode, uid } = lstatSync(path)
@@ -149,9 +177,4 @@ function updates(sidecars: readonly Sidecar__Output[]): Finding {
 
 function count(sidecars: number): string {
   return sidecars === 1 ? 'the one sidecar' : `all ${sidecars} sidecars`
-}
-
-function named(names: readonly string[], count: number): string {
-  const shown = names.slice(0, MAX_NAMED).join(', ')
-  return count > MAX_NAMED ? `${shown} and ${count - MAX_NAMED} more` : shown
 }

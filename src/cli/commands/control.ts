@@ -31,8 +31,14 @@ export const command: Command = defineCommand({
         ...(credentialsOf && { credentialsOf }),
       })
       boundYoungGeneration()
-      const { grpcAddress: grpc, adminSocket, adminAddress: admin = null, bundleEndpoint } = server
-      stdout.write(`${JSON.stringify({ ready: 'control', grpc, adminSocket, admin, bundleEndpoint })}\n`)
+      const {
+        grpcAddress: grpc,
+        adminSocket,
+        adminAddress: admin = null,
+        healthAddress: health,
+        bundleEndpoint,
+      } = server
+      stdout.write(`${JSON.stringify({ ready: 'control', grpc, adminSocket, admin, health, bundleEndpoint })}\n`)
       await untilAborted(signal)
       await drain([server], DRAIN_MS, clock)
       log.info({}, 'control server has stopped')

@@ -19,8 +19,8 @@ export const command: Command = defineCommand({
     const log = createLogger({ name: 'injector', level: config.logLevel, clock })
     try {
       const injector = await startInjector({ config, clock, random, log, programVersion: programVersion(), signal })
-      const { address: webhooks, admin = null } = injector
-      stdout.write(`${JSON.stringify({ ready: 'injector', webhooks, admin })}\n`)
+      const { address: webhooks, admin = null, health } = injector
+      stdout.write(`${JSON.stringify({ ready: 'injector', webhooks, admin, health })}\n`)
       await untilAborted(signal)
       await injector.drain()
       return exitCode.ok

@@ -6,18 +6,21 @@ import type { AuditEvent, AuditLog } from '../../telemetry/audit.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { AuthorityList } from '../../wire/outrider/admin/v1/AuthorityList.ts'
 import type { Authority as WireAuthority } from '../../wire/outrider/admin/v1/Authority.ts'
-import type { CertificateAuthority, Standing } from '../ca/certificate-authority.ts'
+import type { Standing } from '../ca/certificate-authority.ts'
+import type { CaHome } from '../ca/home.ts'
 import type { AuthorityState } from '../ca/storage.ts'
 import type { OwnIdentity } from '../own-identity.ts'
-import type { Session } from '../publish/session.ts'
 import type { Sessions } from '../publish/sessions.ts'
+import type { ServerReport } from '../server-report.ts'
+import { isBehind, nameOf, type ServerReports } from '../server-reports.ts'
 import type { SidecarRegistry } from '../sidecars.ts'
 
 export interface AuthorityParts {
-  readonly authority: CertificateAuthority
+  readonly home: CaHome
   readonly identity: OwnIdentity
   readonly sessions: Sessions
   readonly sidecars: SidecarRegistry
+  readonly reports: ServerReports
   readonly clock: Clock
   readonly audit: AuditLog
   readonly log: Logger
@@ -55,7 +58,8 @@ interface Dependence {
 
 /** The steps that replace a root, each of which shows who is not ready for it. */
 export function authorityHandlers(parts: AuthorityParts): AuthorityHandlers {
-  const { authority, audit, log } = parts
+  const { home, audit, log } = parts
+  const { authority } = home
   const done = (step: keyof typeof EVENTS, { authority: { fingerprint } }: Standing, force: boolean): AuthorityList => {
     audit.record({ event: EVENTS[step], authority: fingerprint })
     log.warn({ step, fingerprint, force, sequence: authority.bundle.current.sequence }, 'the trust bundle was changed')
@@ -64,50 +68,85 @@ export function authorityHandlers(parts: AuthorityParts): AuthorityHandlers {
   return {
     getAuthorities: () => list(parts),
 
-    prepareAuthority: ({ certificates, key }) =>
-      done('prepare', authority.prepare(certificates === '' ? undefined : { certificates, key }), false),
-
-    activateAuthority: ({ id, force }) => {
-      const { authority: wanted } = authority.pick(orOnly(id), ['prepared'])
-      const behind = sidecarsBehind(parts)
-      if (behind.length > 0 && !force) {
-        throw inUse(`${count(behind.length, 'sidecar')} may not believe ${wanted.id} yet: ${some(behind)}`)
-      }
-      return done('activate', authority.activate(wanted.fingerprint), force)
+    prepareAuthority: async ({ certificates, key }) => {
+      const given = certificates === '' ? undefined : { certificates, key }
+      return done('prepare', await home.change((ca) => ca.prepare(given)), false)
     },
 
-    taintAuthority: ({ id }) => done('taint', authority.taint(orOnly(id)), false),
+    activateAuthority: async ({ id, force }) => {
+      await home.catchUp()
+      const { authority: wanted } = authority.pick(orOnly(id), ['prepared'])
+      if (!force) checkBelieved(wanted.id, parts)
+      return done('activate', await home.change((ca) => ca.activate(wanted.fingerprint)), force)
+    },
 
-    revokeAuthority: ({ id, force }) => {
+    taintAuthority: async ({ id }) => done('taint', await home.change((ca) => ca.taint(orOnly(id))), false),
+
+    revokeAuthority: async ({ id, force }) => {
+      await home.catchUp()
       const { authority: wanted } = authority.pick(orOnly(id), ['tainted', 'prepared'])
       const { sidecars, connections, control } = dependence(wanted.fingerprint, parts)
       const reasons = [
         ...(sidecars.length > 0 ? [`the SVIDs of ${count(sidecars.length, 'sidecar')} (${some(sidecars)})`] : []),
         ...(connections > 0 ? [count(connections, 'open connection')] : []),
         ...(control ? ['the certificate of this control server'] : []),
+        ...elsewhere(wanted.fingerprint, parts),
       ]
       if (reasons.length > 0 && !force) throw inUse(`${wanted.id} is what ${reasons.join(' and ')} ends at`)
-      return done('revoke', authority.revoke(wanted.fingerprint), force)
+      return done('revoke', await home.change((ca) => ca.revoke(wanted.fingerprint)), force)
     },
   }
 }
 
-function list(parts: AuthorityParts): AuthorityList {
-  const { authority, sessions } = parts
+/** Throws `ca-in-use` while anybody whom we know of may not believe what is to sign. */
+function checkBelieved(id: string, parts: AuthorityParts): void {
+  const { sequence } = parts.home.authority.bundle.current
+  const { others } = parts.reports
+  const late = others.filter((other) => other.sequence < sequence).map(({ server }) => server)
+  if (late.length > 0)
+    throw inUse(
+      `${count(late.length, 'control server')} may not have heard of ${id} yet, or may be gone: ${some(late)}`,
+    )
   const behind = sidecarsBehind(parts)
+  const total = others.reduce((sum, other) => sum + other.behind, behind.length)
+  const names = [...behind, ...others.flatMap((other) => other.names)]
+  if (total > 0) throw inUse(`${count(total, 'sidecar')} may not believe ${id} yet: ${some(names)}`)
+}
+
+/** What other control servers say that ends at a root. */
+function elsewhere(fingerprint: string, { reports }: AuthorityParts): readonly string[] {
+  return reports.others.flatMap(({ server, roots }) => {
+    const { sidecars = 0, connections = 0, control = false } = roots[fingerprint] ?? {}
+    return [
+      ...(sidecars > 0 ? [`the SVIDs of ${count(sidecars, 'sidecar')} of the control server ${server}`] : []),
+      ...(connections > 0 ? [`${count(connections, 'open connection')} of its sidecars there`] : []),
+      ...(control ? [`the certificate of the control server ${server}`] : []),
+    ]
+  })
+}
+
+function list(parts: AuthorityParts): AuthorityList {
+  const {
+    sessions,
+    reports: { others },
+  } = parts
+  const { authority } = parts.home
+  const behind = sidecarsBehind(parts)
+  const isLate = (other: ServerReport): boolean => other.sequence < authority.bundle.current.sequence
   return {
     trustDomain: authority.trustDomain,
     sequence: authority.bundle.current.sequence,
     authorities: authority.standings.map((standing) => wireAuthority(standing, parts)),
-    connectedSidecars: sessions.size,
-    behind: behind.slice(0, MAX_NAMED),
-    behindCount: behind.length,
+    connectedSidecars: others.reduce((sum, { connected }) => sum + connected, sessions.size),
+    behind: [...behind, ...others.flatMap(({ names }) => names)].slice(0, MAX_NAMED),
+    behindCount: others.reduce((sum, other) => sum + (isLate(other) ? other.connected : other.behind), behind.length),
   }
 }
 
 function wireAuthority({ authority, state, sinceMs }: Standing, parts: AuthorityParts): WireAuthority {
   const { fingerprint, root, rootKey, signersNotAfterMs } = authority
   const { sidecars, connections, control } = dependence(fingerprint, parts)
+  const elsewhere = parts.reports.others.map(({ roots }) => roots[fingerprint])
   return {
     fingerprint,
     state: WIRE_STATE[state],
@@ -115,8 +154,8 @@ function wireAuthority({ authority, state, sinceMs }: Standing, parts: Authority
     notAfter: timestampOf(root.notAfterMs),
     signersNotAfter: timestampOf(signersNotAfterMs),
     keyElsewhere: rootKey === undefined,
-    sidecars: sidecars.length,
-    connections,
+    sidecars: elsewhere.reduce((sum, use) => sum + (use?.sidecars ?? 0), sidecars.length),
+    connections: elsewhere.reduce((sum, use) => sum + (use?.connections ?? 0), connections),
     dependents: sidecars.slice(0, MAX_NAMED),
     control,
   }
@@ -138,10 +177,9 @@ function dependence(fingerprint: string, { sessions, sidecars, identity, clock }
 }
 
 /** Connected sidecars that have not said that they believe the present bundle. */
-function sidecarsBehind({ authority, sessions }: AuthorityParts): readonly string[] {
+function sidecarsBehind({ home: { authority }, sessions }: AuthorityParts): readonly string[] {
   const { sequence } = authority.bundle.current
-  const isBehind = ({ trust }: Session): boolean => (trust?.sequences.get(authority.trustDomain) ?? 0) < sequence
-  return [...sessions.all()].filter(isBehind).map(({ peer, sidecarId }) => `${peer.id} ${sidecarId}`)
+  return [...sessions.all()].filter((session) => isBehind(session, authority.trustDomain, sequence)).map(nameOf)
 }
 
 function orOnly(id: string): string | undefined {

@@ -12,7 +12,7 @@ import type { ClusterState } from '../../wire/outrider/admin/v1/ClusterState.ts'
 import type { ControlStatus } from '../../wire/outrider/admin/v1/ControlStatus.ts'
 import type { ResourceRef__Output } from '../../wire/outrider/admin/v1/ResourceRef.ts'
 import type { Token } from '../../wire/outrider/admin/v1/Token.ts'
-import type { CertificateAuthority } from '../ca/certificate-authority.ts'
+import type { CaHome } from '../ca/home.ts'
 import type { Federation } from '../federation/federation.ts'
 import { hashSecret } from '../identity/attest/join-token.ts'
 import type { OwnIdentity } from '../own-identity.ts'
@@ -21,6 +21,7 @@ import { authorityHandlers } from './authorities.ts'
 import type { Mesh } from '../publish/mesh.ts'
 import { publish, publishInTurns, withdraw } from '../publish/path.ts'
 import type { Sessions } from '../publish/sessions.ts'
+import type { ServerReports } from '../server-reports.ts'
 import type { SidecarRegistry } from '../sidecars.ts'
 import type { TokenRecord } from '../store/store.ts'
 import type { Canaries } from './canary.ts'
@@ -31,10 +32,11 @@ import { refusal, wireFederated, wireOutcome, wireStored } from './wire.ts'
 
 export interface AdminParts {
   readonly mesh: Mesh
-  readonly authority: CertificateAuthority
+  readonly home: CaHome
   readonly identity: OwnIdentity
   readonly sessions: Sessions
   readonly sidecars: SidecarRegistry
+  readonly reports: ServerReports
   readonly canaries: Canaries
   readonly federation: Federation
   readonly audit: AuditLog
@@ -59,7 +61,8 @@ const MAX_LIST_BYTES = 60 * 1024 * 1024
 
 /** What operators may do. There is no permission to check: who can open the socket is the owner. */
 export function adminHandlers(parts: AdminParts): AdminHandlers {
-  const { mesh, authority, identity, sessions, sidecars, canaries, federation, audit, log } = parts
+  const { mesh, home, identity, sessions, sidecars, canaries, federation, audit, log } = parts
+  const { authority } = home
   const { store, catalogue, clock } = mesh
   const watch = watchResources(store)
   /** Of kinds that say whom nobody may believe any more, and whom everybody may. */
@@ -173,7 +176,7 @@ export function adminHandlers(parts: AdminParts): AdminHandlers {
     },
 
     ...apiKeyHandlers({ mesh, audit, log, refusal }),
-    ...authorityHandlers({ authority, identity, sessions, sidecars, clock, audit, log }),
+    ...authorityHandlers({ home, identity, sessions, sidecars, reports: parts.reports, clock, audit, log }),
   }
   return mesh.source === undefined ? handlers : { ...handlers, ...refuseWrites(handlers) }
 }

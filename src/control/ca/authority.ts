@@ -41,6 +41,7 @@ export type AuthorityErrorCode =
   | 'ca-in-use'
   | 'ca-too-many'
   | 'ca-material'
+  | 'ca-sequence-fell'
 
 /** A signer that can be certified anew is when less than this part of its lifetime is left. */
 const RENEWAL_PART = 1 / 3

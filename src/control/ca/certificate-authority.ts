@@ -7,18 +7,13 @@ import { type Watch, WatchCell } from '../../lib/watch.ts'
 import { type Authority, authorityId, issue, makeAuthority, opened, withFreshSigner } from './authority.ts'
 import type { CertificateRequest, IssuedCertificate } from './certify.ts'
 import { type HandedIn, handedIn } from './handed-in.ts'
+import { FolderStorage } from './folder-storage.ts'
 import {
   type AuthorityEntry,
   type AuthorityIndex,
   type AuthorityState,
+  type AuthorityStorage,
   MAX_AUTHORITIES,
-  readAuthority,
-  readIndex,
-  removeUnnamed,
-  replaceSigners,
-  writeAuthority,
-  writeFirst,
-  writeIndex,
 } from './storage.ts'
 
 /** An authority and where it is in its life. */
@@ -26,36 +21,25 @@ export interface Standing extends Pick<AuthorityEntry, 'state' | 'sinceMs'> {
   readonly authority: Authority
 }
 
-/** Whether there is a CA in `dataDir`. Throws as `CertificateAuthority.open` when there is a part of one. */
-export function hasAuthority(dataDir: string): boolean {
-  return readIndex(dataDir) !== undefined
-}
-
 /**
  * The CA of one trust domain: its authorities, exactly one of which signs. A root is replaced in four steps, so that nobody
  * ever meets an SVID that he cannot verify: `prepare` makes it believed, `activate` lets it sign, `taint` makes all give up what the old one
- * signed, `revoke` ends the belief. What changes is on disk before it counts.
+ * signed, `revoke` ends the belief. What changes is in the storage before it counts.
  */
 export class CertificateAuthority {
   readonly trustDomain: TrustDomain
-  readonly #dataDir: string
   readonly #clock: Clock
   readonly #bundle: WatchCell<TrustBundle>
+  #storage: AuthorityStorage
   #standings: readonly Standing[]
   #sequence: number
 
-  private constructor(dataDir: string, trustDomain: TrustDomain, clock: Clock, index: AuthorityIndex) {
-    this.#dataDir = dataDir
+  private constructor(storage: AuthorityStorage, trustDomain: TrustDomain, clock: Clock, index: AuthorityIndex) {
+    this.#storage = storage
     this.trustDomain = trustDomain
     this.#clock = clock
     this.#sequence = index.sequence
-    this.#standings = index.authorities.map((entry) => {
-      const { id, state, sinceMs } = entry
-      const authority = opened(readAuthority(dataDir, entry), trustDomain, clock.now())
-      if (authority.id !== id)
-        throw new OutriderError('ca-file-corrupt', `the authority in folder ${id} is ${authority.id}`, { place: id })
-      return { authority, state, sinceMs }
-    })
+    this.#standings = standingsOf(storage, index, trustDomain, clock.now())
     this.#bundle = new WatchCell(this.#makeBundle())
   }
 
@@ -65,17 +49,27 @@ export class CertificateAuthority {
    * `OutriderError<AuthorityErrorCode>`.
    */
   static open(dataDir: string, trustDomain: TrustDomain, clock: Clock, given?: HandedIn): CertificateAuthority {
-    let index = readIndex(dataDir)
+    return CertificateAuthority.openIn(new FolderStorage(dataDir), trustDomain, clock, given)
+  }
+
+  /** As `open`, wherever the CA is kept. */
+  static openIn(
+    storage: AuthorityStorage,
+    trustDomain: TrustDomain,
+    clock: Clock,
+    given?: HandedIn,
+  ): CertificateAuthority {
+    let index = storage.readIndex()
     if (index === undefined) {
       const nowMs = clock.now()
       const authority = given === undefined ? makeAuthority(trustDomain, nowMs) : handedIn(given, trustDomain, nowMs)
       index = indexOf([{ authority, state: 'active', sinceMs: nowMs }], 1)
-      writeFirst(dataDir, authority, index)
+      storage.writeFirst(authority, index)
     } else if (given !== undefined) {
       requireKnown(handedIn(given, trustDomain, clock.now()), index)
     }
-    const ca = new CertificateAuthority(dataDir, trustDomain, clock, index)
-    removeUnnamed(dataDir, index)
+    const ca = new CertificateAuthority(storage, trustDomain, clock, index)
+    storage.removeUnnamed(index)
     ca.renewSigners()
     return ca
   }
@@ -133,7 +127,7 @@ export class CertificateAuthority {
       given === undefined ? makeAuthority(this.trustDomain, nowMs) : handedIn(given, this.trustDomain, nowMs)
     if (this.#standings.some(({ authority: { id } }) => id === authority.id))
       throw new OutriderError('ca-state', `${authority.id} is an authority already`)
-    writeAuthority(this.#dataDir, authority.id, authority)
+    this.#storage.writeAuthority(authority.id, authority)
     const prepared: Standing = { authority, state: 'prepared', sinceMs: nowMs }
     this.#become([...this.#standings, prepared])
     return prepared
@@ -162,7 +156,7 @@ export class CertificateAuthority {
   revoke(id?: string): Standing {
     const revoked = this.pick(id, ['tainted', 'prepared'])
     this.#become(this.#standings.filter((standing) => standing !== revoked))
-    removeUnnamed(this.#dataDir, this.#index())
+    this.#storage.removeUnnamed(this.#index())
     return revoked
   }
 
@@ -172,7 +166,7 @@ export class CertificateAuthority {
     const standings = this.#standings.map((standing) => {
       const authority = withFreshSigner(standing.authority, this.trustDomain, this.#clock.now())
       if (authority === undefined) return standing
-      replaceSigners(this.#dataDir, authority.id, authority.signers)
+      this.#storage.replaceSigners(authority.id, authority.signers)
       renewed.push(authority.id)
       return { ...standing, authority }
     })
@@ -180,6 +174,28 @@ export class CertificateAuthority {
     // The same bundle: who shows our intermediates takes the new ones.
     if (renewed.length > 0) this.#bundle.set(this.#bundle.current)
     return renewed
+  }
+
+  /**
+   * Takes over what somebody else has made of this CA, verified as at the start. Throws as `open`, and `ca-sequence-fell` for what is older than
+   * what is in force or another CA; then nothing changes.
+   */
+  adopt(storage: AuthorityStorage): void {
+    const index = storage.readIndex()
+    if (index === undefined) throw new OutriderError('ca-file-missing', 'there is no CA to take over')
+    const standings = standingsOf(storage, index, this.trustDomain, this.#clock.now())
+    const same = contentsOf(standings) === contentsOf(this.#standings)
+    if (index.sequence < this.#sequence || (index.sequence === this.#sequence && !same))
+      throw new OutriderError(
+        'ca-sequence-fell',
+        `the CA that is kept has trust bundle ${index.sequence}, ${this.#sequence}${same ? '' : ' of other authorities'} is in force: an old or foreign copy is in its place`,
+      )
+    const published = index.sequence === this.#sequence
+    this.#storage = storage
+    this.#standings = standings
+    this.#sequence = index.sequence
+    // Of the same authorities only the signers can differ: who shows our intermediates takes the new ones.
+    this.#bundle.set(published ? this.#bundle.current : this.#makeBundle())
   }
 
   /** The authority that a step is about: the one that `id` begins, else the only one in such a state. Throws `ca-unknown` or `ca-state`. */
@@ -217,7 +233,7 @@ export class CertificateAuthority {
 
   #become(standings: readonly Standing[]): void {
     const sequence = this.#sequence + 1
-    writeIndex(this.#dataDir, indexOf(standings, sequence))
+    this.#storage.writeIndex(indexOf(standings, sequence))
     this.#standings = standings
     this.#sequence = sequence
     this.#bundle.set(this.#makeBundle())
@@ -240,6 +256,28 @@ export class CertificateAuthority {
       sequence: this.#sequence,
     })
   }
+}
+
+function standingsOf(
+  storage: AuthorityStorage,
+  { authorities }: AuthorityIndex,
+  trustDomain: TrustDomain,
+  nowMs: number,
+): readonly Standing[] {
+  return authorities.map((entry) => {
+    const { id, state, sinceMs } = entry
+    const authority = opened(storage.readAuthority(entry), trustDomain, nowMs)
+    if (authority.id !== id)
+      throw new OutriderError('ca-file-corrupt', `the authority that is kept as ${id} is ${authority.id}`, {
+        place: id,
+      })
+    return { authority, state, sinceMs }
+  })
+}
+
+/** What of it the trust bundle shows. */
+function contentsOf(standings: readonly Standing[]): string {
+  return standings.map(({ authority: { id, jwtKeyId }, state }) => `${id} ${jwtKeyId} ${state}`).join()
 }
 
 function indexOf(standings: readonly Standing[], sequence: number): AuthorityIndex {

@@ -1,10 +1,6 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { type Certificate, fromPem, parseCertificate, toPem } from '../../identity/x509.ts'
-import { replaceDurably, syncFolder, UNFINISHED, writeDurably } from '../../lib/durable-file.ts'
 import { describeError, OutriderError } from '../../lib/errors.ts'
-import { readSmallFile, type SmallFile } from '../../lib/small-file.ts'
 
 /** One root and what signs under it, as it is kept. */
 export interface StoredAuthority {
@@ -49,23 +45,47 @@ export type StorageErrorCode =
   | 'ca-key-exposed'
   | 'ca-write-failed'
 
-const FOLDER = 'ca'
-const INDEX = 'authorities.json'
+/**
+ * Where the texts of one CA are kept. What reads throws `OutriderError<StorageErrorCode>`, what writes `ca-write-failed`; each write counts
+ * as a whole or not at all.
+ */
+export interface AuthorityStorage {
+  /** Undefined when there is nothing at all: a part of a CA is an error. */
+  readIndex(): AuthorityIndex | undefined
+  /** All that belongs to one entry of the index. */
+  readAuthority(entry: AuthorityEntry): StoredAuthority
+  /** A CA with its first authority: all of it appears at once. */
+  writeFirst(authority: StoredAuthority, index: AuthorityIndex): void
+  /** One more authority, which counts when the index names it. */
+  writeAuthority(id: string, authority: StoredAuthority): void
+  /** From here on the CA is what `index` says. */
+  writeIndex(index: AuthorityIndex): void
+  /** Puts a renewed certificate in the place of the signer's, whose key stays. */
+  replaceSigners(id: string, signers: readonly Certificate[]): void
+  /** Destroys the keys of authorities that the index does not name. */
+  removeUnnamed(index: AuthorityIndex): void
+}
+
+/** One text, and what an error calls it. */
+export interface PlacedText {
+  readonly text: string
+  readonly place: string
+}
+
+/** The name of the index among the texts of a CA. */
+export const INDEX: string = 'authorities.json'
+/** The name of the certificates that a renewal replaces. */
+export const SIGNERS: string = 'signer.pem'
 /** Of one trust domain at a time. */
 export const MAX_AUTHORITIES = 8
-const MAX_FILE_BYTES = 64 * 1024
+/** The longest text of a CA. */
+export const MAX_TEXT_BYTES: number = 64 * 1024
 const MAX_CHAIN = 4
-const OTHERS = 0o077
 const AUTHORITY_ID = /^[0-9a-f]{16}$/
-const LEFT_BEHIND = /^[0-9a-f]{16}(?:\.unfinished)?$/
 
-/** The index in `dataDir/ca`, or undefined when there is nothing at all. Throws `OutriderError<StorageErrorCode>`. */
-export function readIndex(dataDir: string): AuthorityIndex | undefined {
-  const folder = join(dataDir, FOLDER)
-  if (!existsSync(folder) || readdirSync(folder).length === 0) return undefined
-  const path = join(folder, INDEX)
-  requireFile(path, folder)
-  return readAs(path, 'an index of authorities', indexOf)
+/** Reads the index of a CA. Throws `ca-file-corrupt`. */
+export function parseIndex(source: PlacedText): AuthorityIndex {
+  return parsed(source, 'an index of authorities', indexOf)
 }
 
 function indexOf(text: string): AuthorityIndex {
@@ -96,147 +116,67 @@ function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
-/** Reads what belongs to one entry of the index. All of it has to be there, and keys have to be ours alone. Throws as `readIndex`. */
-export function readAuthority(dataDir: string, { id, keyElsewhere }: AuthorityEntry): StoredAuthority {
-  const folder = join(dataDir, FOLDER, id)
-  const file = (name: string): string => join(folder, name)
-  const names = ['root.pem', ...(keyElsewhere ? [] : ['root.key']), 'signer.pem', 'signer.key', 'jwt.key']
-  for (const name of names) requireFile(file(name), join(dataDir, FOLDER))
+/**
+ * Puts an authority together from its texts, all of which have to be there. Throws `ca-file-corrupt`, and what `read` throws for a text that
+ * is missing.
+ */
+export function parseAuthority({ keyElsewhere }: AuthorityEntry, read: (name: string) => PlacedText): StoredAuthority {
   return {
-    root: readCertificates(file('root.pem'), 1)[0]!,
-    rootKey: keyElsewhere ? undefined : readKey(file('root.key')),
-    signers: readCertificates(file('signer.pem'), MAX_CHAIN),
-    signingKey: readKey(file('signer.key')),
-    jwtKey: readKey(file('jwt.key')),
+    root: readCertificates(read('root.pem'), 1)[0]!,
+    rootKey: keyElsewhere ? undefined : readKey(read('root.key')),
+    signers: readCertificates(read(SIGNERS), MAX_CHAIN),
+    signingKey: readKey(read('signer.key')),
+    jwtKey: readKey(read('jwt.key')),
   }
 }
 
-function requireFile(path: string, folder: string): void {
-  if (existsSync(path)) return
-  throw new OutriderError('ca-file-missing', `${path} is missing: restore it, or move ${folder} away for a new CA`, {
-    place: path,
-  })
-}
-
-function readCertificates(path: string, most: number): readonly Certificate[] {
-  return readAs(path, most === 1 ? 'a certificate' : 'a chain of certificates', (text) => {
+function readCertificates(source: PlacedText, most: number): readonly Certificate[] {
+  return parsed(source, most === 1 ? 'a certificate' : 'a chain of certificates', (text) => {
     const ders = fromPem(text)
     if (ders.length === 0 || ders.length > most) throw new Error(`has ${ders.length} certificates, not 1 to ${most}`)
     return ders.map(parseCertificate)
   })
 }
 
-function readKey(path: string): KeyObject {
-  return readAs(path, 'a private key', (text, mode) => {
-    if ((mode & OTHERS) !== 0)
-      throw new OutriderError(
-        'ca-key-exposed',
-        `${path} can be used by others (mode ${(mode & 0o777).toString(8)}): chmod 600 it if the key is still secret`,
-        { place: path },
-      )
-    return createPrivateKey(text)
-  })
+function readKey(source: PlacedText): KeyObject {
+  return parsed(source, 'a private key', (text) => createPrivateKey(text))
 }
 
-function readAs<T>(path: string, what: string, parse: (text: string, mode: number) => T): T {
-  let file: SmallFile
+function parsed<T>({ text, place }: PlacedText, what: string, parse: (text: string) => T): T {
   try {
-    file = readSmallFile(path, MAX_FILE_BYTES)
-  } catch (cause) {
-    throw new OutriderError('ca-file-unreadable', `${path} cannot be read: ${describeError(cause)}`, { place: path })
-  }
-  try {
-    return parse(file.text, file.mode)
+    return parse(text)
   } catch (thrown) {
-    if (thrown instanceof OutriderError && thrown.code === 'ca-key-exposed') throw thrown
-    throw new OutriderError('ca-file-corrupt', `${path} is not ${what}: ${describeError(thrown)}`, { place: path })
+    throw new OutriderError('ca-file-corrupt', `${place} is not ${what}: ${describeError(thrown)}`, { place })
   }
 }
 
-/** Writes a CA with its first authority: all of it appears at once. Throws `ca-write-failed`. */
-export function writeFirst(dataDir: string, authority: StoredAuthority, index: AuthorityIndex): void {
-  const unfinished = join(dataDir, `${FOLDER}${UNFINISHED}`)
-  writing(dataDir, () => {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    rmSync(unfinished, { recursive: true, force: true })
-    mkdirSync(unfinished, { mode: 0o700 })
-    writeFolder(unfinished, index.authorities[0]!.id, authority)
-    writeDurably(join(unfinished, INDEX), indexText(index))
-    syncFolder(unfinished)
-    // Fails when a folder with files is there.
-    renameSync(unfinished, join(dataDir, FOLDER))
-    syncFolder(dataDir)
-  })
-}
-
-/** Writes the folder of one more authority, which counts when the index names it. Throws `ca-write-failed`. */
-export function writeAuthority(dataDir: string, id: string, authority: StoredAuthority): void {
-  const folder = join(dataDir, FOLDER)
-  writing(folder, () => {
-    const unfinished = `${id}${UNFINISHED}`
-    for (const leftBehind of [id, unfinished]) rmSync(join(folder, leftBehind), { recursive: true, force: true })
-    writeFolder(folder, unfinished, authority)
-    renameSync(join(folder, unfinished), join(folder, id))
-    syncFolder(folder)
-  })
-}
-
-function writeFolder(
-  folder: string,
-  name: string,
-  { root, rootKey, signers, signingKey, jwtKey }: StoredAuthority,
-): void {
-  const place = join(folder, name)
-  mkdirSync(place, { mode: 0o700 })
-  writeDurably(join(place, 'root.pem'), toPem([root.der]))
-  if (rootKey !== undefined) writeDurably(join(place, 'root.key'), keyPem(rootKey))
-  writeDurably(join(place, 'signer.pem'), toPem(signers.map(({ der }) => der)))
-  writeDurably(join(place, 'signer.key'), keyPem(signingKey))
-  writeDurably(join(place, 'jwt.key'), keyPem(jwtKey))
-  syncFolder(place)
-}
-
-/** From here on the CA is what `index` says. Throws `ca-write-failed`. */
-export function writeIndex(dataDir: string, index: AuthorityIndex): void {
-  replaceFile(join(dataDir, FOLDER), INDEX, indexText(index))
-}
-
-function indexText(index: AuthorityIndex): string {
+/** The text of the index. */
+export function indexText(index: AuthorityIndex): string {
   return `${JSON.stringify(index, undefined, 2)}\n`
 }
 
-/** Puts a renewed certificate in the place of the signer's, whose key stays. Throws `ca-write-failed`. */
-export function replaceSigners(dataDir: string, id: string, signers: readonly Certificate[]): void {
-  replaceFile(join(dataDir, FOLDER, id), 'signer.pem', toPem(signers.map(({ der }) => der)))
+/** The texts of an authority by their names, which `parseAuthority` reads. */
+export function authorityTexts({
+  root,
+  rootKey,
+  signers,
+  signingKey,
+  jwtKey,
+}: StoredAuthority): Readonly<Record<string, string>> {
+  return {
+    'root.pem': toPem([root.der]),
+    ...(rootKey === undefined ? {} : { 'root.key': keyPem(rootKey) }),
+    [SIGNERS]: signersText(signers),
+    'signer.key': keyPem(signingKey),
+    'jwt.key': keyPem(jwtKey),
+  }
 }
 
-/** Destroys the keys of authorities that the index does not name. Throws `ca-write-failed`. */
-export function removeUnnamed(dataDir: string, { authorities }: AuthorityIndex): void {
-  const folder = join(dataDir, FOLDER)
-  const named = new Set(authorities.map(({ id }) => id))
-  writing(folder, () => {
-    for (const name of readdirSync(folder)) {
-      if (LEFT_BEHIND.test(name) && !named.has(name)) rmSync(join(folder, name), { recursive: true, force: true })
-    }
-  })
-}
-
-function replaceFile(folder: string, name: string, content: string): void {
-  const path = join(folder, name)
-  writing(path, () => replaceDurably(path, content))
+/** The text of what signs leaves, and of what is between it and the root. */
+export function signersText(signers: readonly Certificate[]): string {
+  return toPem(signers.map(({ der }) => der))
 }
 
 function keyPem(key: KeyObject): string {
   return key.export({ type: 'pkcs8', format: 'pem' }).toString()
-}
-
-function writing(path: string, write: () => void): void {
-  try {
-    write()
-  } catch (cause) {
-    throw new OutriderError('ca-write-failed', `the CA cannot be written to ${path}: ${describeError(cause)}`, {
-      place: path,
-      source: 'dependency',
-    })
-  }
 }

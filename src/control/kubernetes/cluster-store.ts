@@ -1,8 +1,7 @@
 import { hostname } from 'node:os'
 import type { ControlConfig } from '../../config/control.ts'
 import { parseTrustDomain } from '../../identity/spiffe-id.ts'
-import { ApiClient } from '../../kubernetes/client.ts'
-import { podConnection } from '../../kubernetes/connection.ts'
+import type { ApiClient } from '../../kubernetes/client.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { OutriderError } from '../../lib/errors.ts'
 import type { Random } from '../../lib/random.ts'
@@ -36,13 +35,11 @@ export class ClusterStore implements Source {
   #leases: Leases | undefined
   #status: StatusWriter | undefined
 
-  constructor(config: ControlConfig, surroundings: ClusterSurroundings, hasCopy: boolean) {
-    const { kubernetesApi, kubernetesCaFile, kubernetesTokenFile } = config
+  constructor(config: ControlConfig, client: ApiClient, surroundings: ClusterSurroundings, hasCopy: boolean) {
     this.#config = config
     this.#surroundings = surroundings
     this.#hasCopy = hasCopy
-    this.client = new ApiClient(podConnection(kubernetesApi, kubernetesCaFile, kubernetesTokenFile), surroundings.clock)
-    this.#undo.push(() => this.client.close())
+    this.client = client
   }
 
   /** Begins to follow the cluster. Once. */
@@ -93,6 +90,11 @@ export class ClusterStore implements Source {
     if (first === undefined) return 'what the cluster has is not stored yet'
     const why = first.failure === undefined ? '' : `: ${first.failure.message}`
     return `the cluster has not told of ${waiting.length} types of objects, ${first.name} among them${why}`
+  }
+
+  /** Whether a control server of this name is known to be gone. */
+  isGone(server: string): boolean {
+    return this.#leases?.isGone(server) ?? false
   }
 
   checkReady(): void {

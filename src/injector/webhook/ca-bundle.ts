@@ -32,8 +32,8 @@ export interface CaBundleOptions {
 
 const group = { group: 'admissionregistration.k8s.io', version: 'v1', namespaced: false } as const
 /** Of the one that injects the policy is ours; of the one that validates what its manifest says. */
-const injecting: ResourceType = { ...group, plural: 'mutatingwebhookconfigurations' }
-const validating: ResourceType = { ...group, plural: 'validatingwebhookconfigurations' }
+export const injecting: ResourceType = { ...group, plural: 'mutatingwebhookconfigurations' }
+export const validating: ResourceType = { ...group, plural: 'validatingwebhookconfigurations' }
 /** Whoever applies the manifests again empties the bundles. */
 const LOOK_AGAIN_MS = 30_000
 const RETRY = { initialMs: 500, maxMs: 30_000, jitter: 0.3 }

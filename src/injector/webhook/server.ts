@@ -20,7 +20,6 @@ export interface WebhookOptions {
   readonly address: Address
   readonly credentials: Watch<Credentials>
   readonly decide: Readonly<Record<WebhookName, Decide>>
-  readonly notReady: () => string | undefined
   readonly maxReviewBytes: number
   /** Of all reviews that are being read. */
   readonly maxHeldBytes: number
@@ -40,8 +39,7 @@ const KEEP_ALIVE_MS = 90_000
 const MAX_HEAD_BYTES = 16 * 1024
 
 /**
- * The webhooks `POST /inject` and `POST /validate`, and `GET /live` and `GET /ready` for the kubelet. The certificate is our SVID,
- * and follows it. Whatever goes wrong is no answer but a status: the API server then does what failurePolicy says. Rejects with
+ * The webhooks `POST /inject` and `POST /validate`. The certificate is our SVID, and follows it. Whatever goes wrong is no answer but a status: the API server then does what failurePolicy says. Rejects with
  * `listen-failed`.
  */
 export async function serveWebhooks(options: WebhookOptions): Promise<WebhookServer> {
@@ -108,9 +106,6 @@ interface Sent {
 async function answer(request: IncomingMessage, options: WebhookOptions, held: { bytes: number }): Promise<Sent> {
   const { method } = request
   const path = (request.url ?? '').split('?')[0]
-  if (method === 'GET' && path === '/live') return { status: 200, text: 'live\n' }
-  if (method === 'GET' && path === '/ready')
-    return options.notReady() === undefined ? { status: 200, text: 'ready\n' } : { status: 503, text: 'not ready\n' }
   const webhook = path === '/inject' ? 'inject' : path === '/validate' ? 'validate' : undefined
   if (webhook === undefined) return { status: 404, text: 'there are POST /inject and POST /validate\n' }
   if (method !== 'POST') return { status: 405, text: 'use POST\n' }

@@ -60,7 +60,8 @@ class ApplicationAttempt implements Attempt {
   /** There is one application: nobody else to ask. */
   failed(code: RefusalCode, detail: string): void {
     this.#request.countFailure(code)
-    this.#request.refuse(refuse(code, { detail }))
+    // Of a connection that could not be opened the application knows nothing.
+    this.#request.refuse(refuse(code, { detail, unprocessed: code === 'upstream-unreachable' }))
   }
 
   replay(): void {

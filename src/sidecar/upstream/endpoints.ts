@@ -103,13 +103,14 @@ function sameSet<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean {
 }
 
 /**
- * The less loaded one of two drawn at random, among those that could be reached lately; among all when none could.
+ * The less loaded one of two drawn at random, among those that could be reached lately. When none could, the one whose
+ * failure is the oldest: it has had the most time to come back, and is not the one that has just failed.
  */
 export function choose(endpoints: readonly Endpoint[], nowMs: number, random: Random): Endpoint | undefined {
   if (endpoints.length <= 1) return endpoints[0]
   const good = endpoints.filter(({ avoidUntilMs }) => avoidUntilMs <= nowMs)
-  const from = good.length === 0 ? endpoints : good
-  const first = from[Math.floor(random() * from.length)]!
-  const second = from[Math.floor(random() * from.length)]!
+  if (good.length === 0) return endpoints.reduce((a, b) => (b.avoidUntilMs < a.avoidUntilMs ? b : a))
+  const first = good[Math.floor(random() * good.length)]!
+  const second = good[Math.floor(random() * good.length)]!
   return second.pool.load < first.pool.load ? second : first
 }

@@ -7,6 +7,8 @@ import { inStep, soon, specOf, startCluster, stored } from '../../fixtures/clust
 import { document, openStream, startTestControl, type TestControl, workload } from '../../fixtures/control.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
 import { ask } from '../../fixtures/mesh.ts'
+import { temporaryFolder } from '../../fixtures/process.ts'
+import { mountSecret } from '../../fixtures/shared-ca.ts'
 import type { Reply } from '../../fixtures/sidecar.ts'
 
 checkLeaks(t)
@@ -163,8 +165,8 @@ t.test('what was deleted while nobody looked is gone, whatever names it', async 
     t.ok(await has(control, 'RateLimit/default/slow'), 'what is known stays while the API server is away')
     await cluster.api.start()
     await soon(control, 'in step again', () => has(control, `AuthorizationPolicy/default/more-${early}`))
-    await soon(control, 'the deletions', async () => !(await has(control, 'RateLimit/default/slow')))
-    t.notOk(await has(control, 'Workload/default/orders'))
+    for (const gone of ['RateLimit/default/slow', 'Workload/default/orders'])
+      await soon(control, 'the deletions', async () => !(await has(control, gone)))
     t.ok(await has(control, orders), 'a deletion is not asked who needs it')
     cluster.apply('Workload', 'orders', { spiffeId: 'spiffe://test.local/ns/default/sa/orders' })
     cluster.apply('RateLimit', 'slow', { limits: [{ name: 'x', key: 'all', requests: 1, per: '1s' }] })
@@ -180,8 +182,9 @@ t.test('a control server that starts while the API server is away serves its cop
   await inStep(first)
   const { revision } = await first.admin.getStatus({})
   await first.close()
+  const mounted = mountSecret(temporaryFolder(t), cluster.api)
   await cluster.api.stop()
-  const again = await cluster.control(t, { data: first.data })
+  const again = await cluster.control(t, { data: first.data, 'ca-secret-folder': mounted })
   t.equal((await again.admin.getStatus({})).revision, revision)
   const stream = openStream(await cluster.join(t, again, 'web'))
   t.same(changed(await stream.next()), [orders, 'Workload/default/web'])

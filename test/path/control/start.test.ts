@@ -155,4 +155,14 @@ t.test('the admin endpoint tells what every process tells', async (t) => {
 
   const none = await startTestControl(t)
   t.equal(none.server.adminAddress, undefined)
+  t.equal(none.server.healthAddress, undefined)
+})
+
+t.test('a kubelet is told whether the control server lives and is ready, and nothing else', async (t) => {
+  const control = await startTestControl(t, { health: '127.0.0.1:0' })
+  const ask = async (path: string): Promise<number> =>
+    (await fetch(`http://${control.server.healthAddress}${path}`, { headers: { connection: 'close' } })).status
+  t.same([await ask('/ready'), await ask('/live'), await ask('/metrics')], [200, 200, 404])
+  await control.close()
+  await t.rejects(ask('/live'))
 })

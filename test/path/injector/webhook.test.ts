@@ -142,8 +142,6 @@ t.test('what is no review gets a status, and the policy of the API server decide
   t.equal((await test.ask('/inject', '{}', { 'content-type': 'text/plain' })).status, 415)
   t.equal((await test.ask('/elsewhere', '{}')).status, 404)
   t.equal((await test.ask('/inject', '', {}, 'GET')).status, 405)
-  t.equal((await test.ask('/ready', '', {}, 'GET')).status, 200)
-  t.equal((await test.ask('/live', '', {}, 'GET')).status, 200)
 
   const slow = await connectAsApiServer(test)
   slow.write('POST /inject HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{')
@@ -209,8 +207,11 @@ t.test('the certificate of the webhooks is replaced before it ends', async (t) =
 })
 
 t.test('not ready while the configurations cannot be changed', async (t) => {
-  const test = await startTestInjector(t, { 'webhook-configuration': 'somebody-elses' })
+  const test = await startTestInjector(t, { 'webhook-configuration': 'somebody-elses', health: '127.0.0.1:0' })
   await logged(test, 'the webhook configurations could not be changed')
+  const kubelet = async (path: string): Promise<number> =>
+    (await fetch(`http://${test.injector.health}${path}`, { headers: { connection: 'close' } })).status
+  t.same([await kubelet('/ready'), await kubelet('/live'), await kubelet('/metrics')], [503, 200, 404])
   const admin = `http://${test.injector.admin}`
   const ready = await fetch(`${admin}/ready`)
   t.equal(ready.status, 503)

@@ -5,7 +5,8 @@ import { createServer as createHttpsServer } from 'node:https'
 import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net'
 import t, { type Test } from 'tap'
 import { parseProbeTargets, probePathOf } from '../../../src/lib/probe-target.ts'
-import { serveHealth } from '../../../src/sidecar/health/serve.ts'
+import { applicationProbes } from '../../../src/sidecar/health/probes.ts'
+import { serveHealth } from '../../../src/telemetry/health-server.ts'
 import { createLogger } from '../../../src/telemetry/log.ts'
 import { makeTestCa } from '../../fixtures/ca.ts'
 import { TestClock } from '../../fixtures/clock.ts'
@@ -35,11 +36,13 @@ async function health(t: Test, probes: string): Promise<Health> {
   const state: Health['state'] = {}
   const server = await serveHealth({
     address: { host: '::', port: 0 },
-    targets,
     notReady: () => state.ready,
     notLive: async () => state.live,
-    clock,
-    log: createLogger({ name: 'test', level: 'error', clock, sink: { write: () => {} } }),
+    other: applicationProbes({
+      targets,
+      clock,
+      log: createLogger({ name: 'test', level: 'error', clock, sink: { write: () => {} } }),
+    }),
   })
   t.teardown(() => server.close())
   const { port } = server.address

@@ -33,3 +33,18 @@ t.test('a chore that fails keeps none of the others from being done, now or late
   clock.advance(60 * 60 * 1000)
   t.equal(done, 2)
 })
+
+t.test('a chore that fails later is logged too', async (t) => {
+  const clock = new TestClock()
+  const logged = Promise.withResolvers<string>()
+  const log = createLogger({
+    name: 'control',
+    level: 'error',
+    clock,
+    sink: { write: (line: string) => logged.resolve(line) },
+  })
+  const stop = housekeeping({ signers: () => Promise.reject(new Error('the API server is away')) }, clock, log)
+  clock.advance(10 * 60 * 1000)
+  t.match(JSON.parse(await logged.promise), { chore: 'signers', error: { message: 'the API server is away' } })
+  stop()
+})
