@@ -273,6 +273,7 @@ t.test('a version that is no number is refused, loudly', async (t) => {
   const cluster = await startCluster(t)
   const control = await cluster.control(t)
   await inStep(control)
+  await soon(control, 'the watches are open', async () => (await failures(control)).length === 0)
   const object = {
     apiVersion: 'outrider.mesh/v1',
     kind: 'RateLimit',
