@@ -165,7 +165,7 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
       ...(cluster && { source: cluster }),
     }
     const sessions = new Sessions(mesh, sidecars, config, random, log, metrics)
-    const serverName = config.kubernetesServerName ?? hostname()
+    const serverName = cluster?.serverName ?? hostname()
     const isGone = (server: string): boolean => cluster?.isGone(server) ?? false
     const reports = new ServerReports({ home, sessions, identity, serverName, isGone, clock, log })
     undo.push(() => reports.close())

@@ -14,6 +14,9 @@ export class ClusterIndex {
   readonly #podsByIdentity = new Map<SpiffeId, Map<string, MeshedPod>>()
   /** Of the slices in which a pod is, by `namespace/pod`; with how many of a Service there are. */
   readonly #servicesOfPod = new Map<string, Map<string, number>>()
+  /** Of cluster IPs. */
+  readonly #owners = new Map<string, string>()
+  readonly #dirtyAddresses = new Set<string>()
   readonly #dirtyServices = new Set<string>()
   readonly #dirtyIdentities = new Set<SpiffeId>()
 
@@ -21,12 +24,18 @@ export class ClusterIndex {
   putService(service: ClusterService): boolean {
     const key = keyOf(service)
     if (same(this.#services.get(key), service)) return false
+    this.#releaseAddresses(key)
     this.#services.set(key, service)
+    for (const ip of service.clusterIps) {
+      this.#owners.set(ip, key)
+      this.#dirtyAddresses.add(ip)
+    }
     this.#dirtyServices.add(key)
     return true
   }
 
   deleteService(key: string): boolean {
+    this.#releaseAddresses(key)
     if (!this.#services.delete(key)) return false
     this.#dirtyServices.add(key)
     return true
@@ -71,6 +80,11 @@ export class ClusterIndex {
     return true
   }
 
+  /** The Service whose cluster IP this is, in the mesh or not. */
+  ownerOf(ip: string): string | undefined {
+    return this.#owners.get(ip)
+  }
+
   service(key: string): ClusterService | undefined {
     return this.#services.get(key)
   }
@@ -103,8 +117,21 @@ export class ClusterIndex {
     return take(this.#dirtyIdentities)
   }
 
+  /** Cluster IPs that have another owner now, or none. */
+  takeDirtyAddresses(): readonly string[] {
+    return take(this.#dirtyAddresses)
+  }
+
   takeDirtyServices(): readonly string[] {
     return take(this.#dirtyServices)
+  }
+
+  #releaseAddresses(key: string): void {
+    for (const ip of this.#services.get(key)?.clusterIps ?? []) {
+      if (this.#owners.get(ip) !== key) continue
+      this.#owners.delete(ip)
+      this.#dirtyAddresses.add(ip)
+    }
   }
 
   #podChanged(key: string, { identity }: MeshedPod): void {

@@ -121,6 +121,19 @@ export function serviceDocument({ namespace, name, hosts, ports, workloads, addr
   })
 }
 
+/**
+ * A Service of the operator's without the addresses that belong to somebody else: a cluster IP is its Service's, whoever claims it. Otherwise
+ * who may write Services of ours in one namespace could draw the connections of another one to himself.
+ */
+export function withoutAddresses(
+  service: Service,
+  isForeign: (address: string) => boolean,
+): { readonly text: string; readonly resource: Service } | undefined {
+  const addresses = service.spec.addresses.filter((address) => !isForeign(address))
+  if (addresses.length === service.spec.addresses.length) return undefined
+  return storedService({ ...service, spec: { ...service.spec, addresses } })
+}
+
 /** A Service of the operator's with what the cluster knows of the same name: its addresses, and endpoints of its own workloads. */
 export function mergedService(
   { kind, metadata, spec }: Service,

@@ -9,7 +9,14 @@ import {
 } from '../../policy/model.ts'
 import type { ClusterIndex } from './cluster-index.ts'
 import type { MeshedPod } from './meshed-pod.ts'
-import { type DerivedService, deriveService, mergedService, serviceDocument, workloadDocument } from './derive.ts'
+import {
+  type DerivedService,
+  deriveService,
+  mergedService,
+  serviceDocument,
+  withoutAddresses,
+  workloadDocument,
+} from './derive.ts'
 
 /** What the cluster wants a resource of ours to be. */
 export interface Wanted {
@@ -30,6 +37,8 @@ export class Desired {
   /** Written, and of no valid form: `#written` has the one before, if this process has seen it. */
   readonly #invalid = new Set<string>()
   readonly #writtenWorkloads = new Map<SpiffeId, Map<string, Workload>>()
+  /** Written Services by the addresses that they claim. */
+  readonly #claimers = new Map<string, Map<string, ResourceName>>()
   readonly #derivedServices = new Map<string, DerivedService>()
   readonly #derivedWorkloads = new Map<string, Wanted>()
   /** What the Workload derived for an identity is called, or would be if no written one were in its place; and the other way round. */
@@ -56,6 +65,7 @@ export class Desired {
     }
     this.#invalid.delete(key)
     if (before?.resource.kind === 'Workload') this.#claim(before.resource, false)
+    this.#claimAddresses(name, before, wanted)
     if (wanted === undefined) this.#written.delete(key)
     else this.#written.set(key, wanted)
     if (wanted?.resource.kind === 'Workload') this.#claim(wanted.resource, true)
@@ -66,6 +76,8 @@ export class Desired {
 
   /** The names whose `want` may be another one than when this was last asked. */
   takeDirty(): readonly ResourceName[] {
+    for (const ip of this.#index.takeDirtyAddresses())
+      for (const [key, name] of this.#claimers.get(ip) ?? []) this.#dirty.set(key, name)
     for (const identity of this.#index.takeDirtyIdentities()) this.#deriveWorkload(identity)
     for (const key of this.#index.takeDirtyServices()) this.#deriveService(key)
     const dirty = [...this.#dirty.values()]
@@ -81,13 +93,24 @@ export class Desired {
     if (written === undefined && this.#invalid.has(key)) return 'held'
     if (name.kind === 'Workload') return written ?? this.#derivedWorkloads.get(key)
     if (name.kind !== 'Service') return written
-    const derived = this.#derivedServices.get(`${name.namespace}/${name.name}`)
-    if (derived === undefined) return written
-    return written?.resource.kind === 'Service' ? mergedService(written.resource, derived) : serviceDocument(derived)
+    const own = `${name.namespace}/${name.name}`
+    const derived = this.#derivedServices.get(own)
+    if (written?.resource.kind !== 'Service') return derived && serviceDocument(derived)
+    const cut = withoutAddresses(written.resource, (ip) => (this.#index.ownerOf(ip) ?? own) !== own)
+    return derived === undefined ? (cut ?? written) : mergedService(cut?.resource ?? written.resource, derived)
   }
 
   get derived(): { readonly services: number; readonly workloads: number } {
     return { services: this.#derivedServices.size, workloads: this.#derivedWorkloads.size }
+  }
+
+  #claimAddresses(name: ResourceName, before: Wanted | undefined, now: Wanted | undefined): void {
+    const key = resourceKey(name)
+    for (const ip of addressesOf(before)) {
+      this.#claimers.get(ip)?.delete(key)
+      if (this.#claimers.get(ip)?.size === 0) this.#claimers.delete(ip)
+    }
+    for (const ip of addressesOf(now)) this.#claimers.set(ip, (this.#claimers.get(ip) ?? new Map()).set(key, name))
   }
 
   #claim(workload: Workload, claims: boolean): void {
@@ -166,4 +189,8 @@ export class Desired {
     const changed: ResourceName = { kind: 'Service', namespace, name }
     this.#dirty.set(resourceKey(changed), changed)
   }
+}
+
+function addressesOf(wanted: Wanted | undefined): readonly string[] {
+  return wanted?.resource.kind === 'Service' ? wanted.resource.spec.addresses : []
 }

@@ -72,6 +72,8 @@ export class Feed {
   #held: ReadonlyMap<string, HeldBack> = new Map()
   /** Named by the cluster and not dealt with, as after a write that failed. */
   readonly #waiting = new Map<string, ResourceName>()
+  /** Deleted in the cluster: what is stored of them goes, also where a derived one takes their name and cannot be served. */
+  readonly #deleted = new Set<string>()
   /** Of the latest object that may come to something. */
   #newest = 0
   /** What the collections were told since the store was last brought in step. */
@@ -154,6 +156,7 @@ export class Feed {
         else if (part.kind !== undefined) this.#events.written(nameIn(part.kind, keyOf(object)))
       },
       delete: (key, revision) => {
+        if (part.kind !== undefined) this.#deleted.add(resourceKey(nameIn(part.kind, key)))
         if (part.delete(key)) this.#noticed(revision)
       },
       told: (revision, listed) => {
@@ -252,6 +255,16 @@ export class Feed {
     }
     const revision = Math.max(store.revision, this.#newest)
     const held = await admitInRounds(candidates, deletions, this.#mesh, (changes) => this.#store(changes, revision))
+    const left = [...held.values()].filter(({ name }) => {
+      const key = resourceKey(name)
+      return this.#deleted.has(key) && this.written.get(name) === undefined && store.get(name) !== undefined
+    })
+    if (left.length > 0)
+      this.#store(
+        left.map(({ name }): Change => ({ kind: 'delete', name })),
+        revision,
+      )
+    for (const key of names.keys()) this.#deleted.delete(key)
     this.#waiting.clear()
     this.#settle(names, held)
     for (const [key, name] of names) {

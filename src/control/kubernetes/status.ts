@@ -89,6 +89,21 @@ export class StatusWriter {
   }
 
   async #round(): Promise<void> {
+    try {
+      const writes = this.#take()
+      for (let from = 0; from < writes.length && !this.#closed; from += AT_ONCE) {
+        // oxlint-disable-next-line no-await-in-loop -- a few at a time, on purpose
+        await Promise.all(writes.slice(from, from + AT_ONCE).map((write) => write()))
+      }
+    } catch (thrown) {
+      // Status is for people: nothing else may end with it.
+      this.#options.log.error({ error: describeError(thrown) }, 'the status of resources could not be made')
+    }
+    this.#timer = undefined
+    if (this.#dirty.size > 0) this.#arm(DEBOUNCE_MS)
+  }
+
+  #take(): readonly (() => Promise<void>)[] {
     const writes: (() => Promise<void>)[] = []
     for (const [key, name] of this.#dirty) {
       if (writes.length >= MAX_WRITES) break
@@ -96,12 +111,7 @@ export class StatusWriter {
       const write = this.#writeOf(name)
       if (write !== undefined) writes.push(write)
     }
-    for (let from = 0; from < writes.length && !this.#closed; from += AT_ONCE) {
-      // oxlint-disable-next-line no-await-in-loop -- a few at a time, on purpose
-      await Promise.all(writes.slice(from, from + AT_ONCE).map((write) => write()))
-    }
-    this.#timer = undefined
-    if (this.#dirty.size > 0) this.#arm(DEBOUNCE_MS)
+    return writes
   }
 
   /** undefined: what is there is right. */

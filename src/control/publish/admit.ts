@@ -10,15 +10,15 @@ import {
   type Resource,
   type ResourceName,
   resourceKey,
-  type Workload,
 } from '../../policy/model.ts'
 import { validateResource } from '../../policy/validate.ts'
 import type { Change, Store } from '../store/store.ts'
-import { type Catalogue, concerns } from './catalogue.ts'
+import type { Catalogue } from './catalogue.ts'
 import type { Mesh } from './mesh.ts'
 import { type DocumentViolation, label, type Proposed } from './proposal.ts'
 import { resolvedWorkload, visible } from './resolve.ts'
 import { identities } from './unique.ts'
+import { viewsOf } from './views.ts'
 
 export interface Outcome {
   readonly name: ResourceName
@@ -196,26 +196,20 @@ function* compilation(proposed: readonly Proposed[], mesh: Mesh): Generator<Docu
 }
 
 /**
- * What sidecars will compile, without repetition: a policy or limit compiles alike in every workload it governs, and
- * services compile alike in all workloads that see the same ones, from the same namespace. A namespace with thousands
- * of workloads thus costs what one of them does.
+ * What sidecars will compile, without repetition: a policy or limit compiles alike in every workload it governs, and services in all
+ * workloads of one view. A mesh with thousands of workloads thus costs what one of them does.
  */
 function* compilerInputs(
   proposed: readonly Proposed[],
   { catalogue, limits: { trustDomain } }: Mesh,
 ): Generator<PolicyInput> {
-  const names: ResourceName[] = []
+  const changed: Resource[] = []
   for (const { resource } of proposed) {
-    if (resource.kind === 'Service' || resource.kind === 'Workload') names.push(nameOf(resource))
+    if (resource.kind === 'Service' || resource.kind === 'Workload') changed.push(resource)
     else if (resource.kind !== 'Revocation' && resource.kind !== 'TrustDomain' && resource.kind !== 'MeshConfig')
       yield governedInput(resource, trustDomain)
   }
-  const views = new Map<string, Workload>()
-  for (const workload of catalogue.workloads()) {
-    views.set(`${workload.metadata.namespace} ${JSON.stringify(workload.spec.upstreams)}`, workload)
-  }
-  for (const workload of views.values()) {
-    if (!names.some((name) => concerns(name, workload))) continue
+  for (const workload of viewsOf(changed, catalogue)) {
     yield { workload: resolvedWorkload(workload), policies: [], limits: [], services: visible(workload, catalogue) }
   }
 }

@@ -155,6 +155,10 @@ export class Catalogue {
     return this.#workloadsById.get(id)?.[0]
   }
 
+  services(): Iterable<Service> {
+    return this.#services.get(EVERYTHING)
+  }
+
   *workloads(): Iterable<Workload> {
     for (const claims of this.#workloadsById.values()) yield* claims
   }

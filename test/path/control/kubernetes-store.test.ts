@@ -255,7 +255,7 @@ t.test('writes by the API of the control server are refused, with what to do ins
 t.test('too many objects of a type: named, and what was known stays', async (t) => {
   const cluster = await startCluster(t)
   for (let index = 0; index < 100; index += 1) cluster.apply('AuthorizationPolicy', `p-${index}`, all)
-  const control = await cluster.control(t, { 'kubernetes-max-objects': '100' })
+  const control = await cluster.control(t, { 'kubernetes-max-objects': '100', admin: '127.0.0.1:0' })
   await inStep(control)
   t.equal((await stored(control)).length, 100)
   cluster.apply('AuthorizationPolicy', 'p-100', all)
@@ -265,6 +265,7 @@ t.test('too many objects of a type: named, and what was known stays', async (t) 
   t.match(await failures(control), [{ type: 'authorizationpolicies.outrider.mesh', message: /more than 100/ }])
   t.equal((await stored(control)).length, 100)
   cluster.apply('RateLimit', 'slow', { limits: [{ name: 'x', key: 'all', requests: 1, per: '1s' }] })
+  t.match(await ready(control), { status: 200 }, 'what is known is served')
   await soon(control, 'other types go on', () => has(control, 'RateLimit/default/slow'))
 })
 
@@ -272,6 +273,7 @@ t.test('a version that is no number is refused, loudly', async (t) => {
   const cluster = await startCluster(t)
   const control = await cluster.control(t)
   await inStep(control)
+  await soon(control, 'the watches are open', async () => (await failures(control)).length === 0)
   const object = {
     apiVersion: 'outrider.mesh/v1',
     kind: 'RateLimit',

@@ -6,7 +6,7 @@ import { openSqliteStore } from '../../../../src/control/store/sqlite.ts'
 import type { Change, Commit, Store } from '../../../../src/control/store/store.ts'
 import { parseSpiffeId } from '../../../../src/identity/spiffe-id.ts'
 import { type ApiKey, nameOf } from '../../../../src/policy/model.ts'
-import { validateResource } from '../../../../src/policy/validate.ts'
+import { validateResource, validateStored } from '../../../../src/policy/validate.ts'
 import { service, temporaryFolder, workload } from '../../../fixtures/control.ts'
 
 const NOW = 1_800_000_000_000
@@ -72,6 +72,50 @@ t.test('commits: one revision for all, told to watchers, there after a restart',
     ['api'],
   )
   t.equal(again.size, 2)
+})
+
+t.test('a copy of a cluster: the revision is not ours to count, and never falls', async (t) => {
+  const file = join(temporaryFolder(t), 'outrider.db')
+  const store = openSqliteStore(file, undefined, 'kubernetes')
+  t.equal(store.commit({ changes: [put(workload('web'))], revision: 9_000 }, NOW), 9_000)
+  t.equal(store.commit({ changes: [put(workload('api'))], revision: 9_000 }, NOW), 9_000, 'what came too late for it')
+  t.equal(store.commit({ touched: [] }, NOW), 9_000)
+  t.throws(() => store.commit({ revision: 8_999 }, NOW), RangeError)
+  t.throws(() => store.commit({ revision: Number.NaN }, NOW), RangeError)
+  t.match(store.get(nameOf(put(workload('api')).resource)), { revision: 9_000 })
+  store.close()
+  t.throws(() => openSqliteStore(file), { code: 'store-mismatch', place: file })
+  const again = openSqliteStore(file, undefined, 'kubernetes')
+  t.equal(again.revision, 9_000)
+  again.close()
+})
+
+t.test('an empty database may become either; one with resources stays what it is', async (t) => {
+  const { file, open } = setUp(t)
+  open().close()
+  openSqliteStore(file, undefined, 'kubernetes').close()
+  const own = open()
+  own.commit({ changes: [put(workload('web'))] }, NOW)
+  own.close()
+  t.throws(() => openSqliteStore(file, undefined, 'kubernetes'), { code: 'store-mismatch', message: /kubectl/ })
+})
+
+t.test('services with the endpoints of a cluster come back', async (t) => {
+  const { open } = setUp(t)
+  const endpoints = Array.from({ length: 2000 }, (_, index) => ({
+    address: `10.1.${index >> 8}.${index & 255}`,
+    port: 8080,
+    appPort: 8080,
+  }))
+  const document = service('web', { workloads: ['default/web'], endpoints })
+  const read = validateStored(document)
+  if (!read.ok) throw new Error(JSON.stringify(read.violations))
+  const before = open()
+  before.commit({ changes: [{ kind: 'put', resource: read.resource, document: JSON.stringify(document) }] }, NOW)
+  before.close()
+  const stored = open().get(nameOf(read.resource))?.resource
+  t.equal(stored?.kind === 'Service' && stored.spec.endpoints.length, 2000)
+  t.notOk(validateResource(document).ok, 'which nobody writes by hand')
 })
 
 t.test('a batch that fails half way for a full disk changes nothing', async (t) => {
