@@ -1,7 +1,6 @@
 // Policy in a real API server: what is applied there by REST is enforced within a second, and nothing that happens to the way, to the
 // API server or to a control server loses any of it.
 import t, { type Test } from 'tap'
-import { fieldsOf, itemsOf } from '../../src/injector/pod.ts'
 import { parseAddress } from '../../src/lib/address.ts'
 import { SHOP, shopId, startClusterMesh } from '../fixtures/cluster-mesh.ts'
 import { below, seed } from '../fixtures/fuzz.ts'
@@ -199,12 +198,10 @@ async function withShop(t: Test, shop: Shop): Promise<void> {
 
   await t.test('after all of it', async (t) => {
     await mesh.write('Workload', 'late', { spiffeId: shopId('late'), selectors: [`k8s:ns:${SHOP}`, 'k8s:sa:late'] })
-    await until('the control servers know it', async () => {
-      const { conditions } = fieldsOf(fieldsOf(await mesh.read('Workload', 'late'))['status'])
-      return itemsOf(conditions)
-        .map(fieldsOf)
-        .some(({ type, status }) => type === 'Accepted' && status === 'True')
-    })
+    const workloads = `outrider_kubernetes_objects{type="workloads.outrider.mesh"} ${(await mesh.all('Workload')).size}`
+    await until('the control server knows it', async () =>
+      (await ask(second.process.admin, '/metrics')).text.includes(`${workloads}\n`),
+    )
     const late = await mesh.sidecar('late', second.door, ['--outbound', '127.0.0.1:0'])
     t.equal((await ask(late.admin, '/ready')).status, 200, 'a newcomer gets its identity')
     for (const { process } of mesh.controls) {
