@@ -5,7 +5,7 @@ import type { CreatedApiKey__Output } from '../../wire/outrider/admin/v1/Created
 import type { ListedApiKey__Output } from '../../wire/outrider/admin/v1/ListedApiKey.ts'
 import { namespaceOption, parseName, socketOption, withAdmin } from '../admin.ts'
 import { type Command, type CommandContext, defineCommand, exitCode, outputOption } from '../command.ts'
-import { type Format, formatTime, print, stateWord } from '../output.ts'
+import { type Format, formatTime, type Json, print, stateWord } from '../output.ts'
 
 export const command: Command = defineCommand({
   name: 'apikey',
@@ -63,8 +63,11 @@ export const command: Command = defineCommand({
         return exitCode.ok
       }
       case 'revoke': {
-        const { ids } = await withAdmin(context, (admin) => admin.revokeApiKey({ ...key, id: options.id ?? '' }))
-        print(stdout, options.output, { ...key, revoked: ids }, () => ({
+        const request = { ...key, id: options.id ?? '' }
+        const { ids, document } = await withAdmin(context, (admin) => admin.revokeApiKey(request))
+        const more = document === '' ? {} : { document: parsed(document) }
+        if (options.output === 'table') sayDocument(document, context)
+        print(stdout, options.output, { ...key, revoked: ids, ...more }, () => ({
           columns: ['REVOKED'],
           rows: ids.map((id) => [id]),
           empty: '',
@@ -100,10 +103,22 @@ function printCreated(created: CreatedApiKey__Output, { stdout, stderr }: Stream
     const end = notAfterMs === undefined ? 'until it is revoked' : `until ${formatTime(notAfterMs)}`
     const previous = previousMs === undefined ? '' : `; what was before it ends ${formatTime(previousMs)}`
     stderr.write(`good ${end} (ID ${id})${previous}. This is the only time that the key is shown.\n`)
+    sayDocument(created.document, { stderr })
     return
   }
-  const value = { id, key, notAfter: isoOr(notAfterMs), previousNotAfter: isoOr(previousMs) }
+  const more = created.document === '' ? {} : { document: parsed(created.document) }
+  const value = { id, key, notAfter: isoOr(notAfterMs), previousNotAfter: isoOr(previousMs), ...more }
   print(stdout, format, value, () => ({ columns: [], rows: [], empty: '' }))
+}
+
+/** Where the resources are in a cluster: what makes it so. */
+function sayDocument(document: string, { stderr }: Pick<Streams, 'stderr'>): void {
+  if (document === '') return
+  stderr.write(`Not in force before this is applied to the cluster (kubectl apply --server-side -f -):\n${document}\n`)
+}
+
+function parsed(document: string): Json {
+  return JSON.parse(document)
 }
 
 function printKeys(keys: readonly ListedApiKey__Output[], { stdout }: Streams, format: Format): void {

@@ -28,6 +28,13 @@ interface Name {
   readonly name: string
 }
 
+/** What became of an ApiKey. */
+interface Saved {
+  readonly revision: number
+  /** Not stored: for the operator to apply, because the resources are in a cluster. Else empty. */
+  readonly document: string
+}
+
 const MIN_LIFETIME_MS = 60_000
 const MAX_LIFETIME_MS = 3650 * 86_400_000
 const MAX_OVERLAP_MS = 90 * 86_400_000
@@ -43,17 +50,21 @@ export function apiKeyHandlers({ mesh, audit, log, refusal }: ApiKeyParts): ApiK
     if (resource?.kind === 'ApiKey') return resource
     throw new OutriderError('resource-not-found', `there is no ApiKey ${namespace}/${name}`)
   }
-  const save = (name: Name, spec: ApiKey['spec'], event: AuditEvent['event'], secretIds: readonly string[]): number => {
+  const save = (name: Name, spec: ApiKey['spec'], event: AuditEvent['event'], secretIds: readonly string[]): Saved => {
     const documents = [JSON.stringify(documentOf(name, spec))]
     const proposed = publish(documents, mesh, true)
     if (proposed.kind === 'refused') throw refusal(proposed)
     const apiKey = `${name.namespace}/${name.name}`
     // Before it is in force: what cannot be recorded must not happen.
     audit.record({ event, apiKey, owner: spec.owner, secretIds })
+    if (mesh.source !== undefined) {
+      log.info({ apiKey, owner: spec.owner, secretIds }, `${event}: to be applied to the cluster`)
+      return { revision: proposed.revision, document: documents.join('') }
+    }
     const published = publish(documents, mesh, false)
     if (published.kind === 'refused') throw refusal(published)
     log.info({ apiKey, owner: spec.owner, secretIds, revision: published.revision }, event)
-    return published.revision
+    return { revision: published.revision, document: '' }
   }
   return {
     createApiKey: ({ namespace, name, owner, scopes, workloads, lifetime }): CreatedApiKey => {
@@ -63,8 +74,8 @@ export function apiKeyHandlers({ mesh, audit, log, refusal }: ApiKeyParts): ApiK
       }
       const { text, secret } = makeSecret(clock.now(), lifetime)
       const spec = { workloads, owner, scopes, secrets: [secret] }
-      const revision = save(key, spec, 'api-key-created', [secret.id])
-      return { id: secret.id, key: text, revision, notAfter: timestampOr(secret.notAfterMs) }
+      const saved = save(key, spec, 'api-key-created', [secret.id])
+      return { id: secret.id, key: text, ...saved, notAfter: timestampOr(secret.notAfterMs) }
     },
 
     rotateApiKey: ({ namespace, name, overlap, lifetime }): CreatedApiKey => {
@@ -82,12 +93,12 @@ export function apiKeyHandlers({ mesh, audit, log, refusal }: ApiKeyParts): ApiK
       const kept = spec.secrets
         .map((old) => ({ ...old, notAfterMs: Math.min(old.notAfterMs ?? Number.POSITIVE_INFINITY, previousEndMs) }))
         .filter(({ notAfterMs }) => notAfterMs > now)
-      const revision = save(key, { ...spec, secrets: [...kept, secret] }, 'api-key-rotated', [secret.id])
+      const saved = save(key, { ...spec, secrets: [...kept, secret] }, 'api-key-rotated', [secret.id])
       const lastEndMs = kept.length === 0 ? undefined : Math.max(...kept.map(({ notAfterMs }) => notAfterMs))
       return {
         id: secret.id,
         key: text,
-        revision,
+        ...saved,
         notAfter: timestampOr(secret.notAfterMs),
         previousNotAfter: timestampOr(lastEndMs),
       }
@@ -102,7 +113,7 @@ export function apiKeyHandlers({ mesh, audit, log, refusal }: ApiKeyParts): ApiK
         throw new OutriderError('api-key-secret-unknown', `the ApiKey ${key.namespace}/${name} has ${which}`)
       }
       const secrets = spec.secrets.filter((secret) => !ids.includes(secret.id))
-      return { ids, revision: save(key, { ...spec, secrets }, 'api-key-revoked', ids) }
+      return { ids, ...save(key, { ...spec, secrets }, 'api-key-revoked', ids) }
     },
 
     listApiKeys: ({ namespace }) => {

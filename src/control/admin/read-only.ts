@@ -1,14 +1,12 @@
 import { OutriderError } from '../../lib/errors.ts'
 import type { AdminHandlers } from '../../rpc/handler.ts'
 
-type Writes = Pick<
-  AdminHandlers,
-  'apply' | 'applyCanary' | 'delete' | 'createToken' | 'createApiKey' | 'rotateApiKey' | 'revokeApiKey'
->
+type Writes = Pick<AdminHandlers, 'apply' | 'applyCanary' | 'delete' | 'createToken'>
 
 /**
  * The calls that write resources, where the resources are in a cluster: there is one way to write them, and this is not it. Join tokens are
- * refused with them: another control server would not know them. A dry run is none of them.
+ * refused with them: another control server would not know them. A dry run is none of them, and the calls that make
+ * API keys give the document that is to be applied.
  */
 export function refuseWrites({ apply }: Pick<AdminHandlers, 'apply'>): Writes {
   return {
@@ -21,9 +19,6 @@ export function refuseWrites({ apply }: Pick<AdminHandlers, 'apply'>): Writes {
     },
     createToken: () =>
       refuse('no join token: workloads prove who they are with service-account tokens (kubernetes: token-review)'),
-    createApiKey: () => refuse('kubectl apply -f FILE, with an ApiKey resource'),
-    rotateApiKey: () => refuse('kubectl edit apikey.outrider.mesh NAME'),
-    revokeApiKey: () => refuse('kubectl edit apikey.outrider.mesh NAME'),
   }
 }
 

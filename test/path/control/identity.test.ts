@@ -15,6 +15,7 @@ import { formatJoinToken, parseJoinToken } from '../../../src/rpc/token.ts'
 import { makeTestCa } from '../../fixtures/ca.ts'
 import { TestClock } from '../../fixtures/clock.ts'
 import {
+  allow,
   CONTROL_ID,
   joinMesh,
   openStream,
@@ -245,7 +246,7 @@ t.test('a new SVID makes a new connection; streams stay on theirs', async (t) =>
   sidecar.svid.set(svidOf(issued, privateKey, control.clock))
   sidecar.bundles.set(bundlesOf(issued.bundles))
   await sidecar.client.renew({ csr: buildCsr(privateKey, sidecar.id) })
-  await control.apply(workload('web', { upstreams: ['*'] }))
+  await control.apply(allow('all'))
   control.clock.advance(100)
   const update = await stream.next()
   t.equal(update.revision, 2, 'the stream that was open goes on')

@@ -242,9 +242,6 @@ t.test('writes by the API of the control server are refused, with what to do ins
     ...refused,
     message: /kubectl delete authorizationpolicy\.outrider\.mesh orders -n default/,
   })
-  await t.rejects(control.admin.createApiKey({ name: 'x', owner: 'y' }), refused)
-  await t.rejects(control.admin.rotateApiKey({ name: 'x' }), refused)
-  await t.rejects(control.admin.revokeApiKey({ name: 'x' }), refused)
   await t.rejects(control.admin.createToken({ workload: 'web' }), { ...refused, message: /service-account tokens/ })
   t.match(await control.admin.apply({ documents: [policy], dryRun: true }), {
     outcomes: [{ change: 'CHANGE_CREATED' }],
@@ -310,4 +307,22 @@ t.test('a database with resources of its own is not handed over to a cluster, no
   await inStep(control)
   await control.close()
   await t.rejects(startTestControl(t, { data: control.data }), { code: 'store-mismatch' })
+})
+
+t.test('API keys are made here, and applied to the cluster by the operator', async (t) => {
+  const cluster = await startCluster(t)
+  const control = await cluster.control(t)
+  await inStep(control)
+  const made = await control.admin.createApiKey({ name: 'acme', owner: 'acme', scopes: ['read'] })
+  t.match(made, { id: /^[0-9a-f]{16}$/, key: /./ })
+  t.same(await stored(control), [], 'nothing is stored')
+  t.notOk(made.document.includes(made.key), 'and the document holds no secret')
+  const { kind, metadata, spec } = JSON.parse(made.document)
+  cluster.apply(kind, metadata.name, spec, metadata.namespace)
+  await soon(control, 'the key', () => has(control, 'ApiKey/default/acme'))
+  const rotated = await control.admin.rotateApiKey({ name: 'acme', overlap: { seconds: 3600, nanos: 0 } })
+  t.equal(JSON.parse(rotated.document).spec.secrets.length, 2)
+  const revoked = await control.admin.revokeApiKey({ name: 'acme', id: made.id })
+  t.same(JSON.parse(revoked.document).spec.secrets, [])
+  t.match(await specOf(control, 'ApiKey', 'acme'), { secrets: [{ id: made.id }] }, 'as it was, before that is applied')
 })

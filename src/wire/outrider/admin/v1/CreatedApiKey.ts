@@ -9,6 +9,7 @@ export interface CreatedApiKey {
   'revision'?: (number | string | Long);
   'notAfter'?: (_google_protobuf_Timestamp | null);
   'previousNotAfter'?: (_google_protobuf_Timestamp | null);
+  'document'?: (string);
 }
 
 export interface CreatedApiKey__Output {
@@ -17,4 +18,5 @@ export interface CreatedApiKey__Output {
   'revision': (number);
   'notAfter': (_google_protobuf_Timestamp__Output | null);
   'previousNotAfter': (_google_protobuf_Timestamp__Output | null);
+  'document': (string);
 }
