@@ -31,8 +31,8 @@ const DEBOUNCE_MS = 1_000
 /** Writes in each of these times: a mesh that changes as a whole must not take the API server from everybody else. */
 const MAX_WRITES = 20
 const AT_ONCE = 5
-/** After a failure that is not of one object; doubles up to the second. */
-const PAUSE_MS = { least: 2_000, most: 60_000 }
+/** After a round in which writes failed; doubles up to the second. */
+const PAUSE_MS = { least: 2_000, most: 30_000 }
 
 /**
  * Writes back to each custom resource what became of it. Every control server writes what it knows itself, sums with what the others have
@@ -45,6 +45,7 @@ export class StatusWriter {
   #timer: Timer | undefined
   #closed = false
   #pauseMs = 0
+  #failed = false
 
   constructor(options: StatusOptions) {
     const { sessions } = options
@@ -89,6 +90,7 @@ export class StatusWriter {
   }
 
   async #round(): Promise<void> {
+    this.#failed = false
     try {
       const writes = this.#take()
       for (let from = 0; from < writes.length && !this.#closed; from += AT_ONCE) {
@@ -99,6 +101,7 @@ export class StatusWriter {
       // Status is for people: nothing else may end with it.
       this.#options.log.error({ error: describeError(thrown) }, 'the status of resources could not be made')
     }
+    this.#pauseMs = this.#failed ? Math.min(PAUSE_MS.most, Math.max(PAUSE_MS.least, this.#pauseMs * 2)) : 0
     this.#timer = undefined
     if (this.#dirty.size > 0) this.#arm(DEBOUNCE_MS)
   }
@@ -141,7 +144,6 @@ export class StatusWriter {
         await client.mergePatch(type, name.name, name.namespace, patch, { subresource: 'status' }),
       )
       metrics.kubernetesStatusWrites.with({ result: 'written' }).inc()
-      this.#pauseMs = 0
     } catch (thrown) {
       if (this.#closed) return
       if (thrown instanceof ApiError && thrown.code === 'kubernetes-conflict') {
@@ -152,9 +154,11 @@ export class StatusWriter {
       // It is gone; the watch says so too.
       if (thrown instanceof ApiError && thrown.status === 404) return
       metrics.kubernetesStatusWrites.with({ result: 'failed' }).inc()
-      if (this.#pauseMs === 0)
+      if (this.#pauseMs === 0 && !this.#failed)
         log.warn({ ...name, error: describeError(thrown) }, 'the status of a resource was not written')
-      this.#pauseMs = Math.min(PAUSE_MS.most, Math.max(PAUSE_MS.least, this.#pauseMs * 2))
+      // The same again would be refused again: it waits for the next change of the resource, and nobody else for it.
+      if (thrown instanceof ApiError && thrown.code === 'kubernetes-refused' && !thrown.retryable) return
+      this.#failed = true
       this.#dirty.set(resourceKey(name), name)
     }
   }
