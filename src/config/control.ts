@@ -163,7 +163,7 @@ export const controlOptions = {
     default: 'outrider-system',
     pattern: '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?',
     expects: 'the name of a namespace',
-    doc: 'Namespace of the control server itself, with the Secret of its certificate authority and the Leases by which its servers know each other. With `store: kubernetes`.',
+    doc: 'Namespace of the control server itself, with the Secret of its certificate authority and the Leases by which its servers know each other. Resources that concern the whole mesh, and identities outside their namespace, are taken there alone. With `store: kubernetes`.',
   },
   caSecretFolder: {
     type: 'path',
@@ -177,7 +177,7 @@ export const controlOptions = {
     optional: true,
     pattern: '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(,[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?){0,19}',
     expects: 'up to 20 namespaces with commas between',
-    doc: 'The namespaces whose resources, Services and pods are of this mesh. Empty: all. With `store: kubernetes`.',
+    doc: 'The namespaces whose resources, Services and pods are of this mesh, besides `kubernetesNamespace`. Empty: all. With `store: kubernetes`.',
   },
   kubernetesServerName: {
     type: 'string',

@@ -97,6 +97,13 @@ const ownOptions = {
     optional: true,
     doc: 'Where a kubelet asks for /live and /ready, such as [::]:15020; nothing else is answered there, and nobody is asked who he is. Where the machine has no IPv6, [::] is 0.0.0.0. Empty: nowhere.',
   },
+  meshNamespace: {
+    type: 'string',
+    default: 'outrider-system',
+    pattern: '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?',
+    expects: 'the name of a namespace',
+    doc: 'Namespace of the control servers (their `kubernetesNamespace`). Resources that concern the whole mesh, and identities outside their namespace, are taken there alone.',
+  },
   serviceName: {
     type: 'string',
     default: 'outrider-injector.outrider-system.svc',

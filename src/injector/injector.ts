@@ -73,7 +73,10 @@ export async function startInjector(surroundings: InjectorSurroundings): Promise
     webhooks = await serveWebhooks({
       address: config.listen,
       credentials,
-      decide: { inject: decideInjection(settingsOf(config, programVersion)), validate: decideValidity },
+      decide: {
+        inject: decideInjection(settingsOf(config, programVersion)),
+        validate: decideValidity(config.meshNamespace),
+      },
       maxReviewBytes: config.maxReviewBytes,
       maxHeldBytes: config.maxHeldBytes,
       reviewTimeoutMs: config.reviewTimeoutMs,

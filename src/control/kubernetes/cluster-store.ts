@@ -44,7 +44,8 @@ export class ClusterStore implements Source {
 
   /** Begins to follow the cluster. Once. */
   start(mesh: Mesh, sessions: Sessions): void {
-    const { clusterDomain, kubernetesMaxObjects, kubernetesNamespaces, trustDomain } = this.#config
+    const { clusterDomain, kubernetesMaxObjects, kubernetesNamespace, kubernetesNamespaces, trustDomain } = this.#config
+    const chosen = kubernetesNamespaces?.split(',') ?? []
     const { clock, log, metrics, random } = this.#surroundings
     const feed = new Feed(
       mesh,
@@ -52,7 +53,8 @@ export class ClusterStore implements Source {
         client: this.client,
         trustDomain: parseTrustDomain(trustDomain),
         clusterDomain,
-        namespaces: kubernetesNamespaces?.split(',') ?? [],
+        meshNamespace: kubernetesNamespace,
+        namespaces: chosen.length === 0 ? [] : [...new Set([kubernetesNamespace, ...chosen])],
         maxObjects: kubernetesMaxObjects,
         clock,
         random,

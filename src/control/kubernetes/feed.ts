@@ -23,6 +23,8 @@ export interface FeedOptions {
   readonly client: ApiClient
   readonly trustDomain: TrustDomain
   readonly clusterDomain: string
+  /** Of the control servers: what concerns the whole mesh is taken there alone. */
+  readonly meshNamespace: string
   /** None: all. */
   readonly namespaces: readonly string[]
   readonly maxObjects: number
@@ -85,12 +87,12 @@ export class Feed {
   #closed = false
 
   constructor(mesh: Mesh, options: FeedOptions, events: FeedEvents) {
-    const { clock, trustDomain, clusterDomain, namespaces } = options
+    const { clock, trustDomain, clusterDomain, meshNamespace, namespaces } = options
     this.#mesh = mesh
     this.#options = options
     this.#events = events
     this.#desired = new Desired(this.#index, trustDomain, clusterDomain)
-    this.written = new WrittenObjects(this.#desired)
+    this.written = new WrittenObjects(this.#desired, meshNamespace)
     this.#progress = new Progress(() => this.#events.reached())
     const collections: Collection[] = []
     const reflectors: Reflector[] = []

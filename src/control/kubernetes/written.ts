@@ -1,5 +1,6 @@
 import type { ClusterObject } from '../../kubernetes/objects.ts'
 import { apiVersion, type Kind, type ResourceName, resourceKey } from '../../policy/model.ts'
+import { beyondNamespace } from '../../policy/tenancy.ts'
 import { validateResource } from '../../policy/validate.ts'
 import type { HeldBack } from './admit-in-rounds.ts'
 import type { Desired } from './desired.ts'
@@ -19,12 +20,15 @@ export interface WrittenObject {
 /** The custom resources of the operator: what they say goes to `Desired`, and what is known of them stays here. */
 export class WrittenObjects {
   readonly #desired: Desired
+  readonly #meshNamespace: string
   readonly #objects = new Map<string, WrittenObject>()
   /** Those that cannot be read, with the reason. */
   readonly #unreadable = new Map<string, HeldBack>()
 
-  constructor(desired: Desired) {
+  /** `meshNamespace`: of the control servers, where resources may concern the whole mesh. */
+  constructor(desired: Desired, meshNamespace: string) {
     this.#desired = desired
+    this.#meshNamespace = meshNamespace
   }
 
   /** True when it says something else than before; false when only what was written back to it is different. */
@@ -40,13 +44,14 @@ export class WrittenObjects {
     if (same) return false
     const document = { apiVersion, kind, metadata: { namespace, name: ofObject }, spec: object['spec'] }
     const result = validateResource(document)
-    if (result.ok) {
+    const beyond = result.ok ? beyondNamespace(result.resource, this.#meshNamespace) : undefined
+    if (result.ok && beyond === undefined) {
       this.#unreadable.delete(key)
       this.#desired.write(name, { resource: result.resource, text: JSON.stringify(document) })
       return true
     }
-    const [first] = result.violations
-    const more = result.violations.length > 1 ? `, and ${result.violations.length - 1} more` : ''
+    const [first, ...others] = result.ok ? [beyond] : result.violations
+    const more = others.length > 0 ? `, and ${others.length} more` : ''
     this.#unreadable.set(key, {
       name,
       code: first?.code ?? 'resource-invalid',

@@ -1,5 +1,6 @@
 import { unreachable } from '../../lib/unreachable.ts'
 import { apiVersion } from '../../policy/model.ts'
+import { beyondNamespace } from '../../policy/tenancy.ts'
 import { validateResource } from '../../policy/validate.ts'
 import { annotationChange, injectPod } from '../inject-pod.ts'
 import { jsonPatch } from '../json-patch.ts'
@@ -55,14 +56,18 @@ export function decideInjection(settings: InjectSettings): Decide {
   }
 }
 
-/** Checks our own resources as `outrider apply` does, with the same words. */
-export const decideValidity: Decide = ({ resource, operation, object }) => {
-  const ours = resource.startsWith(`${apiVersion}/`)
-  if (!ours || (operation !== 'CREATE' && operation !== 'UPDATE')) return { ...unchanged, result: 'valid' }
-  const validation = validateResource(documentOf(object))
-  if (validation.ok) return { result: 'valid', answer: { allowed: true } }
-  const lines = validation.violations.map(({ field, message, code }) => `${field}: ${message} (${code})`)
-  return { result: 'invalid', answer: { allowed: false, message: messageOf('this resource is not valid', lines) } }
+/** Checks our own resources as `outrider apply` does, with the same words, and that none reaches beyond its namespace. */
+export function decideValidity(meshNamespace: string): Decide {
+  return ({ resource, operation, object }) => {
+    const ours = resource.startsWith(`${apiVersion}/`)
+    if (!ours || (operation !== 'CREATE' && operation !== 'UPDATE')) return { ...unchanged, result: 'valid' }
+    const validation = validateResource(documentOf(object))
+    const beyond = validation.ok ? beyondNamespace(validation.resource, meshNamespace) : undefined
+    const violations = validation.ok ? (beyond === undefined ? [] : [beyond]) : validation.violations
+    if (violations.length === 0) return { result: 'valid', answer: { allowed: true } }
+    const lines = violations.map(({ field, message, code }) => `${field}: ${message} (${code})`)
+    return { result: 'invalid', answer: { allowed: false, message: messageOf('this resource is not valid', lines) } }
+  }
 }
 
 /** What was written, without what the API server adds. */

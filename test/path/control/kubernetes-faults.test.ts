@@ -29,10 +29,10 @@ t.test(
       await cluster.control(t, { 'kubernetes-server-name': 'two' }),
     ]
     await Promise.all([inStep(one), inStep(two)])
-    const written = new Map<string, readonly [Kind, string]>()
-    const write = (kind: Kind, name: string, spec: object): void => {
-      cluster.apply(kind, name, spec)
-      written.set(`${kind}/${name}`, [kind, name])
+    const written = new Map<string, readonly [kind: Kind, name: string, namespace: string]>()
+    const write = (kind: Kind, name: string, spec: object, namespace = 'default'): void => {
+      cluster.apply(kind, name, spec, namespace)
+      written.set(`${kind}/${name}`, [kind, name, namespace])
     }
     const changes: readonly (() => void)[] = [
       () =>
@@ -43,12 +43,12 @@ t.test(
         }),
       () => write('Workload', pick(...names), { spiffeId: `spiffe://test.local/ns/default/sa/${pick(...names)}` }),
       () => write('Service', pick(...names), { ports: [{ port: 80, targetPort: 8080 }], workloads: [pick(...names)] }),
-      () => write('MeshConfig', pick(...names), { outbound: pick('allow', 'deny') }),
+      () => write('MeshConfig', pick(...names), { outbound: pick('allow', 'deny') }, 'outrider-system'),
       () => {
         const [key] = [...written.keys()].toSpliced(0, below(Math.max(1, written.size)))
-        const [kind, name] = written.get(key ?? '') ?? []
+        const [kind, name, namespace] = written.get(key ?? '') ?? []
         if (kind === undefined || name === undefined) return
-        cluster.remove(kind, name)
+        cluster.remove(kind, name, namespace)
         written.delete(key ?? '')
       },
       () => cluster.pod(`${pick(...names)}-${below(3)}`, { account: pick(...names), meshed: pick(true, true, false) }),
@@ -79,7 +79,7 @@ t.test(
       if (below(4) === 0) await stored(one)
     }
     // Who saw an earlier form that was good has more than who sees the end.
-    for (const [kind, name] of written.values()) cluster.remove(kind, name)
+    for (const [kind, name, namespace] of written.values()) cluster.remove(kind, name, namespace)
     for (const name of names) write('Workload', `w-${name}`, { spiffeId: `spiffe://test.local/ns/default/sa/${name}` })
     for (const name of names)
       write('AuthorizationPolicy', name, { action: 'DENY', rules: [{}], workloads: [`w-${name}`] })

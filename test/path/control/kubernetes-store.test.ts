@@ -134,19 +134,45 @@ t.test('of two that exclude each other one is served, and the other when that on
   const identity = { spiffeId: 'spiffe://test.local/ns/default/sa/orders' }
   cluster.apply('Workload', 'a', identity)
   cluster.apply('Workload', 'b', identity)
-  cluster.apply('MeshConfig', 'one', { outbound: 'deny' })
-  cluster.apply('MeshConfig', 'two', { outbound: 'allow' })
+  cluster.apply('MeshConfig', 'one', { outbound: 'deny' }, 'outrider-system')
+  cluster.apply('MeshConfig', 'two', { outbound: 'allow' }, 'outrider-system')
   const control = await cluster.control(t)
   await inStep(control)
-  t.same(await stored(control), ['MeshConfig/default/one', 'Workload/default/a'])
+  t.same(await stored(control), ['MeshConfig/outrider-system/one', 'Workload/default/a'])
   cluster.remove('Workload', 'a')
-  cluster.remove('MeshConfig', 'one')
+  cluster.remove('MeshConfig', 'one', 'outrider-system')
   await soon(
     control,
     'the others',
-    async () => (await has(control, 'MeshConfig/default/two')) && has(control, 'Workload/default/b'),
+    async () => (await has(control, 'MeshConfig/outrider-system/two')) && has(control, 'Workload/default/b'),
   )
-  t.same(await stored(control), ['MeshConfig/default/two', 'Workload/default/b'])
+  t.same(await stored(control), ['MeshConfig/outrider-system/two', 'Workload/default/b'])
+})
+
+t.test('nobody reaches beyond his namespace but who writes beside the control servers', async (t) => {
+  const cluster = await startCluster(t)
+  cluster.apply('Workload', 'thief', { spiffeId: 'spiffe://test.local/ns/bank/sa/till' }, 'shop')
+  cluster.apply('MeshConfig', 'open', { outbound: 'allow' }, 'shop')
+  cluster.apply('Revocation', 'all', { spiffeIds: ['spiffe://test.local/ns/bank/sa/till'] }, 'shop')
+  cluster.apply('Workload', 'machine', { spiffeId: 'spiffe://test.local/vm/7' }, 'outrider-system')
+  cluster.apply('Workload', 'web', { spiffeId: 'spiffe://test.local/ns/shop/sa/web' }, 'shop')
+  const control = await cluster.control(t)
+  await inStep(control)
+  t.same(await stored(control), ['Workload/outrider-system/machine', 'Workload/shop/web'])
+  const { kubernetes } = await control.admin.getStatus({})
+  t.same(kubernetes?.heldBack.map(({ code }) => code).toSorted(), [
+    'identity-elsewhere',
+    'mesh-wide-elsewhere',
+    'mesh-wide-elsewhere',
+  ])
+  // What was good stays as it was.
+  cluster.apply('Workload', 'web', { spiffeId: 'spiffe://test.local/ns/bank/sa/till' }, 'shop')
+  await soon(
+    control,
+    'it is held back',
+    async () => (await control.admin.getStatus({})).kubernetes?.heldBack.length === 4,
+  )
+  t.same(await stored(control), ['Workload/outrider-system/machine', 'Workload/shop/web'])
 })
 
 t.test('what was deleted while nobody looked is gone, whatever names it', async (t) => {

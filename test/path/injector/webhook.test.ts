@@ -102,7 +102,10 @@ t.test('resources of ours are checked as apply checks them', async (t) => {
   })
   const asked = async (object: unknown, more = {}): Promise<Response> =>
     responseIn(await test.ask('/validate', JSON.stringify(podReview(object, { resource, ...more }))))
-  t.equal((await asked(workload({ spiffeId: 'spiffe://test.local/cart' }))).allowed, true)
+  t.equal((await asked(workload({ spiffeId: 'spiffe://test.local/ns/shop/cart' }))).allowed, true)
+  const elsewhere = await asked(workload({ spiffeId: 'spiffe://test.local/ns/bank/cart' }))
+  t.equal(elsewhere.allowed, false)
+  t.match(elsewhere.status?.message, /spec\.spiffeId: .*identity-elsewhere/)
   const bad = workload({ spiffeId: 'https://cart', ttl: '1s', colour: 'red' })
   const refused = await asked(bad)
   t.equal(refused.allowed, false)
