@@ -16,6 +16,8 @@ process.on('exit', () => {
 export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** User and group; those of the bench when not given. Only root may choose. */
+  readonly uid?: number
 }
 
 /** A program started by the bench. It runs until `stop`; an end before that is a failure that `crash` tells. */
@@ -35,6 +37,7 @@ export class Child {
       detached: true,
       env: { ...process.env, ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
     })
     living.add(this)
     this.#process.stderr.setEncoding('utf8').on('data', (text: string) => {

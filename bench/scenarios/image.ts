@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { SIDECAR_UID } from '../../src/injector/names.ts'
 import { packageRoot } from '../../src/lib/package-root.ts'
 import { smallApp } from '../apps/small.ts'
 import { TRUST_DOMAIN } from '../certificates.ts'
@@ -67,14 +68,30 @@ const statusOf = (port: number): Promise<number> =>
   })
 
 /** Starts the image's own Node with the image's own program, looks at it, and stops it. */
-async function startOnce({ out }: Image, control: ControlServer, signal: AbortSignal): Promise<Values> {
+async function startOnce({ out }: Image, state: string, control: ControlServer, signal: AbortSignal): Promise<Values> {
   const token = (await control.command('token', 'create', '--workload', NAME)).trim()
-  const health = await freePort()
-  const place = ['--health', `127.0.0.1:${health}`, '--admin', '127.0.0.1:0', '--inbound', '127.0.0.1:0=127.0.0.1:9']
-  const args = [join(out, 'outrider', 'bin', 'outrider'), 'sidecar', '--control-address', control.grpc, ...place]
+  const [health, inbound, outbound] = [await freePort(), await freePort(), await freePort()]
+  const user = userOfSidecar()
+  // As in a pod whose traffic is captured; there are no rules, because there is no traffic.
+  const options = {
+    'control-address': control.grpc,
+    health: `127.0.0.1:${health}`,
+    admin: '127.0.0.1:0',
+    outbound: '127.0.0.1:0',
+    'capture-mode': 'redirect',
+    'capture-inbound': `127.0.0.1:${inbound}`,
+    'capture-outbound': `127.0.0.1:${outbound}`,
+    'capture-inbound-ports': '9',
+    'capture-uid': String(user),
+    'state-dir': join(state, 'state'),
+    'workload-api-socket': join(state, 'workload.sock'),
+  }
+  const place = Object.entries(options).map(([name, value]) => `--${name}=${value}`)
+  const args = [join(out, 'outrider', 'bin', 'outrider'), 'sidecar', ...place]
   const started = performance.now()
   const env = { OUTRIDER_JOIN_TOKEN: token, NODE_ENV: 'production', ...environmentOfImage() }
-  const child = new Child('outrider sidecar', join(out, 'usr', 'local', 'bin', 'node'), args, { env })
+  const node = join(out, 'usr', 'local', 'bin', 'node')
+  const child = new Child('outrider sidecar', node, args, { env, ...(isRoot() ? { uid: user } : {}) })
   try {
     while ((await statusOf(health)) !== 200) {
       if (child.crash !== undefined) throw new Error(child.crash)
@@ -90,6 +107,11 @@ async function startOnce({ out }: Image, control: ControlServer, signal: AbortSi
   }
 }
 
+const isRoot = (): boolean => process.getuid?.() === 0
+
+/** A sidecar that captures is never root, whose traffic nobody could tell from that of others. */
+const userOfSidecar = (): number => (isRoot() ? SIDECAR_UID : (process.getuid?.() ?? SIDECAR_UID))
+
 /** What the Dockerfile sets for malloc: it is part of what is measured. */
 function environmentOfImage(): Readonly<Record<string, string>> {
   const [, arenas = ''] = /\bMALLOC_ARENA_MAX=(\d+)/.exec(readFileSync(join(packageRoot, 'Dockerfile'), 'utf8')) ?? []
@@ -99,15 +121,21 @@ function environmentOfImage(): Readonly<Record<string, string>> {
 async function round({ folder, signal }: Contest): Promise<Values> {
   const image = buildImage(folder)
   const data = join(folder, 'image-control')
+  const state = join(folder, 'image-state')
   const control = await startControl(data, signal)
   try {
+    mkdirSync(state, { mode: 0o700 })
+    if (isRoot()) {
+      chmodSync(folder, 0o711)
+      chownSync(state, SIDECAR_UID, SIDECAR_UID)
+    }
     const file = join(folder, 'image.json')
     writeFileSync(file, documents())
     await control.command('apply', '-f', file)
-    return { unpackedMb: image.bytes / 1e6, ...(await startOnce(image, control, signal)) }
+    return { unpackedMb: image.bytes / 1e6, ...(await startOnce(image, state, control, signal)) }
   } finally {
     await control.child.stop()
-    for (const made of [data, image.out]) rmSync(made, { recursive: true, force: true })
+    for (const made of [data, state, image.out]) rmSync(made, { recursive: true, force: true })
   }
 }
 
@@ -117,7 +145,8 @@ export const image: Scenario = {
   subjects: [outrider],
   app: smallApp,
   available: () => (existsSync('/etc/debian_version') ? undefined : 'the image is built on Debian'),
-  load: () => `none: a sidecar of the image starts with a policy of ${RULES} rules, and rests for ${REST_MS / 1000} s`,
+  load: () =>
+    `none: a sidecar of the image, with capture as in a pod, starts with a policy of ${RULES} rules, and rests for ${REST_MS / 1000} s`,
   connections: 1,
   rounds: 7,
   figures: [
