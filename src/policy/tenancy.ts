@@ -1,4 +1,5 @@
 import { pathOf } from '../identity/spiffe-id.ts'
+import { unreachable } from '../lib/unreachable.ts'
 import type { Resource, Violation } from './model.ts'
 
 /**
@@ -26,7 +27,14 @@ export function beyondNamespace(resource: Resource, meshNamespace: string): Viol
         message: `a Workload here has an identity below /ns/${namespace}/; others are given in the namespace ${meshNamespace} alone`,
       }
     }
-    default:
+    case 'ApiKey':
+    case 'AuthorizationPolicy':
+    case 'ExternalAuthorization':
+    case 'RateLimit':
+    case 'RequestAuthentication':
+    case 'Service':
       return undefined
+    default:
+      return unreachable(resource)
   }
 }
