@@ -26,7 +26,13 @@ export function beyondNamespace(resource: Resource, meshNamespace: string): Viol
         message: `a Workload here has an identity below /ns/${namespace}/; others are given in the namespace ${meshNamespace} alone`,
       }
     }
-    default:
-      return undefined
+    case 'ApiKey':
+    case 'AuthorizationPolicy':
+    case 'ExternalAuthorization':
+    case 'RateLimit':
+    case 'RequestAuthentication':
+    case 'Service':
+      break
   }
+  return undefined
 }
