@@ -9,7 +9,8 @@ import {
   terminatePod,
   writeSlice,
 } from '../fixtures/cluster-controllers.ts'
-import { type ClusterMesh, SHOP, shopId, startClusterMesh } from '../fixtures/cluster-mesh.ts'
+import { type ClusterMesh, shopId, startClusterMesh } from '../fixtures/cluster-mesh.ts'
+import { SHOP } from '../fixtures/cluster-resources.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
 import { ask } from '../fixtures/mesh.ts'
 import { until } from '../fixtures/process.ts'

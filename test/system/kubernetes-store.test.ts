@@ -2,7 +2,8 @@
 // API server or to a control server loses any of it.
 import t, { type Test } from 'tap'
 import { parseAddress } from '../../src/lib/address.ts'
-import { SHOP, shopId, startClusterMesh } from '../fixtures/cluster-mesh.ts'
+import { shopId, startClusterMesh } from '../fixtures/cluster-mesh.ts'
+import { SHOP } from '../fixtures/cluster-resources.ts'
 import { below, seed } from '../fixtures/fuzz.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
 import { ask } from '../fixtures/mesh.ts'
