@@ -206,7 +206,7 @@ function insert(
   return { start, end: start, text: block + pad }
 }
 
-/** The start of the first of the comment and blank lines directly above a line, or the line itself. */
+/** The start of the first of the comment and blank lines directly above a line, or the line itself; behind a byte order mark. */
 function aboveComments(text: string, lineStart: number): number {
   let at = lineStart
   while (at > 0) {
@@ -214,7 +214,7 @@ function aboveComments(text: string, lineStart: number): number {
     if (!/^\uFEFF?[ \t]*(?:#.*)?\r?\n$/.test(text.slice(previous, at))) break
     at = previous
   }
-  return at
+  return text[at] === '\uFEFF' ? at + 1 : at
 }
 
 function insertFlow(text: string, node: YAMLMap | YAMLSeq, nodeStart: number, value: object): TextEdit {
