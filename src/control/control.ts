@@ -167,7 +167,8 @@ export async function startControl(config: ControlConfig, surroundings: ControlS
     const sessions = new Sessions(mesh, sidecars, config, random, log, metrics)
     const serverName = cluster?.serverName ?? hostname()
     const isGone = (server: string): boolean => cluster?.isGone(server) ?? false
-    const reports = new ServerReports({ home, sessions, identity, serverName, isGone, clock, log })
+    const present = (): readonly string[] => cluster?.otherServers ?? []
+    const reports = new ServerReports({ home, sessions, identity, serverName, isGone, present, clock, log })
     undo.push(() => reports.close())
     const canaries = new Canaries({ mesh, sessions, clock, log, metrics })
     undo.push(() => canaries.close(), countSidecars(sidecars, sessions, metrics, clock))

@@ -14,6 +14,8 @@ export interface ReportParts {
   readonly serverName: string
   /** Whether another server is known to be gone: what it told counts no more. */
   readonly isGone: (server: string) => boolean
+  /** The other servers that are known to be there. */
+  readonly present: () => readonly string[]
   readonly clock: Clock
   readonly log: Logger
 }
@@ -56,6 +58,12 @@ export class ServerReports {
       const report = isOutdated(text, clock.now()) ? undefined : parseReport(text)
       return report === undefined || isGone(report.server) ? [] : [report]
     })
+  }
+
+  /** Servers that are there, and have told nothing that can be read or is of this hour: what depends on what there is not known. */
+  get silent(): readonly string[] {
+    const heard = new Set(this.others.map(({ server }) => server))
+    return this.#parts.present().filter((server) => !heard.has(server))
   }
 
   /** Nobody is connected here any more. Waits a little for that to be known, and does not reject. */

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import type { Finding } from '../../src/installation/check/finding.ts'
 import { fieldsOf, itemsOf } from '../../src/injector/pod.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { type Cluster, startCluster } from '../fixtures/cluster.ts'
+import { type Cluster, withApiServer } from '../fixtures/cluster.ts'
 import { outrider } from '../fixtures/command-line.ts'
 import { controllersOf } from '../fixtures/controllers.ts'
 import { startTestInjector } from '../fixtures/injector.ts'
@@ -14,12 +14,7 @@ checkLeaks(t)
 
 const SYSTEM = 'outrider-system'
 
-t.test('before a real API server', async (t) => {
-  const cluster = await startCluster(t)
-  if (typeof cluster !== 'string') return withCluster(t, cluster)
-  console.log(`note: left out: ${cluster}`)
-  t.pass('there is no API server')
-})
+t.test('before a real API server', (t) => withApiServer(t, (cluster) => withCluster(t, cluster)))
 
 async function withCluster(t: Test, cluster: Cluster): Promise<void> {
   const kubeconfig = kubeconfigOf(t, cluster)
@@ -195,6 +190,15 @@ async function withCluster(t: Test, cluster: Cluster): Promise<void> {
     const { code, of } = await findings()
     t.equal(code, 1)
     t.match(of('injection'), { result: 'failed', detail: /is refused: .*kubectl get pods -n outrider-system$/ })
+  })
+
+  await t.test('roots that cannot be read are not taken for none', async (t) => {
+    const path = `/api/v1/namespaces/${SYSTEM}/configmaps/outrider-trust`
+    const { body } = await cluster.ask('GET', path)
+    await cluster.ask('PUT', path, { ...body, data: { 'bundle.pem': 'no certificate' } })
+    const { code, of } = await findings()
+    t.equal(code, 1)
+    t.match(of('webhook for pods'), { result: 'failed', detail: /^outrider-trust has no root; kubectl logs/ })
   })
 }
 

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { startApp } from '../fixtures/app.ts'
-import { startCluster, type TestCluster } from '../fixtures/cluster-store.ts'
+import { startTestCluster, type TestCluster } from '../fixtures/cluster-store.ts'
 import { checkLeaks } from '../fixtures/leaks.ts'
 import { claimsOf, tokenOf } from '../fixtures/kubernetes.ts'
 import { sendToOrders, type SidecarProcess, startControl, readySidecar } from '../fixtures/mesh.ts'
@@ -41,7 +41,7 @@ async function startSidecar(
 }
 
 t.test('a resource of the cluster is enforced by sidecars within a second, and what is deleted no more', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   const app = await startApp(t)
   const listener = await freePort()
   cluster.pod('web-1', { account: 'web', ip: '127.0.0.2' })

@@ -101,8 +101,8 @@ export function authorityHandlers(parts: AuthorityParts): AuthorityHandlers {
 /** Throws `ca-in-use` while anybody whom we know of may not believe what is to sign. */
 function checkBelieved(id: string, parts: AuthorityParts): void {
   const { sequence } = parts.home.authority.bundle.current
-  const { others } = parts.reports
-  const late = others.filter((other) => other.sequence < sequence).map(({ server }) => server)
+  const { others, silent } = parts.reports
+  const late = [...others.filter((other) => other.sequence < sequence).map(({ server }) => server), ...silent]
   if (late.length > 0)
     throw inUse(
       `${count(late.length, 'control server')} may not have heard of ${id} yet, or may be gone: ${some(late)}`,
@@ -113,9 +113,10 @@ function checkBelieved(id: string, parts: AuthorityParts): void {
   if (total > 0) throw inUse(`${count(total, 'sidecar')} may not believe ${id} yet: ${some(names)}`)
 }
 
-/** What other control servers say that ends at a root. */
+/** What other control servers say that ends at a root, and who says nothing. */
 function elsewhere(fingerprint: string, { reports }: AuthorityParts): readonly string[] {
-  return reports.others.flatMap(({ server, roots }) => {
+  const unknown = reports.silent.map((server) => `what the control server ${server} has not told of`)
+  const known = reports.others.flatMap(({ server, roots }) => {
     const { sidecars = 0, connections = 0, control = false } = roots[fingerprint] ?? {}
     return [
       ...(sidecars > 0 ? [`the SVIDs of ${count(sidecars, 'sidecar')} of the control server ${server}`] : []),
@@ -123,6 +124,7 @@ function elsewhere(fingerprint: string, { reports }: AuthorityParts): readonly s
       ...(control ? [`the certificate of the control server ${server}`] : []),
     ]
   })
+  return [...known, ...unknown]
 }
 
 function list(parts: AuthorityParts): AuthorityList {

@@ -99,6 +99,11 @@ export class ClusterStore implements Source {
     return this.#leases?.isGone(server) ?? false
   }
 
+  /** Control servers that are known to be there, besides this one. */
+  get otherServers(): readonly string[] {
+    return this.#leases?.present ?? []
+  }
+
   checkReady(): void {
     const why = this.notReady
     if (why !== undefined) {

@@ -83,6 +83,14 @@ export class Leases {
     return known === undefined || this.#options.clock.monotonic() - known.seenMs > LEASE_S * 1000
   }
 
+  /** The others whose Leases are in force. */
+  get present(): readonly string[] {
+    const now = this.#options.clock.monotonic()
+    return [...this.#known]
+      .filter(([name, { seenMs }]) => name !== this.#options.serverName && now - seenMs <= LEASE_S * 1000)
+      .map(([name]) => name)
+  }
+
   /** Ours is given back, so that the others need not wait for its end. */
   async release(): Promise<void> {
     if (this.#closed) return

@@ -64,10 +64,16 @@ function trusts(check: string, present: ClusterObject, roots: ReadonlySet<string
   const look = 'kubectl logs -n outrider-system deploy/outrider-injector'
   const hooks = itemsOf(present['webhooks']).map(fieldsOf)
   const bundles = hooks.map(({ clientConfig }) => rootsOf(textOf(fieldsOf(clientConfig)['caBundle']) ?? '', 'base64'))
-  if (bundles.some((bundle) => bundle.size === 0))
+  if (bundles.length === 0 || bundles.some((bundle) => bundle.size === 0))
     return { check, result: 'failed', detail: `has no caBundle, which the injector writes; ${look}` }
   if (roots === undefined)
     return { check, result: 'warning', detail: `${TRUST_CONFIG_MAP} is missing: nothing to compare caBundle with` }
+  if (roots.size === 0)
+    return {
+      check,
+      result: 'failed',
+      detail: `${TRUST_CONFIG_MAP} has no root; kubectl logs -n outrider-system deploy/outrider-control`,
+    }
   if (bundles.some((bundle) => [...roots].some((root) => !bundle.has(root))))
     return { check, result: 'failed', detail: `its caBundle lacks a root of the mesh; ${look}` }
   if (hooks.some(({ failurePolicy }) => failurePolicy === 'Ignore')) {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import t from 'tap'
 import type { Kind } from '../../../src/policy/model.ts'
-import { inStep, soon, startCluster, stored } from '../../fixtures/cluster-store.ts'
+import { inStep, soon, startTestCluster, stored } from '../../fixtures/cluster-store.ts'
 import type { TestControl } from '../../fixtures/control.ts'
 import { below, pick, seed } from '../../fixtures/fuzz.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
@@ -22,7 +22,7 @@ t.test(
   'random changes under random faults: servers that saw all of it have what one has that sees the end',
   async (t) => {
     t.comment(`seed ${seed}`)
-    const cluster = await startCluster(t)
+    const cluster = await startTestCluster(t)
     const { api } = cluster
     const [one, two] = [
       await cluster.control(t, { 'kubernetes-server-name': 'one' }),

@@ -2,7 +2,7 @@ import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { PolicyUpdate__Output } from '../../../src/wire/outrider/policy/v1/PolicyUpdate.ts'
-import { inStep, soon, startCluster, stored, type TestCluster } from '../../fixtures/cluster-store.ts'
+import { inStep, soon, startTestCluster, stored, type TestCluster } from '../../fixtures/cluster-store.ts'
 import { openStream, temporaryFolder, type TestControl, type TestStream } from '../../fixtures/control.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
 
@@ -59,7 +59,7 @@ function sizes(update: PolicyUpdate__Output | undefined): readonly number[] {
 }
 
 t.test('two servers say the same: a sidecar that goes from one to the other is sent nothing', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   cluster.pod('web-1', { account: 'web' })
   cluster.pod('orders-1', { account: 'orders' })
   const first = await cluster.control(t, { 'kubernetes-server-name': 'one' })
@@ -107,7 +107,7 @@ async function withOwnToken(t: Test, cluster: TestCluster): Promise<{ control: T
 }
 
 t.test('a server that is behind a sidecar lists anew before it tells it anything', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   cluster.pod('web-1', { account: 'web' })
   cluster.apply('AuthorizationPolicy', 'guard', { ...all, rules: [], action: 'DENY' })
   const first = await cluster.control(t, { 'kubernetes-server-name': 'one' })
@@ -152,7 +152,7 @@ t.test('a server that is behind a sidecar lists anew before it tells it anything
 t.test(
   'when the cluster itself was set back, sidecars are sent what it has, and refuse that in the open',
   async (t) => {
-    const cluster = await startCluster(t)
+    const cluster = await startTestCluster(t)
     cluster.pod('web-1', { account: 'web' })
     cluster.apply('AuthorizationPolicy', 'guard', all)
     const control = await cluster.control(t)
@@ -170,7 +170,7 @@ t.test(
 )
 
 t.test('a policy whose next form is broken is not taken away by a server that never knew a good one', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   cluster.pod('web-1', { account: 'web' })
   cluster.apply('AuthorizationPolicy', 'guard', { ...all, action: 'DENY' })
   const first = await cluster.control(t, { 'kubernetes-server-name': 'one' })

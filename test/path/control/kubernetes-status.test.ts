@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import type { Kind } from '../../../src/policy/model.ts'
 import { isRecord } from '../../../src/kubernetes/objects.ts'
-import { inStep, leaseType, soon, startCluster, type TestCluster } from '../../fixtures/cluster-store.ts'
+import { inStep, leaseType, soon, startTestCluster, type TestCluster } from '../../fixtures/cluster-store.ts'
 import { openStream, type TestControl, type TestStream } from '../../fixtures/control.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
 
@@ -61,7 +61,7 @@ async function follow(
 }
 
 async function setUp(t: Test, name = 'one'): Promise<{ cluster: TestCluster; control: TestControl }> {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   cluster.pod('web-1', { account: 'web' })
   cluster.apply('AuthorizationPolicy', 'orders', all)
   const control = await cluster.control(t, { 'kubernetes-server-name': name })

@@ -3,7 +3,7 @@ import t from 'tap'
 import { parseAddress } from '../../../src/lib/address.ts'
 import type { ClusterFailure__Output } from '../../../src/wire/outrider/admin/v1/ClusterFailure.ts'
 import type { PolicyUpdate__Output } from '../../../src/wire/outrider/policy/v1/PolicyUpdate.ts'
-import { inStep, soon, specOf, startCluster, stored } from '../../fixtures/cluster-store.ts'
+import { inStep, soon, specOf, startTestCluster, stored } from '../../fixtures/cluster-store.ts'
 import { document, openStream, startTestControl, type TestControl, workload } from '../../fixtures/control.ts'
 import { checkLeaks } from '../../fixtures/leaks.ts'
 import { ask } from '../../fixtures/mesh.ts'
@@ -34,7 +34,7 @@ function ready({ server }: TestControl): Promise<Reply> {
 }
 
 t.test('what the cluster has is in the store: custom resources, and what follows from Services and pods', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   cluster.pod('web-1', { account: 'web' })
   cluster.pod('orders-1', { account: 'orders' })
   cluster.service('orders', { pods: ['orders-1'] })
@@ -64,7 +64,7 @@ async function has(control: TestControl, name: string): Promise<boolean> {
 }
 
 t.test('a policy that is applied reaches the stream of a sidecar', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   cluster.pod('web-1', { account: 'web' })
   const control = await cluster.control(t)
   await inStep(control)
@@ -86,7 +86,7 @@ t.test('a policy that is applied reaches the stream of a sidecar', async (t) => 
 })
 
 t.test('the order in which things come does not matter: what waits for others is tried again', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   const control = await cluster.control(t)
   await inStep(control)
   cluster.apply('AuthorizationPolicy', 'orders', { workloads: ['orders'], ...all })
@@ -100,7 +100,7 @@ t.test('the order in which things come does not matter: what waits for others is
 })
 
 t.test('the last form that was good stays in force until another one is', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   cluster.apply('AuthorizationPolicy', 'orders', { ...all, action: 'DENY' })
   cluster.apply('AuthorizationPolicy', 'others', all)
   const control = await cluster.control(t)
@@ -130,7 +130,7 @@ t.test('the last form that was good stays in force until another one is', async 
 })
 
 t.test('of two that exclude each other one is served, and the other when that one goes', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   const identity = { spiffeId: 'spiffe://test.local/ns/default/sa/orders' }
   cluster.apply('Workload', 'a', identity)
   cluster.apply('Workload', 'b', identity)
@@ -150,7 +150,7 @@ t.test('of two that exclude each other one is served, and the other when that on
 })
 
 t.test('nobody reaches beyond his namespace but who writes beside the control servers', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   cluster.apply('Workload', 'thief', { spiffeId: 'spiffe://test.local/ns/bank/sa/till' }, 'shop')
   cluster.apply('MeshConfig', 'open', { outbound: 'allow' }, 'shop')
   cluster.apply('Revocation', 'all', { spiffeIds: ['spiffe://test.local/ns/bank/sa/till'] }, 'shop')
@@ -176,7 +176,7 @@ t.test('nobody reaches beyond his namespace but who writes beside the control se
 })
 
 t.test('what was deleted while nobody looked is gone, whatever names it', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   cluster.apply('Workload', 'orders', { spiffeId: 'spiffe://test.local/ns/default/sa/orders' })
   cluster.apply('AuthorizationPolicy', 'orders', { workloads: ['orders'], ...all })
   cluster.apply('RateLimit', 'slow', { limits: [{ name: 'x', key: 'all', requests: 1, per: '1s' }] })
@@ -201,7 +201,7 @@ t.test('what was deleted while nobody looked is gone, whatever names it', async 
 })
 
 t.test('a control server that starts while the API server is away serves its copy', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   cluster.pod('web-1', { account: 'web' })
   cluster.apply('AuthorizationPolicy', 'orders', all)
   const first = await cluster.control(t)
@@ -221,7 +221,7 @@ t.test('a control server that starts while the API server is away serves its cop
 })
 
 t.test('one without a copy gives no answer before it has one: it would say that nobody is known', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   cluster.pod('web-1', { account: 'web' })
   const mend = cluster.api.fail({ path: /endpointslices/, status: 403, reason: 'Forbidden', message: 'no' })
   const control = await cluster.control(t, { admin: '127.0.0.1:0' })
@@ -242,7 +242,7 @@ t.test('one without a copy gives no answer before it has one: it would say that 
 })
 
 t.test('without the types of our resources the operator is told what to do', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   const mend = cluster.api.fail({ path: /outrider\.mesh\/v1\/ratelimits/, status: 404, text: '404 page not found\n' })
   const control = await cluster.control(t)
   await soon(control, 'the message', () => control.lines.some(({ message }) => /outrider crds/.test(message)))
@@ -257,7 +257,7 @@ t.test('without the types of our resources the operator is told what to do', asy
 })
 
 t.test('writes by the API of the control server are refused, with what to do instead', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   cluster.pod('web-1', { account: 'web' })
   const control = await cluster.control(t)
   await inStep(control)
@@ -276,7 +276,7 @@ t.test('writes by the API of the control server are refused, with what to do ins
 })
 
 t.test('too many objects of a type: named, and what was known stays', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   for (let index = 0; index < 100; index += 1) cluster.apply('AuthorizationPolicy', `p-${index}`, all)
   const control = await cluster.control(t, { 'kubernetes-max-objects': '100', admin: '127.0.0.1:0' })
   await inStep(control)
@@ -293,7 +293,7 @@ t.test('too many objects of a type: named, and what was known stays', async (t) 
 })
 
 t.test('a version that is no number is refused, loudly', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   const control = await cluster.control(t)
   await inStep(control)
   await soon(control, 'the watches are open', async () => (await failures(control)).length === 0)
@@ -310,7 +310,7 @@ t.test('a version that is no number is refused, loudly', async (t) => {
 })
 
 t.test('only the namespaces of the mesh are looked at', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   cluster.apply('AuthorizationPolicy', 'orders', all)
   cluster.apply('AuthorizationPolicy', 'orders', all, 'shop')
   const control = await cluster.control(t, { 'kubernetes-namespaces': 'shop' })
@@ -326,7 +326,7 @@ t.test('a database with resources of its own is not handed over to a cluster, no
   const own = await startTestControl(t)
   await own.apply(workload('web'))
   await own.close()
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   await t.rejects(cluster.control(t, { data: own.data }), { code: 'store-mismatch', message: /kubectl/ })
   cluster.apply('AuthorizationPolicy', 'orders', all)
   const control = await cluster.control(t)
@@ -336,7 +336,7 @@ t.test('a database with resources of its own is not handed over to a cluster, no
 })
 
 t.test('API keys are made here, and applied to the cluster by the operator', async (t) => {
-  const cluster = await startCluster(t)
+  const cluster = await startTestCluster(t)
   const control = await cluster.control(t)
   await inStep(control)
   const made = await control.admin.createApiKey({ name: 'acme', owner: 'acme', scopes: ['read'] })

@@ -159,6 +159,33 @@ t.test('sidecars of another server stand in the way of a step as its own do', as
   })
 })
 
+t.test('a control server that is there and has told nothing that can be read stands in the way', async (t) => {
+  const api = await startKubernetes(t)
+  installSecret(api)
+  api.put(leases, {
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { name: 'c', namespace: CONTROL_NAMESPACE, labels: { 'outrider.mesh/control-server': 'true' } },
+    spec: { holderIdentity: 'c', renewTime: '2026-01-01T00:00:00.000000Z' },
+  })
+  const { admin } = await joinControls(t, api, { 'kubernetes-server-name': 'control-a' })
+  await until('the Leases are listed', () =>
+    api.asked.some(({ path }) => path.includes('/leases?') && path.includes('watch=true')),
+  )
+  await admin.prepareAuthority({})
+  const [secret] = api.all(secretType)
+  const note = JSON.stringify({ server: 'c', of: 'a later version' })
+  const annotations = { ...secret!.metadata.annotations, 'outrider.mesh/sidecars.c': note }
+  api.put(secretType, { ...secret!, metadata: { ...secret!.metadata, annotations } })
+  await t.rejects(admin.activateAuthority({}), { code: 'ca-in-use', message: / control server .*: c$/ })
+  await t.rejects(admin.revokeAuthority({}), {
+    code: 'ca-in-use',
+    message: /what the control server c has not told of/,
+  })
+  api.remove(leases, 'c', CONTROL_NAMESPACE)
+  await untilFree(() => admin.activateAuthority({}))
+})
+
 t.test('a server that begins anew finds the CA, and none is made where one was', async (t) => {
   const api = await startKubernetes(t)
   installSecret(api)
